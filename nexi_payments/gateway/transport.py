@@ -1,0 +1,290 @@
+"""One request, one verdict: the JSON of a 200, or exactly one kind of ``GatewayError``.
+
+Closed by default: only the failures listed in ``_UNSENT`` count as "nothing left this
+machine", only the statuses in ``_REFUSED`` as "the gateway said no"; anything else is
+``UnknownOutcome``. Which failure means what was measured on sockets
+(``tests/gateway/test_wire.py``).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+from urllib.parse import urlencode
+
+import requests
+from requests.adapters import BaseAdapter
+from urllib3 import Timeout
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    MaxRetryError,
+    NameResolutionError,
+    NewConnectionError,
+    SSLError,
+)
+
+from nexi_payments.exceptions import GatewayError, Refused, UnknownOutcome, Unsent
+from nexi_payments.gateway.deadline import Call, Deadline, watchdog
+from nexi_payments.gateway.wire import enter, shared_adapter
+
+log = logging.getLogger("nexi_payments.gateway")
+
+#: A look-up of a busy order is some kilobytes; more than this is not an answer.
+MAX_BODY: Final = 1024 * 1024
+
+#: A complete answer with one of these ends the request: it is not in flight any more.
+_REFUSED: Final = frozenset({400, 401, 403, 404, 405, 415, 422, 429})
+
+#: Raised while a connection is being made, before a byte of the request could leave.
+_UNSENT: Final = (NameResolutionError, NewConnectionError, ConnectTimeoutError)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A 200 whose body is JSON. ``cid`` is the gateway's trace id, "" when absent."""
+
+    body: Any
+    status: int
+    cid: str
+
+
+class Transport:
+    """Sends to one base URL with one key. Holds no state of its own between calls."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        api_key: str,
+        adapter: BaseAdapter | None = None,
+        connect_timeout: float = 5.0,
+        keep_alive: float = 10.0,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.connect_timeout = connect_timeout
+        self.keep_alive = keep_alive
+        self._key = api_key
+        self._adapter = adapter
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        deadline: Deadline,
+        correlation_id: str,
+        body: Callable[[], Mapping[str, Any]] | None = None,
+        query: Mapping[str, str] | None = None,
+        idempotency_key: str = "",
+    ) -> Reply:
+        """Sends once. ``path`` starts with a slash; ``body`` is called once, inside.
+
+        Raises ``Unsent``, ``Refused`` or ``UnknownOutcome``. The error is raised here,
+        outside every ``except`` and every frame that has seen the body, so that neither
+        its context nor its traceback can show a card.
+        """
+        started = time.monotonic()
+        headers = {
+            "X-Api-Key": self._key,
+            "Correlation-Id": correlation_id,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        if idempotency_key:
+            headers["Idempotency-Key"] = idempotency_key
+        url = self.base_url + path + ("?" + urlencode(query) if query else "")
+        outcome = self._attempt(method, url, headers, body, deadline)
+        word = type(outcome).__name__
+        if isinstance(outcome, GatewayError):
+            outcome.correlation_id = correlation_id
+        log.info(
+            "%s %s %s %s %d ms",
+            method,
+            path,
+            getattr(outcome, "status", None) or "-",
+            getattr(outcome, "cause", word),
+            (time.monotonic() - started) * 1000,
+            extra={
+                "outcome": word,
+                "correlation_id": correlation_id,
+                "cid": getattr(outcome, "cid", ""),
+            },
+        )
+        if isinstance(outcome, Reply):
+            return outcome
+        raise outcome
+
+    def _attempt(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: Callable[[], Mapping[str, Any]] | None,
+        deadline: Deadline,
+    ) -> Reply | BaseException:
+        """Never raises: what it caught comes back as a value, stripped of its frames."""
+        if deadline.remaining <= 0:
+            return Unsent("no time left")
+        call = Call(deadline.at, self.keep_alive)
+        request = None
+        try:
+            request = self._prepared(method, url, headers, body)
+            enter(call)
+            watchdog().watch(call)
+            return self._read(self._send(request, deadline), call)
+        except Exception as error:
+            if request is None:  # our own mistake: nothing was even opened
+                return Unsent(type(error).__name__)
+            return _verdict(error, call)
+        except BaseException as interruption:
+            return _bare(interruption)
+        finally:
+            call.finish()
+            enter(None)
+
+    def _prepared(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: Callable[[], Mapping[str, Any]] | None,
+    ) -> requests.PreparedRequest:
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body(), separators=(",", ":")).encode()
+        return requests.Request(method, url, headers=headers, data=data).prepare()
+
+    def _send(
+        self, request: requests.PreparedRequest, deadline: Deadline
+    ) -> requests.Response:
+        adapter = self._adapter or shared_adapter()
+        left = max(deadline.remaining, 0.001)
+        # the adapter alone: a Session would follow redirects with the body, keep
+        # cookies and read proxies and bundles from the environment
+        return adapter.send(
+            request,
+            stream=True,
+            timeout=Timeout(connect=min(self.connect_timeout, left), read=left),  # type: ignore[arg-type]
+            verify=True,
+        )
+
+    def _read(self, response: requests.Response, call: Call) -> Reply | GatewayError:
+        try:
+            data: bytes = response.raw.read(MAX_BODY + 1, decode_content=False)
+        finally:
+            response.close()
+        status = response.status_code
+        cid = response.headers.get("cid", "")[:64]
+        if call.fired:
+            # a cut in the headers looks like a complete answer
+            return UnknownOutcome("deadline", status=status, cid=cid)
+        if len(data) > MAX_BODY:
+            return UnknownOutcome("body too large", status=status, cid=cid)
+        if status in (200, 201):
+            parsed = parse(data)
+            if parsed is _NOTHING:
+                return UnknownOutcome("body is not JSON", status=status, cid=cid)
+            return Reply(parsed, status, cid)
+        return _refusal(status, data, cid, response.headers.get("Retry-After", ""))
+
+
+class _Nothing:
+    """Told apart from a JSON ``null``."""
+
+
+_NOTHING: Final = _Nothing()
+
+
+def parse(data: bytes) -> Any:
+    """Strict JSON: no BOM, no NaN, no member twice. ``_NOTHING`` for anything else."""
+    try:
+        return json.loads(
+            data.decode("utf-8"),
+            parse_constant=_not_json,
+            object_pairs_hook=_members,
+        )
+    except (ValueError, RecursionError):
+        return _NOTHING
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise ValueError("not a JSON number")
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member twice: which one is meant is anyone's guess")
+    return members
+
+
+def _refusal(status: int, data: bytes, cid: str, retry_after: str) -> GatewayError:
+    kind = Refused if status in _REFUSED else UnknownOutcome
+    seconds = retry_after.strip()
+    return kind(
+        "refused" if kind is Refused else "unexpected status",
+        status=status,
+        cid=cid,
+        codes=_codes(parse(data)),
+        retry_after=float(seconds) if seconds.isascii() and seconds.isdigit() else None,
+    )
+
+
+def _codes(body: Any) -> tuple[str, ...]:
+    """The gateway's error codes; ``errors`` may be missing, empty or odd."""
+    errors = body.get("errors") if isinstance(body, dict) else None
+    if not isinstance(errors, list):
+        return ()
+    found = (error.get("code") for error in errors[:10] if isinstance(error, dict))
+    return tuple(
+        code[:32] for code in found if isinstance(code, str) and code.isascii()
+    )
+
+
+def _verdict(error: Exception, call: Call) -> GatewayError:
+    """Which kind of failure, told by the innermost cause and by what had left."""
+    cause = _innermost(error)
+    name = type(cause).__name__
+    if call.fired:
+        return UnknownOutcome("deadline")
+    if call.sent:
+        return UnknownOutcome(name)
+    if isinstance(cause, _UNSENT) or _certificate(cause):
+        return Unsent(name)
+    return UnknownOutcome(name)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Unwraps requests → MaxRetryError → the reason."""
+    inner = error
+    for _ in range(5):
+        deeper: BaseException | None = None
+        if isinstance(inner, MaxRetryError):
+            deeper = inner.reason
+        if deeper is None and inner.args and isinstance(inner.args[0], BaseException):
+            deeper = inner.args[0]
+        if deeper is None:
+            break
+        inner = deeper
+        if isinstance(inner, _UNSENT):
+            break
+    return inner
+
+
+def _certificate(cause: BaseException) -> bool:
+    """A certificate we did not accept: the handshake ended before the request."""
+    if isinstance(cause, SSLError) and cause.args:
+        return isinstance(cause.args[0], ssl.SSLCertVerificationError)
+    return isinstance(cause, ssl.SSLCertVerificationError)
+
+
+def _bare(interruption: BaseException) -> BaseException:
+    """A worker being told to stop: passed on without the frames that hold the body."""
+    interruption.__context__ = None
+    return interruption.with_traceback(None)

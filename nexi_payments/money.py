@@ -1,0 +1,128 @@
+"""Amounts: ``Decimal`` major units and a currency outside, integer minor units inside.
+
+This is the only module that rounds nothing and converts everything. Exponents are
+Nexi's own table (``docs/gateway.md``), which follows ISO 4217 for the codes in use;
+a code outside it is refused, because a wrong exponent is a charge wrong by 100.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from nexi_payments.exceptions import InvalidAmount
+
+#: Alphabetic code → (ISO 4217 number, digits after the point).
+CURRENCIES: Final[dict[str, tuple[int, int]]] = {
+    "AED": (784, 2),
+    "AOA": (973, 2),
+    "ARS": (32, 2),
+    "AUD": (36, 2),
+    "AZN": (944, 2),
+    "BAM": (977, 2),
+    "BGN": (975, 2),
+    "BHD": (48, 3),
+    "BRL": (986, 2),
+    "BYN": (933, 2),
+    "CAD": (124, 2),
+    "CHF": (756, 2),
+    "CLP": (152, 0),
+    "CNY": (156, 2),
+    "COP": (170, 2),
+    "CZK": (203, 2),
+    "DKK": (208, 2),
+    "EGP": (818, 2),
+    "EUR": (978, 2),
+    "GBP": (826, 2),
+    "GIP": (292, 2),
+    "HKD": (344, 2),
+    "HUF": (348, 2),
+    "INR": (356, 2),
+    "ISK": (352, 0),
+    "JOD": (400, 3),
+    "JPY": (392, 0),
+    "KRW": (410, 0),
+    "KWD": (414, 3),
+    "KZT": (398, 2),
+    "MKD": (807, 2),
+    "MXN": (484, 2),
+    "MYR": (458, 2),
+    "NGN": (566, 2),
+    "NOK": (578, 2),
+    "PHP": (608, 2),
+    "PLN": (985, 2),
+    "QAR": (634, 2),
+    "RON": (946, 2),
+    "RSD": (941, 2),
+    "RUB": (643, 2),
+    "SAR": (682, 2),
+    "SEK": (752, 2),
+    "SGD": (702, 2),
+    "THB": (764, 2),
+    "TRY": (949, 2),
+    "TWD": (901, 2),
+    "UAH": (980, 2),
+    "USD": (840, 2),
+    "VND": (704, 0),
+    "ZAR": (710, 2),
+}
+_BY_NUMBER: Final = {number: code for code, (number, _) in CURRENCIES.items()}
+
+#: The most we ask for or believe: twelve digits of minor units.
+MAX_MINOR: Final = 999_999_999_999
+
+
+def exponent(currency: str) -> int:
+    """Digits after the point. Raises ``InvalidAmount`` for a code we do not know."""
+    try:
+        return CURRENCIES[currency][1]
+    except (KeyError, TypeError):
+        pass
+    raise InvalidAmount(f"{currency!r} is not a currency this gateway is known to take")
+
+
+def to_minor(amount: Decimal | int | str, currency: str) -> int:
+    """Major units → minor units, exactly: ``Decimal("12.50"), "EUR"`` → ``1250``.
+
+    Raises ``InvalidAmount`` for floats, for nothing or less, for more decimals than the
+    currency has, and for more than twelve digits.
+    """
+    digits = exponent(currency)
+    if isinstance(amount, bool) or not isinstance(amount, Decimal | int | str):
+        raise InvalidAmount(
+            f"amount must be a Decimal, not {type(amount).__name__}: a float is not exact"
+        )
+    try:
+        value = Decimal(amount)
+    except ArithmeticError:
+        value = Decimal("NaN")
+    if not value.is_finite():
+        raise InvalidAmount("amount is not a number")
+    if value <= 0:
+        raise InvalidAmount("amount must be more than zero")
+    if value.adjusted() > 12:  # before scaling: 1E+999999 would fill the memory
+        raise InvalidAmount("amount has too many digits")
+    minor = value.scaleb(digits)
+    if minor != minor.to_integral_value():
+        raise InvalidAmount(f"{currency} has {digits} decimals, the amount has more")
+    if minor > MAX_MINOR:
+        raise InvalidAmount("amount has too many digits")
+    return int(minor)
+
+
+def to_major(minor: int, currency: str) -> Decimal:
+    """Minor units → major units: ``1250, "EUR"`` → ``Decimal("12.50")``."""
+    return Decimal(minor).scaleb(-exponent(currency))
+
+
+def same_currency(answered: str, ours: str) -> bool:
+    """Whether Nexi's word for a currency means ours: it says both "EUR" and "978"."""
+    return alphabetic(answered) == ours
+
+
+def alphabetic(answered: str) -> str:
+    """``"978"``, ``"eur"``, ``"EUR"`` → ``"EUR"``; anything unknown as it came."""
+    word = answered.strip().upper()
+    if word.isascii() and word.isdigit() and len(word) <= 3:
+        return _BY_NUMBER.get(int(word), word)
+    return word

@@ -1,0 +1,134 @@
+"""The words and the law of a payment's life: tables only, no code that acts.
+
+``TRANSITIONS`` is the whole law: a change that is not in it cannot be written (the
+ledger builds its compare-and-swap from it). ``LIVE`` are the states in which an order
+holds its reference, so that the same basket cannot be charged twice.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+INIT: Final = "init"
+AWAITING_3DS: Final = "awaiting_3ds"
+VALIDATED: Final = "validated"
+PAYING: Final = "paying"
+AUTHORIZED: Final = "authorized"
+PAID: Final = "paid"
+FAILED: Final = "failed"
+REVIEW: Final = "review"
+VOIDED: Final = "voided"
+REFUNDED: Final = "refunded"
+
+STATES: Final = (
+    INIT,
+    AWAITING_3DS,
+    VALIDATED,
+    PAYING,
+    AUTHORIZED,
+    PAID,
+    FAILED,
+    REVIEW,
+    VOIDED,
+    REFUNDED,
+)
+
+#: from → the states it may go to. ``paid`` only moves on by a refund; a failed order
+#: may still turn out to have been charged while it is watched.
+TRANSITIONS: Final[dict[str, frozenset[str]]] = {
+    INIT: frozenset({AWAITING_3DS, PAYING, FAILED, REVIEW}),
+    AWAITING_3DS: frozenset({VALIDATED, PAYING, FAILED, REVIEW}),
+    VALIDATED: frozenset({PAYING, FAILED, REVIEW}),
+    PAYING: frozenset({AUTHORIZED, PAID, FAILED, REVIEW}),
+    AUTHORIZED: frozenset({PAID, VOIDED, REVIEW}),
+    PAID: frozenset({REFUNDED}),
+    FAILED: frozenset({AUTHORIZED, PAID, REVIEW}),
+    REVIEW: frozenset({AUTHORIZED, PAID, FAILED, VOIDED, REFUNDED}),
+    VOIDED: frozenset(),
+    REFUNDED: frozenset(),
+}
+
+#: An order in one of these holds its reference.
+LIVE: Final = frozenset({INIT, AWAITING_3DS, VALIDATED, PAYING, AUTHORIZED, PAID})
+
+#: The shopper has nothing left to wait for.
+FINAL: Final = frozenset({AUTHORIZED, PAID, FAILED, REVIEW, VOIDED, REFUNDED})
+
+#: Money is with the merchant, or held for him.
+SUCCESSFUL: Final = frozenset({AUTHORIZED, PAID})
+
+
+def sources(target: str) -> frozenset[str]:
+    """The states from which ``target`` may be reached."""
+    return frozenset(state for state, to in TRANSITIONS.items() if target in to)
+
+
+# -- operations: one request to the gateway that changes something -----------------
+
+AUTHENTICATION: Final = "authentication"
+VALIDATION: Final = "validation"
+PAYMENT: Final = "payment"
+MOTO: Final = "moto"
+CAPTURE: Final = "capture"
+VOID: Final = "void"
+REFUND: Final = "refund"
+KINDS: Final = (AUTHENTICATION, VALIDATION, PAYMENT, MOTO, CAPTURE, VOID, REFUND)
+
+#: The kinds that can charge a card: never sent twice, never guessed about.
+CHARGING: Final = frozenset({PAYMENT, MOTO})
+
+OPEN: Final = "open"
+ACCEPTED: Final = "accepted"
+DONE: Final = "done"
+DECLINED: Final = "refused"
+NOT_SENT: Final = "not_sent"
+IN_DOUBT: Final = "in_doubt"
+OUTCOMES: Final = (OPEN, ACCEPTED, DONE, DECLINED, NOT_SENT, IN_DOUBT)
+
+#: Nobody knows yet how these end.
+UNSETTLED: Final = frozenset({OPEN, IN_DOUBT})
+
+# -- why an order failed or needs a person -----------------------------------------
+
+
+class Reason:
+    """``PaymentOrder.reason``: one word for the machine, worded in ``wording.py``."""
+
+    DECLINED: Final = "declined"
+    NOT_AUTHENTICATED: Final = "not_authenticated"
+    NO_LIABILITY_SHIFT: Final = "no_liability_shift"
+    THREE_DS_UNAVAILABLE: Final = "3ds_unavailable"
+    HOSTILE_URL: Final = "hostile_3ds_url"
+    UNSENT: Final = "unsent"
+    REFUSED: Final = "refused"
+    BUSY: Final = "busy"
+    CONFIG: Final = "config"
+    INIT_UNKNOWN: Final = "init_unknown"
+    VALIDATION_UNKNOWN: Final = "validation_unknown"
+    UNKNOWN_RESULT: Final = "unknown_result"
+    MISMATCH: Final = "mismatch"
+    CARD_EXPIRED: Final = "card_expired"
+    EXPIRED: Final = "expired"
+    ABANDONED: Final = "abandoned"
+    SUPERSEDED: Final = "superseded"
+    UNCONFIRMED: Final = "unconfirmed"
+    # review and beyond
+    UNEXPECTED_CHARGE: Final = "unexpected_charge"
+    CHARGED_AFTER_DECLINE: Final = "charged_after_decline"
+    LATE_CHARGE: Final = "late_charge"
+    REFERENCE_TAKEN: Final = "reference_taken"
+    NO_DETAILS: Final = "no_details"
+    STILL_PENDING: Final = "still_pending"
+    TWO_AUTHORIZATIONS: Final = "two_authorizations"
+    LAPSED: Final = "lapsed"
+
+
+FLOW_3STEPS: Final = "3steps"
+FLOW_2STEPS: Final = "2steps"
+FLOWS: Final = (FLOW_3STEPS, FLOW_2STEPS)
+CAPTURE_AUTOMATIC: Final = "automatic"
+CAPTURE_MANUAL: Final = "manual"
+CAPTURES: Final = (CAPTURE_AUTOMATIC, CAPTURE_MANUAL)
+CHANNEL_SHOP: Final = "shop"
+CHANNEL_MOTO: Final = "moto"
+CHANNELS: Final = (CHANNEL_SHOP, CHANNEL_MOTO)
