@@ -1,0 +1,35 @@
+"""Settings, and what is built from them: gateway clients and absolute addresses."""
+
+from nexi_payments.conf.links import (
+    client,
+    simulator,
+    site_address,
+    three_ds_address_is_safe,
+    trace,
+)
+from nexi_payments.conf.settings import (
+    LOOPBACK,
+    PRODUCTION,
+    SANDBOX,
+    SIMULATOR,
+    Settings,
+    Terminal,
+    current,
+    load,
+)
+
+__all__ = [
+    "LOOPBACK",
+    "PRODUCTION",
+    "SANDBOX",
+    "SIMULATOR",
+    "Settings",
+    "Terminal",
+    "client",
+    "current",
+    "load",
+    "simulator",
+    "site_address",
+    "three_ds_address_is_safe",
+    "trace",
+]

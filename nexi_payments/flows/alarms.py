@@ -1,0 +1,52 @@
+"""A terminal whose key the gateway refuses takes no new charges until it is accepted."""
+
+from __future__ import annotations
+
+import logging
+
+from django.utils import timezone
+
+from nexi_payments import conf
+from nexi_payments.exceptions import GatewayError, Refused, TerminalUnavailable
+from nexi_payments.models import PaymentOrder, TerminalAlarm
+
+log = logging.getLogger("nexi_payments.alarms")
+
+
+def raise_for(terminal: str, status: int | None) -> None:
+    """Remembers that the gateway answered 401 or 403 on this terminal."""
+    _, new = TerminalAlarm.objects.get_or_create(
+        terminal=terminal, defaults={"since": timezone.now(), "status": status}
+    )
+    if new:
+        log.critical("terminal %s: the gateway refuses its key (%s)", terminal, status)
+
+
+def note(order: PaymentOrder, error: GatewayError) -> None:
+    """One line in the log, and the alarm when it was the key that was refused."""
+    log.warning("order %s: %s %s", order.order_id, type(error).__name__, error)
+    if isinstance(error, Refused) and error.status in (401, 403):
+        raise_for(order.terminal, error.status)
+
+
+def refuse_if_raised(terminal: str) -> None:
+    """Raises ``TerminalUnavailable`` while the alarm stands."""
+    if TerminalAlarm.objects.filter(terminal=terminal).exists():
+        raise TerminalUnavailable(terminal)
+
+
+def recheck() -> int:
+    """Asks the gateway about every alarmed terminal; returns how many are well again."""
+    well = 0
+    for alarm in TerminalAlarm.objects.all():
+        terminal = conf.current().terminals.get(alarm.terminal)
+        if terminal is None:
+            continue
+        try:
+            conf.client(terminal).payment_methods(conf.trace())
+        except GatewayError as error:
+            log.error("terminal %s is still refused: %s", alarm.terminal, error)
+            continue
+        alarm.delete()
+        well += 1
+    return well

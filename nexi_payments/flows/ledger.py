@@ -1,0 +1,257 @@
+"""The one road for money: reserve (commit) → send → settle (commit).
+
+``perform`` is the only function that sends anything which changes something at the
+gateway. Its intent is on disk before the request leaves; no transaction is open while
+it is out; its outcome is written by compare-and-swap, so that a late answer cannot undo
+what a reconciliation has settled meanwhile. The ledger never sees a card: ``send`` is a
+closure made by the flow.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from django.db import Error, IntegrityError, transaction
+from django.utils import timezone
+
+from nexi_payments import states
+from nexi_payments.exceptions import OrderBusy, OutcomeNotRecorded
+from nexi_payments.flows import breaks, moves
+from nexi_payments.models import Operation, PaymentOrder
+
+log = logging.getLogger("nexi_payments.ledger")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asked, for the audit: a staff user or shopper, and from where."""
+
+    user: Any = None
+    address: str | None = None
+
+
+NOBODY = Actor()
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What an answer, or the lack of one, means on disk.
+
+    ``state`` is where the order goes (``None`` = it stays), ``order`` and ``operation``
+    further columns, ``disagreement`` the kind, ours and theirs of a break row, ``also``
+    something to do in the same commit, when the order has moved.
+    """
+
+    outcome: str
+    state: str | None = None
+    reason: str = ""
+    order: dict[str, Any] = field(default_factory=dict)
+    operation: dict[str, Any] = field(default_factory=dict)
+    disagreement: tuple[str, str, str] | None = None
+    also: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What must be true of the order for an operation to begin, and what that changes.
+
+    ``source`` is the state it must be in, ``guard`` more conditions on its row, ``target``
+    where it goes, ``changes`` columns to write, ``also`` something for the same commit.
+    """
+
+    source: str
+    target: str | None = None
+    guard: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
+    also: Callable[[], None] | None = None
+
+
+def perform(
+    order: PaymentOrder,
+    kind: str,
+    claim: Claim,
+    send: Callable[[Operation], Answer],
+    conclude: Callable[[Answer], Settlement],
+    after: Callable[[BaseException], Settlement],
+    *,
+    amount: int | None = None,
+    actor: Actor = NOBODY,
+) -> Answer:
+    """Claims, sends once, settles whatever happens, and returns the answer.
+
+    ``after`` settles an error, which is raised again. Raises ``OrderBusy`` when the claim
+    was lost (nothing was sent), ``OutcomeNotRecorded`` when the second commit failed, and
+    a loud ``RuntimeError`` inside somebody's transaction.
+    """
+    operation = reserve(order, kind, claim, amount=amount, actor=actor)
+    try:
+        answer = send(operation)
+        settlement = conclude(answer)
+    except BaseException as error:
+        settle(operation, order, after(error))
+        raise
+    settle(operation, order, settlement)
+    return answer
+
+
+def reserve(
+    order: PaymentOrder, kind: str, claim: Claim, *, amount: int | None, actor: Actor
+) -> Operation:
+    """The first commit: the compare-and-swap on the order and the operation's row."""
+    operation = Operation(
+        order=order,
+        kind=kind,
+        open_slot=order.pk,
+        amount=amount,
+        correlation_id=str(uuid.uuid4()),
+        actor=actor.user,
+        address=actor.address,
+        created_at=timezone.now(),
+    )
+    won = False
+    try:
+        with transaction.atomic(durable=True):
+            if _claim(order, claim):
+                operation.save(force_insert=True)
+                if claim.also is not None:
+                    claim.also()
+                won = True
+    except IntegrityError:
+        won = False  # the slot is taken by an operation nobody knows the end of
+    if not won:
+        order.refresh_from_db()
+        raise OrderBusy(order)
+    return operation
+
+
+def _claim(order: PaymentOrder, claim: Claim) -> bool:
+    if claim.target is not None:
+        return moves.move(
+            order,
+            claim.target,
+            sources=(claim.source,),
+            guard=claim.guard,
+            **claim.changes,
+        )
+    rows = PaymentOrder.objects.filter(pk=order.pk, state=claim.source, **claim.guard)
+    # an UPDATE even without news: it locks the row against whoever supersedes the order
+    won = bool(rows.update(**(claim.changes or {"state": claim.source})))
+    if won:
+        moves.assign(order, claim.changes)
+    return won
+
+
+def resend(operation: Operation) -> str:
+    """A fresh correlation id, stored before a call without money is sent once more."""
+    operation.correlation_id = str(uuid.uuid4())
+    operation.sends += 1
+    with transaction.atomic(durable=True):
+        operation.save(update_fields=["correlation_id", "sends"])
+    return operation.correlation_id
+
+
+def settle(operation: Operation, order: PaymentOrder, settlement: Settlement) -> bool:
+    """The second commit. False when somebody else has settled the operation before.
+
+    Raises ``OutcomeNotRecorded`` when the database does not take it: the write-ahead
+    mark stays, the outcome goes to the log by ids, and reconciliation finds it out.
+    """
+    failed = False
+    done = False
+    try:
+        with transaction.atomic(durable=True):
+            done = _close(operation, settlement)
+            if done:
+                _apply(order, settlement, operation)
+    except Error as error:
+        failed = True
+        log.critical(
+            "outcome %s → %s of %s %s for order %s was not stored: %s",
+            settlement.outcome,
+            settlement.state or "same state",
+            operation.kind,
+            operation.correlation_id,
+            order.order_id,
+            type(error).__name__,
+        )
+    if failed:
+        raise OutcomeNotRecorded(order.order_id, operation.correlation_id)
+    return done
+
+
+def _close(operation: Operation, settlement: Settlement) -> bool:
+    """Writes an operation's outcome by compare-and-swap on *unsettled*."""
+    keeps_slot = (
+        settlement.outcome == states.IN_DOUBT
+        # authentication and validation charge nothing: no slot to hold for them
+        and operation.kind not in (states.AUTHENTICATION, states.VALIDATION)
+    )
+    values = {
+        "outcome": settlement.outcome,
+        "open_slot": operation.order_id if keeps_slot else None,
+        "settled_at": None if keeps_slot else timezone.now(),
+        **settlement.operation,
+    }
+    rows = Operation.objects.filter(pk=operation.pk, open_slot__isnull=False)
+    if not rows.update(**values):
+        return False
+    moves.assign(operation, values)
+    return True
+
+
+def _apply(
+    order: PaymentOrder,
+    settlement: Settlement,
+    operation: Operation | None,
+    guard: dict[str, Any] | None = None,
+) -> bool:
+    """The order's side of a settlement. False when its state was another."""
+    moved = True
+    if settlement.state is not None:
+        moved = moves.move(
+            order,
+            settlement.state,
+            sources=(order.state,),
+            guard=guard,
+            reason=settlement.reason,
+            operation=operation,
+            **settlement.order,
+        )
+    elif settlement.order:
+        PaymentOrder.objects.filter(pk=order.pk).update(**settlement.order)
+        moves.assign(order, settlement.order)
+    if settlement.disagreement is not None:
+        breaks.record(order, *settlement.disagreement)
+    if moved and settlement.also is not None:
+        settlement.also()
+    return moved
+
+
+class _NotMoved(Exception):
+    """Rolls a conclusion back whose order has changed meanwhile."""
+
+
+def conclude(order: PaymentOrder, settlement: Settlement) -> bool:
+    """Settles an order on evidence found later: its unsettled operation, if it has one,
+    and its state, in one commit.
+
+    Holds only if the order is still as ``order`` shows it, unclaimed or claimed by the
+    same request. False when somebody else was faster; nothing is written then.
+    """
+    guard = {"claimed_at": order.claimed_at}
+    try:
+        with transaction.atomic(durable=True):
+            operation = Operation.objects.filter(open_slot=order.pk).first()
+            if operation is not None and not _close(operation, settlement):
+                raise _NotMoved
+            if not _apply(order, settlement, operation, guard):
+                raise _NotMoved
+    except _NotMoved:
+        order.refresh_from_db()
+        return False
+    return True

@@ -1,0 +1,199 @@
+"""One attempt to be paid one amount."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from nexi_payments import money, states
+
+STATE_LABELS = [
+    (states.INIT, _("created")),
+    (states.AWAITING_3DS, _("waiting for the bank")),
+    (states.VALIDATED, _("confirmed by the bank")),
+    (states.PAYING, _("being charged")),
+    (states.AUTHORIZED, _("authorized")),
+    (states.PAID, _("paid")),
+    (states.FAILED, _("failed")),
+    (states.REVIEW, _("to be reviewed")),
+    (states.VOIDED, _("voided")),
+    (states.REFUNDED, _("refunded")),
+]
+
+
+class PaymentOrder(models.Model):
+    """One gateway order. Several attempts at one basket share ``reference``.
+
+    Amounts are integers in minor units of ``currency``; ``total`` is the ``Decimal``.
+    ``live_reference`` holds the reference (or, without one, the first attempt's order
+    id) while the order is live; being unique, it lets one basket be charged once.
+    """
+
+    public_id = models.CharField(max_length=32, unique=True, editable=False)
+    order_id = models.CharField(_("order id at Nexi"), max_length=18, unique=True)
+    state = models.CharField(
+        _("state"), max_length=16, choices=STATE_LABELS, default=states.INIT
+    )
+    reason = models.CharField(_("reason"), max_length=32, blank=True)
+    channel = models.CharField(max_length=8, default=states.CHANNEL_SHOP)
+    terminal = models.CharField(_("terminal"), max_length=64)
+    flow = models.CharField(_("flow"), max_length=8)
+    capture = models.CharField(_("capture"), max_length=16)
+
+    amount = models.BigIntegerField(_("amount, minor units"))
+    currency = models.CharField(_("currency"), max_length=3)
+    authorized_amount = models.BigIntegerField(default=0)
+    captured_amount = models.BigIntegerField(default=0)
+    refunded_amount = models.BigIntegerField(default=0)
+
+    reference = models.CharField(
+        _("reference"), max_length=100, null=True, blank=True, db_index=True
+    )
+    live_reference = models.CharField(
+        max_length=100, null=True, unique=True, editable=False
+    )
+    retry_of = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="retries"
+    )
+    description = models.CharField(_("description"), max_length=255, blank=True)
+    customer_name = models.CharField(_("customer"), max_length=255, blank=True)
+    customer_email = models.CharField(_("e-mail"), max_length=254, blank=True)
+    cardholder_name = models.CharField(_("cardholder"), max_length=255, blank=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    content_type = models.ForeignKey(
+        "contenttypes.ContentType", null=True, on_delete=models.SET_NULL
+    )
+    object_id = models.CharField(max_length=64, blank=True)
+    content_object = GenericForeignKey("content_type", "object_id")
+    success_url = models.CharField(max_length=500, blank=True)
+    failure_url = models.CharField(max_length=500, blank=True)
+
+    gateway_operation_id = models.CharField(max_length=64, blank=True, db_index=True)
+    #: sha256 of the token in the ReturnUrl; the token itself is never stored
+    token_hash = models.CharField(max_length=64, blank=True, editable=False)
+    card_brand = models.CharField(_("brand"), max_length=16, blank=True)
+    card_bin = models.CharField(max_length=6, blank=True)
+    card_last4 = models.CharField(_("last four digits"), max_length=4, blank=True)
+    card_expiry = models.CharField(max_length=4, blank=True)
+    eci = models.CharField(max_length=2, blank=True)
+    response_code = models.CharField(_("response code"), max_length=8, blank=True)
+
+    #: a return from the issuer has been claimed, or a charge is on its way
+    claimed_at = models.DateTimeField(null=True)
+    #: the charge left, or may have left, at this moment
+    charging_since = models.DateTimeField(null=True)
+    #: Nexi itself said PENDING to the charge: silence is no evidence then
+    pending_at_nexi = models.BooleanField(default=False)
+    looks = models.PositiveIntegerField(default=0)
+    good_looks = models.PositiveIntegerField(default=0)
+    expires_at = models.DateTimeField()
+    watch_until = models.DateTimeField(null=True)
+    #: look again at this moment; NULL = nothing left to find out
+    due_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
+        ordering = ("-created_at", "-id")
+        permissions = [
+            ("take_moto", _("Can charge cards by phone (MOTO)")),
+            ("capture_payment", _("Can capture authorized payments")),
+            ("void_payment", _("Can void authorized payments")),
+            ("refund_payment", _("Can refund payments")),
+            ("reconcile_payment", _("Can ask Nexi about payments")),
+            ("resolve_review", _("Can resolve payments under review")),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="nexi_newest"),
+            models.Index(
+                fields=["state", "-created_at", "-id"], name="nexi_state_newest"
+            ),
+            models.Index(
+                fields=["due_at"], name="nexi_due", condition=Q(due_at__isnull=False)
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=states.STATES), name="nexi_known_state"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0, amount__lte=money.MAX_MINOR),
+                name="nexi_amount_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(captured_amount__gte=0)
+                & Q(captured_amount__lte=models.F("amount"))
+                & Q(refunded_amount__gte=0)
+                & Q(refunded_amount__lte=models.F("captured_amount")),
+                name="nexi_refunded_captured_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(state=states.REVIEW)
+                | Q(state__in=sorted(states.LIVE), live_reference__isnull=False)
+                | Q(
+                    state__in=(states.FAILED, states.VOIDED, states.REFUNDED),
+                    live_reference__isnull=True,
+                ),
+                name="nexi_live_holds_reference",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.total} {self.currency} {self.state}"
+
+    def get_absolute_url(self) -> str:
+        """The card page, so that ``redirect(payment)`` sends the shopper to pay."""
+        return reverse("nexi_payments:pay", args=[self.public_id])
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Inserts. An update names its fields, and never the ones the ledger owns."""
+        if not self._state.adding:
+            fields = set(kwargs.get("update_fields") or ())
+            if not fields or fields & {"state", "live_reference", "amount", "currency"}:
+                raise TypeError("states and amounts are changed by nexi_payments.flows")
+        super().save(*args, **kwargs)
+
+    @property
+    def total(self) -> Decimal:
+        """The amount in major units: 1250 → ``Decimal("12.50")``."""
+        return money.to_major(self.amount, self.currency)
+
+    @property
+    def live_key(self) -> str:
+        """What ``live_reference`` is while the order is live. ``retry_of`` always names
+        the first attempt, whose order id stands in for a missing reference."""
+        if self.reference:
+            return self.reference
+        return self.order_id if self.retry_of is None else self.retry_of.order_id
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in states.FINAL
+
+    @property
+    def is_successful(self) -> bool:
+        return self.state in states.SUCCESSFUL
+
+    @property
+    def is_claimed(self) -> bool:
+        return self.claimed_at is not None
+
+    @property
+    def takes_card(self) -> bool:
+        """Whether a card may be posted: to this row, or to a new attempt made from it."""
+        if self.state == states.AWAITING_3DS:
+            return not self.is_claimed
+        return self.state in (states.INIT, states.FAILED)

@@ -1,0 +1,193 @@
+"""What happened to an order: operations, events, the sealed card, disagreements."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from nexi_payments import states
+from nexi_payments.models.order import PaymentOrder
+
+KIND_LABELS = [
+    (states.AUTHENTICATION, _("3-D Secure start")),
+    (states.VALIDATION, _("3-D Secure check")),
+    (states.PAYMENT, _("payment")),
+    (states.MOTO, _("phone payment")),
+    (states.CAPTURE, _("capture")),
+    (states.VOID, _("void")),
+    (states.REFUND, _("refund")),
+]
+OUTCOME_LABELS = [
+    (states.OPEN, _("on its way")),
+    (states.ACCEPTED, _("sent, waiting for Nexi")),
+    (states.DONE, _("done")),
+    (states.DECLINED, _("refused")),
+    (states.NOT_SENT, _("not sent")),
+    (states.IN_DOUBT, _("in doubt")),
+]
+
+
+class Operation(models.Model):
+    """One request to the gateway that changes something, on disk before it leaves.
+
+    ``open_slot`` is the order's id while nobody knows how the operation ends, so that
+    there is at most one such operation an order. ``amount`` is in minor units and NULL
+    where the request moves no money.
+    """
+
+    order = models.ForeignKey(
+        PaymentOrder, on_delete=models.PROTECT, related_name="operations"
+    )
+    kind = models.CharField(_("kind"), max_length=16, choices=KIND_LABELS)
+    outcome = models.CharField(
+        _("outcome"), max_length=16, choices=OUTCOME_LABELS, default=states.OPEN
+    )
+    open_slot = models.BigIntegerField(null=True, unique=True, editable=False)
+    amount = models.BigIntegerField(_("amount, minor units"), null=True)
+    correlation_id = models.CharField(max_length=36)
+    idempotency_key = models.CharField(max_length=63, blank=True)
+    sends = models.PositiveSmallIntegerField(default=1)
+    gateway_operation_id = models.CharField(max_length=64, blank=True, db_index=True)
+    result = models.CharField(_("result at Nexi"), max_length=32, blank=True)
+    response_code = models.CharField(_("response code"), max_length=8, blank=True)
+    error = models.CharField(_("error"), max_length=100, blank=True)
+    http_status = models.PositiveSmallIntegerField(null=True)
+    cid = models.CharField(_("trace id of Nexi"), max_length=64, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    address = models.GenericIPAddressField(null=True)
+    created_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("operation")
+        verbose_name_plural = _("operations")
+        ordering = ("id",)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=states.KINDS, outcome__in=states.OUTCOMES),
+                name="nexi_known_operation",
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome=states.OPEN, open_slot__isnull=False)
+                | Q(outcome=states.IN_DOUBT)
+                | Q(
+                    outcome__in=(
+                        states.ACCEPTED,
+                        states.DONE,
+                        states.DECLINED,
+                        states.NOT_SENT,
+                    ),
+                    open_slot__isnull=True,
+                ),
+                name="nexi_open_slot",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.outcome} {self.correlation_id}"
+
+
+class Event(models.Model):
+    """One state change, written in its commit: history for people, outbox for receivers.
+
+    ``deliver_at`` is when to send the signal (again); NULL once it was delivered, or
+    where there is nobody to tell.
+    """
+
+    order = models.ForeignKey(
+        PaymentOrder, on_delete=models.PROTECT, related_name="events"
+    )
+    operation = models.ForeignKey(
+        Operation, null=True, on_delete=models.PROTECT, related_name="events"
+    )
+    kind = models.CharField(_("event"), max_length=16)
+    from_state = models.CharField(_("from"), max_length=16)
+    to_state = models.CharField(_("to"), max_length=16)
+    reason = models.CharField(_("reason"), max_length=32, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField()
+    deliver_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        ordering = ("id",)
+        indexes = [
+            models.Index(
+                fields=["deliver_at"],
+                name="nexi_undelivered",
+                condition=Q(deliver_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_state} → {self.to_state}"
+
+
+class Hold(models.Model):
+    """The sealed card between the challenge and the charge. See ``hold.py``.
+
+    Neither this row with every secret of the server, nor the browser's token alone,
+    opens it. The claim deletes it.
+    """
+
+    order = models.OneToOneField(
+        PaymentOrder, on_delete=models.CASCADE, primary_key=True, related_name="hold"
+    )
+    pan_blob = models.BinaryField()
+    cvv_blob = models.BinaryField(null=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("held card")
+        verbose_name_plural = _("held cards")
+
+    def __str__(self) -> str:
+        return f"hold until {self.expires_at:%H:%M:%S}"
+
+
+class Break(models.Model):
+    """We and the gateway disagree. ``ours`` and ``theirs`` say how, in words."""
+
+    order = models.ForeignKey(
+        PaymentOrder, null=True, on_delete=models.PROTECT, related_name="breaks"
+    )
+    kind = models.CharField(max_length=32)
+    ours = models.CharField(max_length=200, blank=True)
+    theirs = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(db_index=True)
+    resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        verbose_name = _("disagreement")
+        verbose_name_plural = _("disagreements")
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.ours} / {self.theirs}"
+
+
+class TerminalAlarm(models.Model):
+    """The gateway refused this terminal's key: no new charges until it accepts it."""
+
+    terminal = models.CharField(max_length=64, unique=True)
+    since = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True)
+
+    class Meta:
+        verbose_name = _("terminal alarm")
+        verbose_name_plural = _("terminal alarms")
+
+    def __str__(self) -> str:
+        return self.terminal

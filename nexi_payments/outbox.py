@@ -1,0 +1,117 @@
+"""Delivers events to the shop's receivers: after commit, at least once, in order.
+
+An event is written in the commit of its state change with ``deliver_at`` a little ahead:
+until then it belongs to the process that wrote it, which delivers at once. If that
+process dies, or a receiver raises, ``deliver_due`` (``nexi_reconcile``) takes over.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from nexi_payments.conf import current
+from nexi_payments.models import Break, Event, PaymentOrder
+from nexi_payments.signals import BY_KIND, gateway_break
+
+log = logging.getLogger("nexi_payments.outbox")
+
+#: Seconds until a receiver that raised is asked again, by attempt; then hourly.
+_BACK_OFF: Final = (5, 30, 120, 600, 1800)
+
+
+def lease() -> timedelta:
+    """How long an event belongs to whoever took it."""
+    return timedelta(seconds=current().total_timeout)
+
+
+def due_at(kind: str) -> timedelta | None:
+    """When a new event of this kind is to be delivered by others, or never."""
+    return lease() if kind in BY_KIND else None
+
+
+def after_commit(event: Event) -> None:
+    """Delivers ``event`` once the transaction it is part of is on disk."""
+    if event.deliver_at is not None:
+        transaction.on_commit(lambda: _deliver_own(event), robust=True)
+
+
+def _deliver_own(event: Event) -> None:
+    older = Event.objects.filter(
+        order_id=event.order_id, deliver_at__isnull=False, pk__lt=event.pk
+    )
+    if not older.exists():  # otherwise its turn comes with theirs
+        send(event)
+
+
+def send(event: Event) -> bool:
+    """Calls every receiver once. True when none of them raised."""
+    order = PaymentOrder.objects.get(pk=event.order_id)
+    answers = BY_KIND[event.kind].send_robust(
+        sender=PaymentOrder, order=order, event=event
+    )
+    failed = [(who, error) for who, error in answers if isinstance(error, Exception)]
+    attempts = event.attempts + 1
+    now = timezone.now()
+    if not failed:
+        Event.objects.filter(pk=event.pk).update(
+            deliver_at=None, delivered_at=now, attempts=attempts
+        )
+        return True
+    wait = _BACK_OFF[attempts - 1] if attempts <= len(_BACK_OFF) else 3600
+    Event.objects.filter(pk=event.pk).update(
+        deliver_at=now + timedelta(seconds=wait), attempts=attempts
+    )
+    for receiver, error in failed:
+        log.error(
+            "receiver %s raised %s for %s of order %s; tried again in %d s",
+            getattr(receiver, "__qualname__", receiver),
+            type(error).__name__,
+            event.kind,
+            order.order_id,
+            wait,
+            exc_info=error,
+        )
+    return False
+
+
+def deliver_due(most: int = 500) -> int:
+    """Delivers what is overdue, oldest first; returns how many reached everybody.
+
+    An event is taken by moving ``deliver_at`` in a compare-and-swap, so that any number
+    of processes may do this at once. One whose elder sibling still waits is skipped.
+    """
+    delivered = 0
+    due = Event.objects.filter(deliver_at__lte=timezone.now()).order_by("pk")[:most]
+    for event in due:
+        elder = Event.objects.filter(
+            order_id=event.order_id, deliver_at__isnull=False, pk__lt=event.pk
+        )
+        if elder.exists():
+            continue
+        taken = Event.objects.filter(pk=event.pk, deliver_at=event.deliver_at).update(
+            deliver_at=timezone.now() + lease()
+        )
+        if taken and send(event):
+            delivered += 1
+    return delivered
+
+
+def tell_break(record: Break) -> None:
+    """Sends ``gateway_break`` after commit. The row stays, whatever receivers do."""
+    log.critical(
+        "break %s: ours %s, theirs %s, order %s",
+        record.kind,
+        record.ours,
+        record.theirs,
+        record.order.order_id if record.order else "-",
+    )
+    transaction.on_commit(
+        lambda: gateway_break.send_robust(sender=Break, record=record), robust=True
+    )
+
+

@@ -1,0 +1,56 @@
+"""Headers of our pages: each has its own Content-Security-Policy and is never stored.
+
+A policy already on a response is left alone by Django's and django-csp's middleware.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.templatetags.static import static
+
+SAME_ORIGIN: Final = "same-origin"
+NO_REFERRER: Final = "no-referrer"
+#: The issuer's page checks where the form came from; ``same-origin`` would send it
+#: ``Origin: null``.
+ORIGIN_ONLY: Final = "strict-origin-when-cross-origin"
+
+
+def page(
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    *,
+    form_action: str = "'self'",
+    referrer: str = SAME_ORIGIN,
+    status: int = 200,
+) -> HttpResponse:
+    """Renders one of our templates with strict headers.
+
+    ``referrer`` must not be ``NO_REFERRER`` where the page holds a form to ourselves:
+    browsers then send ``Origin: null`` and Django's CSRF check refuses it.
+    """
+    response = render(request, f"nexi_payments/{template}", context, status=status)
+    return sealed(response, form_action=form_action, referrer=referrer)
+
+
+def sealed(
+    response: HttpResponse, *, form_action: str = "'self'", referrer: str = SAME_ORIGIN
+) -> HttpResponse:
+    assets = "'self'"
+    host = urlsplit(static("nexi_payments/pages.css"))
+    if host.netloc:
+        assets += f" {host.scheme or 'https'}://{host.netloc}"
+    response.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; script-src {assets}; style-src {assets};"
+        f" img-src {assets}; font-src {assets}; connect-src 'self';"
+        f" form-action {form_action}; frame-ancestors 'none'; base-uri 'none'"
+    )
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = referrer
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["X-Frame-Options"] = "DENY"
+    return response

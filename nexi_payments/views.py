@@ -1,0 +1,311 @@
+"""The shopper's pages. Parse, call one flow, answer.
+
+The return view works without cookies and touches no session: the issuer's cross-site
+POST arrives without them, and a session begun there would log the shopper out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from functools import wraps
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from django.conf import settings as django_settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+)
+from django.urls import reverse
+from django.utils import formats
+from django.views.debug import SafeExceptionReporterFilter
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import (
+    sensitive_post_parameters,
+    sensitive_variables,
+)
+from django.views.decorators.http import require_http_methods, require_safe
+
+from nexi_payments import conf, flows, forms, money, states, wording
+from nexi_payments.exceptions import (
+    OrderBusy,
+    OrderNotPayable,
+    OutcomeNotRecorded,
+    ReferenceInUse,
+    TerminalUnavailable,
+)
+from nexi_payments.models import PaymentOrder
+from nexi_payments.pages import NO_REFERRER, ORIGIN_ONLY, page, sealed
+
+log = logging.getLogger("nexi_payments.views")
+
+#: A 3-D Secure answer is a few kilobytes.
+_LONGEST_PARES: Final = 64 * 1024
+
+
+class _AlwaysHiding(SafeExceptionReporterFilter):
+    """Django hides sensitive values only without DEBUG; here they are always hidden."""
+
+    def is_active(self, request: HttpRequest | None) -> bool:
+        return True
+
+
+def _guarded(view: Any) -> Any:
+    """For the views a card or a token passes through: no error page shows them."""
+
+    @wraps(view)
+    def hiding(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        request.exception_reporter_filter = _AlwaysHiding()  # type: ignore[attr-defined]
+        response: HttpResponse = view(request, *args, **kwargs)
+        return response
+
+    return sensitive_post_parameters()(sensitive_variables()(hiding))
+
+
+def _order(request: HttpRequest, public_id: str) -> PaymentOrder | None:
+    """The order, if there is one and this visitor may see it."""
+    order = (
+        PaymentOrder.objects.filter(public_id=public_id).select_related("user").first()
+    )
+    if order is None or order.user_id is None:
+        return order
+    user = getattr(request, "user", None)
+    return order if user is not None and user.pk == order.user_id else None
+
+
+def _context(order: PaymentOrder | None, **more: Any) -> dict[str, Any]:
+    """What every template gets: documented in docs/templates.md."""
+    if order is None:
+        return {"order": None, "message": wording.UNKNOWN, **more}
+    digits = money.exponent(order.currency)
+    amount = formats.number_format(order.total, digits, force_grouping=True)
+    return {
+        "order": order,
+        "amount": f"{amount} {order.currency}",
+        "message": wording.message(order),
+        "pay_url": order.get_absolute_url(),
+        "result_url": reverse("nexi_payments:result", args=[order.public_id]),
+        "status_url": reverse("nexi_payments:status", args=[order.public_id]),
+        "test_mode": conf.current().terminal(order.terminal).environment
+        != conf.PRODUCTION,
+        **more,
+    }
+
+
+def _see_result(order: PaymentOrder) -> HttpResponse:
+    return _see(reverse("nexi_payments:result", args=[order.public_id]))
+
+
+def _see(url: str) -> HttpResponse:
+    """303: the browser asks with GET, whatever it has just posted."""
+    response = HttpResponseRedirect(url)
+    response.status_code = 303
+    return sealed(response, referrer=NO_REFERRER)
+
+
+def _neutral(request: HttpRequest) -> HttpResponse:
+    return page(request, "result.html", _context(None), status=404)
+
+
+def _site(request: HttpRequest) -> str:
+    host = request.META.get("HTTP_HOST", "")
+    return conf.site_address(host, secure=request.is_secure())
+
+
+def _actor(request: HttpRequest) -> flows.Actor:
+    try:
+        address = str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")))
+    except ValueError:
+        address = None
+    return flows.Actor(address=address)
+
+
+@login_not_required
+@transaction.non_atomic_requests
+@_guarded
+@require_http_methods(["GET", "HEAD", "POST"])
+def pay(request: HttpRequest, public_id: str) -> HttpResponse:
+    """The card page, and what it posts to."""
+    order = _order(request, public_id)
+    if order is None:
+        forms.scrub(request)
+        return _neutral(request)
+    if not order.takes_card:
+        forms.scrub(request)
+        return _see_result(order)
+    if request.method != "POST":
+        return _card_page(request, order, forms.CardForm(initial=_initial(order)))
+    form = forms.read_card(request)
+    if form.card is None:
+        return _card_page(request, order, form)
+    return _start(request, order, form)
+
+
+def _start(
+    request: HttpRequest, order: PaymentOrder, form: forms.CardForm
+) -> HttpResponse:
+    assert form.card is not None
+    try:
+        step = flows.start_payment(
+            order,
+            form.card,
+            cardholder=form.cleaned_data["cardholder_name"],
+            site=_site(request),
+            actor=_actor(request),
+        )
+    except (OrderBusy, OrderNotPayable, ReferenceInUse) as error:
+        return _see_result(error.order)
+    except OutcomeNotRecorded:
+        return _see_result(order)
+    except TerminalUnavailable:
+        notice = wording.UNAVAILABLE
+        return _card_page(request, order, form, notice=notice, status=503)
+    if step.redirect is None:
+        return _see_result(step.order)
+    return page(
+        request,
+        "redirect.html",
+        _context(step.order, redirect=step.redirect),
+        # any https host: Chromium blocks when the gateway sends the browser on to the
+        # issuer and the issuer's host is not listed, and nobody knows that in advance
+        form_action=f"https: {_origin(step.redirect.action)}",
+        referrer=ORIGIN_ONLY,
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _initial(order: PaymentOrder) -> dict[str, str]:
+    return {"cardholder_name": order.cardholder_name or order.customer_name}
+
+
+def _card_page(
+    request: HttpRequest,
+    order: PaymentOrder,
+    form: forms.CardForm,
+    *,
+    notice: wording.Message | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    if notice is None and order.state != states.INIT:
+        notice = wording.message(order)
+    context = _context(order, form=form, notice=notice)
+    return page(request, "pay.html", context, status=status)
+
+
+@csrf_exempt
+@login_not_required
+@transaction.non_atomic_requests
+@_guarded
+@require_http_methods(["GET", "HEAD", "POST"])
+def return_from_issuer(
+    request: HttpRequest, public_id: str, token: str
+) -> HttpResponse:
+    """``ReturnUrl``: the browser brings ``PaRes`` and ``paymentId``, mostly by POST.
+
+    A GET that carries PaRes gets a page which posts it here; any other GET only shows.
+    Whatever comes, the answer is the same redirect to the result page: it tells nothing
+    about tokens, and no 4xx puts this address into a log.
+    """
+    result = reverse("nexi_payments:result", args=[public_id])
+    if request.method != "POST":
+        pares = request.GET.get("PaRes", "")
+        if not pares or len(pares) > _LONGEST_PARES:
+            return _see(result)
+        fields = {"PaRes": pares, "paymentId": request.GET.get("paymentId", "")}
+        return page(
+            request, "repost.html", {"fields": fields, "action": request.path}
+        )
+    order = PaymentOrder.objects.filter(public_id=public_id).first()
+    pares = request.POST.get("PaRes", "")
+    if order is not None and len(pares) <= _LONGEST_PARES:
+        try:
+            flows.resume_payment(
+                order,
+                token,
+                pares=pares,
+                payment_id=request.POST.get("paymentId", ""),
+                site=_site(request),
+                actor=_actor(request),
+            )
+        except Exception:
+            # what was claimed is on disk and reconciliation finds its end; an error
+            # page here would show this address, token included
+            log.exception("return for order %s", order.order_id)
+    if django_settings.SESSION_COOKIE_SAMESITE == "Strict":
+        # after a cross-site POST such a cookie does not even come along to the
+        # redirect's target; it does after a page of our own has moved on
+        return page(request, "landing.html", {"next": result}, referrer=NO_REFERRER)
+    return _see(result)
+
+
+@login_not_required
+@require_safe
+def result(request: HttpRequest, public_id: str) -> HttpResponse:
+    """How the payment stands: on to the shop, another card, or wait."""
+    order = _order(request, public_id)
+    if order is None:
+        return _neutral(request)
+    if order.state in states.SUCCESSFUL and order.success_url:
+        return _see(_with_payment(order.success_url, order))
+    template = "result.html" if order.is_final else "pending.html"
+    return page(request, template, _context(order))
+
+
+def _with_payment(url: str, order: PaymentOrder) -> str:
+    """``url`` with ``payment=<public_id>`` among its query."""
+    parts = urlsplit(url)
+    query = [*parse_qsl(parts.query, keep_blank_values=True)]
+    query.append(("payment", order.public_id))
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+@login_not_required
+@require_safe
+def status(request: HttpRequest, public_id: str) -> HttpResponse:
+    """``{state, final, message, next}`` for the pending page: ``next`` when final."""
+    order = _order(request, public_id)
+    if order is None:
+        answer = {"state": "unknown", "final": True, "message": wording.UNKNOWN.title}
+        return sealed(JsonResponse({**answer, "next": None}, status=404))
+    next_url = None
+    if order.is_final:
+        next_url = reverse("nexi_payments:result", args=[order.public_id])
+    return sealed(
+        JsonResponse(
+            {
+                "state": order.state,
+                "final": order.is_final,
+                "message": wording.message(order).title,
+                "next": next_url,
+            }
+        )
+    )
+
+
+@csrf_exempt
+@login_not_required
+@_guarded
+def simulator(request: HttpRequest, path: str) -> HttpResponse:
+    """The simulator's issuer page and API; there is nothing here with a real gateway."""
+    if not any(terminal.simulated for terminal in conf.current().terminals.values()):
+        raise Http404
+    host = request.META.get("HTTP_HOST", "")
+    origin = f"{'https' if request.is_secure() else 'http'}://{host}"
+    reply = conf.simulator().handle(
+        request.method or "GET",
+        origin + request.get_full_path(),
+        request.headers,
+        request.body,
+    )
+    answer = HttpResponse(reply.body, status=reply.status, headers=dict(reply.headers))
+    return answer
