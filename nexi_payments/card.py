@@ -48,7 +48,7 @@ class Card:
         self._cvv = cvv
 
     def reveal(self) -> tuple[str, str, str]:
-        """Number, expiry (MMYY), security code (may be empty). Keep it out of locals."""
+        """Number, expiry (MMYY), security code or "". Keep it out of locals."""
         return self._pan, self._expiry, self._cvv
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -120,8 +120,8 @@ def check_deployment(**kwargs: Any) -> list[CheckMessage]:
         found.append(
             Warning(
                 "The security code is held, sealed, during 3-D Secure.",
-                hint="Some card brands forbid it. Ask your acquirer, or set HOLD_CVV to "
-                "False.",
+                hint="Some card brands forbid it. Ask your acquirer, or set HOLD_CVV "
+                "to False.",
                 id="nexi_payments.W011",
             )
         )
@@ -137,7 +137,7 @@ def check_deployment(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_databases(
-    databases: list[str] | None = None, **kwargs: Any
+    databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """SQLite's own defaults lose races with "database is locked"."""
     found: list[CheckMessage] = []

@@ -9,7 +9,7 @@ NexiPaymentsError
 │   ├── OrderBusy          another request is working on this order right now
 │   └── OrderNotPayable    this order takes no card any more
 ├── TerminalUnavailable    the gateway refuses our key: no new charges on that terminal
-├── OutcomeNotRecorded     the gateway has answered, our database did not take the answer
+├── OutcomeNotRecorded     the gateway has answered, our database did not take it
 └── GatewayError           the gateway gave no usable answer; carries ids, never bodies
     ├── Unsent             not one byte of the request left this machine
     ├── Refused            a complete 4xx answer

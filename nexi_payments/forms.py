@@ -170,4 +170,5 @@ def scrub(request: HttpRequest) -> None:
     if hasattr(request, "_post"):
         request._post = kept
     request._body = b""
-    request._files = getattr(request, "_files", MultiValueDict())
+    if not hasattr(request, "_files"):
+        request._files = MultiValueDict()  # type: ignore[attr-defined]

@@ -1,8 +1,8 @@
 """The one place where a card outlives a request: sealed, for minutes, opened once.
 
-The payment call needs the card again after the challenge. The key that seals it is made
-from two halves: one of ``HOLD_KEYS``, which only the server has, and a token that exists
-only in the ReturnUrl the browser carries. The database with every secret of the server
+The payment call needs the card again after the challenge. The key that seals it is
+made from two halves: one of ``HOLD_KEYS``, which only the server has, and a token that
+exists only in the ReturnUrl the browser carries. The database with every secret of the server
 cannot open a hold, nor can the token alone. The claim deletes the row; destroying a key
 in ``HOLD_KEYS`` kills the holds in every old backup.
 

@@ -89,9 +89,7 @@ def to_minor(amount: Decimal | int | str, currency: str) -> int:
     """
     digits = exponent(currency)
     if isinstance(amount, bool) or not isinstance(amount, Decimal | int | str):
-        raise InvalidAmount(
-            f"amount must be a Decimal, not {type(amount).__name__}: a float is not exact"
-        )
+        raise InvalidAmount(f"amount must be a Decimal, not {type(amount).__name__}")
     try:
         value = Decimal(amount)
     except ArithmeticError:

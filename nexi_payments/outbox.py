@@ -1,6 +1,6 @@
 """Delivers events to the shop's receivers: after commit, at least once, in order.
 
-An event is written in the commit of its state change with ``deliver_at`` a little ahead:
+An event is written in the commit of its state change, ``deliver_at`` a little ahead:
 until then it belongs to the process that wrote it, which delivers at once. If that
 process dies, or a receiver raises, ``deliver_due`` (``nexi_reconcile``) takes over.
 """
@@ -113,5 +113,3 @@ def tell_break(record: Break) -> None:
     transaction.on_commit(
         lambda: gateway_break.send_robust(sender=Break, record=record), robust=True
     )
-
-

@@ -33,6 +33,7 @@ from django.views.decorators.debug import (
 from django.views.decorators.http import require_http_methods, require_safe
 
 from nexi_payments import conf, flows, forms, money, states, wording
+from nexi_payments.card import Card
 from nexi_payments.exceptions import (
     OrderBusy,
     OrderNotPayable,
@@ -61,7 +62,7 @@ def _guarded(view: Any) -> Any:
 
     @wraps(view)
     def hiding(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        request.exception_reporter_filter = _AlwaysHiding()  # type: ignore[attr-defined]
+        request.exception_reporter_filter = _AlwaysHiding()
         response: HttpResponse = view(request, *args, **kwargs)
         return response
 
@@ -144,17 +145,16 @@ def pay(request: HttpRequest, public_id: str) -> HttpResponse:
     form = forms.read_card(request)
     if form.card is None:
         return _card_page(request, order, form)
-    return _start(request, order, form)
+    return _start(request, order, form, form.card)
 
 
 def _start(
-    request: HttpRequest, order: PaymentOrder, form: forms.CardForm
+    request: HttpRequest, order: PaymentOrder, form: forms.CardForm, card: Card
 ) -> HttpResponse:
-    assert form.card is not None
     try:
         step = flows.start_payment(
             order,
-            form.card,
+            card,
             cardholder=form.cleaned_data["cardholder_name"],
             site=_site(request),
             actor=_actor(request),
@@ -222,9 +222,7 @@ def return_from_issuer(
         if not pares or len(pares) > _LONGEST_PARES:
             return _see(result)
         fields = {"PaRes": pares, "paymentId": request.GET.get("paymentId", "")}
-        return page(
-            request, "repost.html", {"fields": fields, "action": request.path}
-        )
+        return page(request, "repost.html", {"fields": fields, "action": request.path})
     order = PaymentOrder.objects.filter(public_id=public_id).first()
     pares = request.POST.get("PaRes", "")
     if order is not None and len(pares) <= _LONGEST_PARES:
@@ -296,7 +294,7 @@ def status(request: HttpRequest, public_id: str) -> HttpResponse:
 @login_not_required
 @_guarded
 def simulator(request: HttpRequest, path: str) -> HttpResponse:
-    """The simulator's issuer page and API; there is nothing here with a real gateway."""
+    """The simulator's issuer page and API; 404 with a real gateway."""
     if not any(terminal.simulated for terminal in conf.current().terminals.values()):
         raise Http404
     host = request.META.get("HTTP_HOST", "")

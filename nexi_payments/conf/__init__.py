@@ -7,8 +7,8 @@ from nexi_payments.conf.links import (
     three_ds_address_is_safe,
     trace,
 )
+from nexi_payments.conf.reading import LOOPBACK
 from nexi_payments.conf.settings import (
-    LOOPBACK,
     PRODUCTION,
     SANDBOX,
     SIMULATOR,

@@ -12,13 +12,8 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 
-from nexi_payments.conf.settings import (
-    LOOPBACK,
-    PRODUCTION,
-    Settings,
-    Terminal,
-    current,
-)
+from nexi_payments.conf.reading import LOOPBACK
+from nexi_payments.conf.settings import PRODUCTION, Settings, Terminal, current
 from nexi_payments.gateway.client import Client, Trace
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.simulator import Simulator, SimulatorAdapter
@@ -103,9 +98,9 @@ def _only_simulated(settings: Settings) -> bool:
 def three_ds_address_is_safe(url: str, terminal: Terminal, site: str = "") -> bool:
     """Whether a browser may be sent to ``threeDSAuthUrl``.
 
-    https, a host exactly as in ``THREE_DS_HOSTS`` (by default the gateway's), characters
-    that every parser reads alike. http, and any port, only on a loopback host outside
-    production.
+    https, a host exactly as in ``THREE_DS_HOSTS`` (by default the gateway's), and only
+    characters that every parser reads alike. http, and any port, only on a loopback host
+    outside production.
     """
     match = _PLAIN.fullmatch(url)
     if match is None:

@@ -64,7 +64,7 @@ def api_key(value: Any, where: str) -> str:
 
 
 def web_address(value: Any, where: str, *, may_be_http: bool) -> str:
-    """An absolute URL without query. http is for loopback hosts, when allowed at all."""
+    """An absolute URL without query. http only for loopback hosts, if at all."""
     address = str(value or "").strip().rstrip("/")
     if not address:
         return ""

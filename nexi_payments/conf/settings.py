@@ -19,7 +19,6 @@ from django.core.signals import setting_changed
 
 from nexi_payments import money, states
 from nexi_payments.conf import reading
-from nexi_payments.conf.reading import LOOPBACK
 from nexi_payments.exceptions import InvalidAmount
 
 SIMULATOR: Final = "simulator"
@@ -189,14 +188,18 @@ def load() -> Settings:
             for name in ("HOLD_CVV", "REQUIRE_LIABILITY_SHIFT")
             if name in raw
         },
-        **{
-            name.lower(): reading.seconds(
-                raw[name], f"NEXI_PAYMENTS[{name!r}]", least=least
-            )
-            for name, least in _SECONDS
-            if name in raw
-        },
+        **_numbers(raw),
     )
+
+
+def _numbers(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name.lower(): reading.seconds(
+            raw[name], f"NEXI_PAYMENTS[{name!r}]", least=least
+        )
+        for name, least in _SECONDS
+        if name in raw
+    }
 
 
 def _terminal(name: str, raw: Any) -> Terminal:

@@ -1,4 +1,4 @@
-"""A terminal whose key the gateway refuses takes no new charges until it is accepted."""
+"""A terminal whose key the gateway refuses takes no new charges until it works."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def refuse_if_raised(terminal: str) -> None:
 
 
 def recheck() -> int:
-    """Asks the gateway about every alarmed terminal; returns how many are well again."""
+    """Asks the gateway about every alarmed terminal; returns how many are well."""
     well = 0
     for alarm in TerminalAlarm.objects.all():
         terminal = conf.current().terminals.get(alarm.terminal)

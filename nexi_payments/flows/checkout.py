@@ -1,4 +1,4 @@
-"""A shopper posts a card: 3-D Secure is asked for, the browser is sent to the issuer."""
+"""A shopper posts a card: 3-D Secure begins, the browser goes to the issuer."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def start_payment(
     nothing was sent then. Everything else, a decline too, is ``step.order.state``.
     """
     terminal = conf.current().terminal(order.terminal)
-    address = conf.site_address() if not site else site
+    address = site or conf.site_address()
     hold.server_key()  # without a key to hold the card with, do not begin
     if not order.takes_card:
         raise OrderNotPayable(order)

@@ -6,6 +6,7 @@ import hmac
 import logging
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -197,7 +198,9 @@ class _Return:
         )
         self._charge(claim, self.open, Authentication(pares=self.pares))
 
-    def _charge(self, claim: Claim, card: Callable[[], Card], proof: Authentication) -> None:
+    def _charge(
+        self, claim: Claim, card: Callable[[], Card], proof: Authentication
+    ) -> None:
         """The one payment call of this order. Sent only with time for its answer."""
         order = self.order
 

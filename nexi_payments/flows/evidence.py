@@ -21,17 +21,21 @@ TWO: Final = "two"
 NO_DETAILS: Final = "no_details"
 UNKNOWN: Final = "unknown"
 
+
+NO_ANSWER: Final = OperationResult()
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What ``GET /orders/{orderId}`` shows about our one charge.
 
-    ``HELD`` is authorized and not booked, ``NOTHING`` no trace of a charge, ``PENDING`` a
-    charge on its way, ``TWO`` more authorizations than one order can have. ``answer`` is
-    our operation where there is one, ``captured`` in minor units.
+    ``HELD`` is authorized and not booked, ``NOTHING`` no trace of a charge, ``PENDING``
+    a charge on its way, ``TWO`` more authorizations than one order can have. ``answer``
+    is our operation where there is one, ``captured`` in minor units.
     """
 
     verdict: str
-    answer: OperationResult = OperationResult()
+    answer: OperationResult = NO_ANSWER
     captured: int = 0
     detail: str = ""
 
@@ -75,9 +79,7 @@ def _is_ours(order: PaymentOrder, one: OperationResult) -> bool:
     return one.operation_id == known if known else True
 
 
-def _different(
-    order: PaymentOrder, answer: OperationResult, found: OrderResult
-) -> str:
+def _different(order: PaymentOrder, answer: OperationResult, found: OrderResult) -> str:
     """Which member does not fit ours, "no …" for one that is nowhere, or ""."""
     amount = answer.amount if answer.amount is not None else found.amount
     currency = answer.currency or found.currency

@@ -17,7 +17,15 @@ from django.utils import timezone
 
 from nexi_payments import conf, hold, states
 from nexi_payments.exceptions import GatewayError, Refused
-from nexi_payments.flows import alarms, breaks, evidence, ledger, moves, schedule, verdicts
+from nexi_payments.flows import (
+    alarms,
+    breaks,
+    evidence,
+    ledger,
+    moves,
+    schedule,
+    verdicts,
+)
 from nexi_payments.flows.evidence import Evidence
 from nexi_payments.flows.ledger import Settlement
 from nexi_payments.gateway.client import Client
@@ -31,12 +39,15 @@ log = logging.getLogger("nexi_payments.inquiry")
 _KEY_WORKS_FOR = timedelta(minutes=5)
 
 
+_SILENCE = Evidence(evidence.NOTHING)
+
+
 @dataclass(frozen=True)
 class Look:
     """One look-up: whether it told anything, and what. ``error`` is for the log."""
 
     good: bool
-    evidence: Evidence = Evidence(evidence.NOTHING)
+    evidence: Evidence = _SILENCE
     error: str = ""
 
 
@@ -127,10 +138,9 @@ def _act(order: PaymentOrder, seen: Evidence, now: datetime) -> None:
 def _unfinished(order: PaymentOrder, seen: Evidence, now: datetime) -> None:
     """Left at the issuer, or in the middle of a return: no charge was ever sent."""
     claimed = order.claimed_at is not None
-    if claimed and now < order.claimed_at + _claim_time():
-        return  # its request may still be running
-    if not claimed and now < order.expires_at:
-        return
+    over = order.claimed_at + _claim_time() if order.claimed_at else order.expires_at
+    if now < over:
+        return  # its request may still be running, or the shopper still typing
     if seen.verdict in (evidence.NOTHING, evidence.DECLINED, evidence.PENDING):
         reason = Reason.ABANDONED if claimed else Reason.EXPIRED
         fail_unfinished(order, reason)
@@ -230,9 +240,7 @@ def _authorized(order: PaymentOrder, seen: Evidence, now: datetime) -> None:
         changes = {"captured_amount": seen.captured}
         ledger.conclude(order, Settlement(states.DONE, states.PAID, order=changes))
     elif seen.verdict == evidence.REVERSED:
-        ledger.conclude(
-            order, Settlement(states.DONE, states.VOIDED, Reason.LAPSED)
-        )
+        ledger.conclude(order, Settlement(states.DONE, states.VOIDED, Reason.LAPSED))
     elif seen.verdict in (evidence.MISMATCH, evidence.TWO):
         breaks.record(order, seen.verdict, "authorized", seen.detail)
     elif now >= order.created_at + timedelta(days=3):

@@ -60,8 +60,9 @@ class Settlement:
 class Claim:
     """What must be true of the order for an operation to begin, and what that changes.
 
-    ``source`` is the state it must be in, ``guard`` more conditions on its row, ``target``
-    where it goes, ``changes`` columns to write, ``also`` something for the same commit.
+    ``source`` is the state it must be in, ``guard`` more conditions on its row,
+    ``target`` where it goes, ``changes`` columns to write, ``also`` something for the
+    same commit.
     """
 
     source: str
@@ -84,9 +85,9 @@ def perform(
 ) -> Answer:
     """Claims, sends once, settles whatever happens, and returns the answer.
 
-    ``after`` settles an error, which is raised again. Raises ``OrderBusy`` when the claim
-    was lost (nothing was sent), ``OutcomeNotRecorded`` when the second commit failed, and
-    a loud ``RuntimeError`` inside somebody's transaction.
+    ``after`` settles an error, which is raised again. Raises ``OrderBusy`` when the
+    claim was lost (nothing was sent), ``OutcomeNotRecorded`` when the second commit
+    failed, and a loud ``RuntimeError`` inside somebody's transaction.
     """
     operation = reserve(order, kind, claim, amount=amount, actor=actor)
     try:

@@ -83,8 +83,9 @@ def create_order(
         user=user if getattr(user, "is_authenticated", False) else None,
         success_url=_own_address(success_url),
         failure_url=_own_address(failure_url),
-        content_object=content_object,
     )
+    if content_object is not None:
+        order.content_object = content_object
     return _insert_or_join(order, expires_at)
 
 
@@ -99,8 +100,13 @@ def _insert_or_join(order: PaymentOrder, expires_at: datetime) -> PaymentOrder:
             return live
         if not supersede(live):
             raise ReferenceInUse(live)
-    live = PaymentOrder.objects.get(live_reference=order.live_key)
-    raise ReferenceInUse(live)
+    raise ReferenceInUse(_holder(order))
+
+
+def _holder(order: PaymentOrder) -> PaymentOrder:
+    """Who holds the reference. Raises ``DoesNotExist`` when the insert failed for
+    another reason, which no shop can mend by waiting."""
+    return PaymentOrder.objects.get(live_reference=order.live_key)
 
 
 def same_purchase(one: PaymentOrder, other: PaymentOrder) -> bool:
@@ -169,7 +175,7 @@ def another_attempt(order: PaymentOrder) -> PaymentOrder:
             return live
         if not same_purchase(live, order) or not supersede(live):
             raise ReferenceInUse(live)
-    raise ReferenceInUse(PaymentOrder.objects.get(live_reference=fresh.live_key))
+    raise ReferenceInUse(_holder(fresh))
 
 
 _COPIED: Final = (
@@ -194,11 +200,9 @@ _COPIED: Final = (
 def _refuse_too_much(line: conf.Terminal, minor: int, currency: str) -> None:
     if line.currencies and currency not in line.currencies:
         raise InvalidAmount(f"terminal {line.name!r} does not take {currency}")
-    if line.max_amount is not None:
-        if money.to_major(minor, currency) > line.max_amount:
-            raise InvalidAmount(
-                f"terminal {line.name!r} takes at most {line.max_amount} {currency}"
-            )
+    most = line.max_amount
+    if most is not None and money.to_major(minor, currency) > most:
+        raise InvalidAmount(f"terminal {line.name!r} takes at most {most} {currency}")
 
 
 def _customer(customer: Mapping[str, str] | None) -> dict[str, str]:
@@ -227,7 +231,7 @@ def _refuse_card(where: str, text: str) -> None:
 
 
 def _own_address(url: str | None) -> str:
-    """http(s) or a path on this site: a ``javascript:`` address is a programming error."""
+    """http(s) or a path on this site: a ``javascript:`` address is a mistake."""
     address = url or ""
     if not address.startswith(("/", "https://", "http://")) and address:
         raise ValueError("success_url and failure_url must be paths or web addresses")

@@ -39,9 +39,9 @@ class Counts:
 def reconcile(order: PaymentOrder | None = None, *, most: int = 1000) -> Counts:
     """Settles what is in doubt, expires what was left, delivers what was not.
 
-    With ``order``, asks the gateway about that one now, due or not. An order is taken by
-    moving its ``due_at`` in a compare-and-swap: nobody else looks at it meanwhile. A
-    gateway that does not answer changes nothing.
+    With ``order``, asks the gateway about that one now, due or not. An order is taken
+    by moving its ``due_at`` in a compare-and-swap: nobody else looks at it meanwhile.
+    A gateway that does not answer changes nothing.
     """
     counts = Counts()
     if order is not None:

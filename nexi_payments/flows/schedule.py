@@ -66,9 +66,9 @@ def next_look(order: Situation, now: datetime, *, good: bool) -> datetime | None
     settled, end = settle_at(order), watch_end(order)
     if order.state == states.FAILED and (end is None or now >= end):
         return None
-    if order.state == states.PAYING and good and settled and now >= settled:
-        if order.good_looks < ENOUGH_LOOKS and not order.pending_at_nexi:
-            return now  # the time is over, only looks are lacking
+    over = settled is not None and now >= settled and order.state == states.PAYING
+    if over and good and order.good_looks < ENOUGH_LOOKS and not order.pending_at_nexi:
+        return now  # the time is over, only looks are lacking
     waiting = order.state in (states.INIT, states.AWAITING_3DS)
     if waiting and order.claimed_at is None and now < order.expires_at:
         return order.expires_at

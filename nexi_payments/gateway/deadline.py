@@ -1,8 +1,8 @@
-"""How long one browser request may take over all its gateway calls, and who enforces it.
+"""How long one browser request may take over all its gateway calls, and who sees to it.
 
 ``requests`` bounds the gaps between bytes, not the whole: a peer that drips one byte
-every few seconds holds a worker for ever. So one thread a process, started on first use,
-shuts the socket of a call whose time is over.
+every few seconds holds a worker for ever. So one thread a process, started on first
+use, shuts the socket of a call whose time is over.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Deadline:
 class Call:
     """One exchange on the wire: which socket it uses now, and how far it got."""
 
-    __slots__ = ("_connection", "_over", "_lock", "at", "fired", "keep_alive", "sent")
+    __slots__ = ("_connection", "_lock", "_over", "at", "fired", "keep_alive", "sent")
 
     def __init__(self, at: float, keep_alive: float) -> None:
         self.at = at

@@ -93,7 +93,7 @@ def payment(
 
 
 def _three_ds(authentication: Authentication) -> dict[str, str]:
-    """2 steps: the browser's PaRes. 3 steps: the documented shape, value + eci + xid."""
+    """2 steps: the browser's PaRes. 3 steps: the documented shape: value, eci, xid."""
     if not authentication.value:
         return {"threeDSAuthResponse": authentication.pares}
     parts = {

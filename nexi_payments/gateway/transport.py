@@ -127,7 +127,7 @@ class Transport:
         body: Callable[[], Mapping[str, Any]] | None,
         deadline: Deadline,
     ) -> Reply | BaseException:
-        """Never raises: what it caught comes back as a value, stripped of its frames."""
+        """Never raises: what it caught comes back as a value, without its frames."""
         if deadline.remaining <= 0:
             return Unsent("no time left")
         call = Call(deadline.at, self.keep_alive)

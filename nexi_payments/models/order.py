@@ -154,10 +154,6 @@ class PaymentOrder(models.Model):
     def __str__(self) -> str:
         return f"{self.order_id} {self.total} {self.currency} {self.state}"
 
-    def get_absolute_url(self) -> str:
-        """The card page, so that ``redirect(payment)`` sends the shopper to pay."""
-        return reverse("nexi_payments:pay", args=[self.public_id])
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Inserts. An update names its fields, and never the ones the ledger owns."""
         if not self._state.adding:
@@ -165,6 +161,10 @@ class PaymentOrder(models.Model):
             if not fields or fields & {"state", "live_reference", "amount", "currency"}:
                 raise TypeError("states and amounts are changed by nexi_payments.flows")
         super().save(*args, **kwargs)
+
+    def get_absolute_url(self) -> str:
+        """The card page, so that ``redirect(payment)`` sends the shopper to pay."""
+        return reverse("nexi_payments:pay", args=[self.public_id])
 
     @property
     def total(self) -> Decimal:
@@ -174,7 +174,7 @@ class PaymentOrder(models.Model):
     @property
     def live_key(self) -> str:
         """What ``live_reference`` is while the order is live. ``retry_of`` always names
-        the first attempt, whose order id stands in for a missing reference."""
+        the first attempt; its order id stands in for a missing reference."""
         if self.reference:
             return self.reference
         return self.order_id if self.retry_of is None else self.retry_of.order_id
@@ -193,7 +193,7 @@ class PaymentOrder(models.Model):
 
     @property
     def takes_card(self) -> bool:
-        """Whether a card may be posted: to this row, or to a new attempt made from it."""
+        """Whether a card may be posted: to this row, or a new attempt made from it."""
         if self.state == states.AWAITING_3DS:
             return not self.is_claimed
         return self.state in (states.INIT, states.FAILED)

@@ -92,7 +92,7 @@ class Operation(models.Model):
 
 
 class Event(models.Model):
-    """One state change, written in its commit: history for people, outbox for receivers.
+    """One state change, written in its commit: history and outbox in one.
 
     ``deliver_at`` is when to send the signal (again); NULL once it was delivered, or
     where there is nobody to tell.

@@ -1,0 +1,62 @@
+"""``manage.py demo``: migrate, seed, serve, and reconcile every few seconds."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import connection
+
+from demo_shop import seed
+from nexi_payments import flows
+
+log = logging.getLogger("nexi_payments.demo")
+
+
+class Command(BaseCommand):
+    help = "Sets up and serves the demo shop on this machine."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument(
+            "--no-serve", action="store_true", help="only migrate and seed"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError("The demo's logins are public: it needs DEBUG.")
+        call_command("migrate", interactive=False, verbosity=0)
+        seed.seed()
+        port = options["port"]
+        logins = "\n".join(
+            f"    {name} / {password}  ({purpose})"
+            for name, password, purpose in seed.LOGINS
+        )
+        self.stdout.write(
+            f"\n  Demo shop:  http://127.0.0.1:{port}/\n"
+            f"  Admin:      http://127.0.0.1:{port}/admin/\n"
+            f"  Logins:\n{logins}\n"
+            "  Stop with Ctrl-C.\n\n"
+        )
+        self.stdout.flush()
+        if options["no_serve"]:
+            return
+        threading.Thread(target=_reconcile_for_ever, daemon=True).start()
+        call_command("runserver", f"127.0.0.1:{port}", use_reloader=False)
+
+
+def _reconcile_for_ever() -> None:
+    """What cron does in a real shop."""
+    while True:
+        time.sleep(5)
+        try:
+            flows.reconcile()
+        except Exception:
+            log.exception("reconcile")
+        finally:
+            connection.close()

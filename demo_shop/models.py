@@ -1,0 +1,82 @@
+"""A shop small enough to read in a minute. Money is Decimal, in euro."""
+
+from __future__ import annotations
+
+import secrets
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Product(models.Model):
+    name = models.CharField(_("name"), max_length=100)
+    name_it = models.CharField(_("name in Italian"), max_length=100)
+    mark = models.CharField(max_length=8)
+    price = models.DecimalField(_("price"), max_digits=8, decimal_places=2)
+
+    class Meta:
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def new_number() -> str:
+    """Not to be guessed: a guest's order page is found by it."""
+    return "D" + secrets.token_hex(8).upper()
+
+
+class ShopOrder(models.Model):
+    number = models.CharField(
+        _("number"), max_length=20, unique=True, default=new_number
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL
+    )
+    name = models.CharField(_("name"), max_length=100)
+    email = models.EmailField(_("e-mail"))
+    total = models.DecimalField(_("total"), max_digits=10, decimal_places=2)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class Line(models.Model):
+    order = models.ForeignKey(ShopOrder, on_delete=models.CASCADE, related_name="lines")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT)
+    quantity = models.PositiveSmallIntegerField()
+    price = models.DecimalField(max_digits=8, decimal_places=2)
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.product}"
+
+    @property
+    def total(self) -> Decimal:
+        return self.quantity * self.price
+
+
+class Fulfilment(models.Model):
+    """The parcel that left. One an order, however often the signal comes."""
+
+    order = models.OneToOneField(ShopOrder, on_delete=models.CASCADE)
+    payment = models.CharField(max_length=32)
+    event_id = models.BigIntegerField()
+    signals = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("fulfilment")
+        verbose_name_plural = _("fulfilments")
+
+    def __str__(self) -> str:
+        return str(self.order)

@@ -1,0 +1,43 @@
+"""Products and logins of the demo. Running it again changes nothing."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from django.contrib.auth import get_user_model
+
+from demo_shop.models import Product
+
+#: user, password, what for; shown on the pages and by ``manage.py demo``
+LOGINS: Final = (
+    ("shopper", "shopper", "buys"),
+    ("admin", "admin", "sees everything in /admin/"),
+)
+
+_PRODUCTS: Final = (
+    ("Espresso cup", "Tazzina da caffè", "☕", "12.50"),
+    ("Moka pot", "Moka", "🫖", "34.90"),
+    ("Coffee beans, 1 kg", "Caffè in grani, 1 kg", "🫘", "21.00"),
+    ("Biscotti", "Biscotti", "🍪", "6.40"),
+)
+
+
+def seed() -> None:
+    for name, name_it, mark, price in _PRODUCTS:
+        Product.objects.get_or_create(
+            name=name,
+            defaults={"name_it": name_it, "mark": mark, "price": Decimal(price)},
+        )
+    users = get_user_model().objects
+    for name, password, _ in LOGINS:
+        if users.filter(username=name).exists():
+            continue
+        make = users.create_superuser if name == "admin" else users.create_user
+        make(
+            username=name,
+            password=password,
+            email=f"{name}@shop.example",
+            first_name="Giulia" if name == "shopper" else "",
+            last_name="Bianchi" if name == "shopper" else "",
+        )

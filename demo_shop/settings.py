@@ -1,0 +1,133 @@
+"""The demo project. All that varies comes from the environment, and only here."""
+
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+DEBUG = env.bool("DEBUG", default=True)
+SECRET_KEY = (
+    env.str("SECRET_KEY", default="demo only, never with real cards")
+    if DEBUG
+    else env.str("SECRET_KEY")
+)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "nexi_payments",
+    "demo_shop",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "demo_shop.urls"
+WSGI_APPLICATION = "demo_shop.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "demo_shop.views.shop",
+            ]
+        },
+    }
+]
+
+DATABASES = {
+    "default": env.db_url(
+        "DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'demo.sqlite3'}"
+    )
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+    }
+else:
+    DATABASES["default"].setdefault("CONN_MAX_AGE", 600)
+CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+
+AUTH_PASSWORD_VALIDATORS: list[dict[str, str]] = []  # demo logins are short on purpose
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "account"
+LOGOUT_REDIRECT_URL = "shop"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("it", "Italiano")]
+TIME_ZONE = "Europe/Rome"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
+
+def _seconds(name: str) -> float | None:
+    value: float | None = env.float(name, default=None)
+    return value
+
+
+def _given(**values: object) -> dict[str, object]:
+    """Only what the environment says: the rest keeps the package's own defaults."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+_base_url = env.str("NEXI_BASE_URL", default=None)
+_default_terminal = _given(
+    # a gateway of your own on this machine asks for no key
+    API_KEY=env.str("NEXI_API_KEY", default="demo" if _base_url else None),
+    BASE_URL=_base_url,
+    ENVIRONMENT=env.str("NEXI_ENVIRONMENT", default=None),
+    FLOW=env.str("NEXI_FLOW", default=None),
+    CAPTURE=env.str("NEXI_CAPTURE", default=None),
+    THREE_DS_HOSTS=env.list("NEXI_THREE_DS_HOSTS", default=None),
+)
+NEXI_PAYMENTS = _given(
+    TERMINALS={
+        "default": _default_terminal,
+        "two_steps": {**_default_terminal, "FLOW": "2steps"},
+    },
+    PUBLIC_URL=env.str("NEXI_PUBLIC_URL", default=None),
+    HOLD_KEYS=env.list("NEXI_HOLD_KEYS", default=None),
+    HOLD_TTL=_seconds("NEXI_HOLD_TTL"),
+    HOLD_CVV=env.bool("NEXI_HOLD_CVV", default=None),
+    CONNECT_TIMEOUT=_seconds("NEXI_CONNECT_TIMEOUT"),
+    TOTAL_TIMEOUT=_seconds("NEXI_TOTAL_TIMEOUT"),
+    KEEP_ALIVE=_seconds("NEXI_KEEP_ALIVE"),
+    SETTLE_AFTER=_seconds("NEXI_SETTLE_AFTER"),
+    WATCH_FOR=_seconds("NEXI_WATCH_FOR"),
+    EXPIRE_AFTER=_seconds("NEXI_EXPIRE_AFTER"),
+    SIMULATOR_STATE=str(BASE_DIR / "simulator.sqlite3"),
+)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {"nexi_payments": {"handlers": ["console"], "level": "INFO"}},
+}

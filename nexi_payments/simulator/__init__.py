@@ -1,0 +1,8 @@
+"""Nexi's gateway on your machine: no account, no network, an ending for every card."""
+
+from nexi_payments.simulator.adapter import SimulatorAdapter
+from nexi_payments.simulator.answers import Reply
+from nexi_payments.simulator.cards import TEST_CARDS, TestCard
+from nexi_payments.simulator.engine import Simulator
+
+__all__ = ["TEST_CARDS", "Reply", "Simulator", "SimulatorAdapter", "TestCard"]

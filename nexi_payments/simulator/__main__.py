@@ -1,0 +1,3 @@
+from nexi_payments.simulator.server import main
+
+main()

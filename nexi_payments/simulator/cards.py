@@ -1,0 +1,186 @@
+"""Test cards: the number decides how a payment ends.
+
+The first rows are cards published for Nexi's sandbox. The others are made up in ranges
+that no bank uses; they are Luhn-valid and mean nothing outside this simulator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class TestCard:
+    """``expiry`` is MM/YY; ``label`` and ``label_it`` say the ending to a person."""
+
+    number: str
+    brand: str
+    expiry: str
+    cvv: str
+    ending: str
+    label: str
+    label_it: str
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+
+TEST_CARDS: Final = (
+    TestCard(
+        "4349940199004549",
+        "VISA",
+        "12/30",
+        "396",
+        "challenge",
+        "Bank asks: approve, refuse or walk away",
+        "La banca chiede conferma: approvare, rifiutare o andarsene",
+    ),
+    TestCard(
+        "5186151650005008",
+        "MC",
+        "12/30",
+        "123",
+        "challenge",
+        "The same with a Mastercard",
+        "Lo stesso con una Mastercard",
+    ),
+    TestCard(
+        "4999340261977289",
+        "VISA",
+        "12/30",
+        "663",
+        "frictionless",
+        "Paid without a question",
+        "Pagato senza domande",
+    ),
+    TestCard(
+        "4349940199997007",
+        "VISA",
+        "12/28",
+        "829",
+        "declined",
+        "Declined: not enough money",
+        "Rifiutata: fondi insufficienti",
+    ),
+    TestCard(
+        "4000000000000010",
+        "VISA",
+        "12/30",
+        "123",
+        "lost_card",
+        "Declined: card reported lost",
+        "Rifiutata: carta smarrita",
+    ),
+    TestCard(
+        "4000000000000028",
+        "VISA",
+        "12/30",
+        "123",
+        "excess_reattempts",
+        "Declined: tried too often",
+        "Rifiutata: troppi tentativi",
+    ),
+    TestCard(
+        "4000000000000036",
+        "VISA",
+        "12/30",
+        "123",
+        "validation_failed",
+        "3-D Secure check fails",
+        "Verifica 3-D Secure non superata",
+    ),
+    TestCard(
+        "4000000000000044",
+        "VISA",
+        "12/30",
+        "123",
+        "answer_lost",
+        "Charged, but the answer gets lost",
+        "Addebitata, ma la risposta si perde",
+    ),
+    TestCard(
+        "4000000000000051",
+        "VISA",
+        "12/30",
+        "123",
+        "gateway_down",
+        "Gateway cannot be reached",
+        "Gateway irraggiungibile",
+    ),
+    TestCard(
+        "4000000000000069",
+        "VISA",
+        "12/30",
+        "123",
+        "garbage",
+        "Gateway answers garbage, nothing charged",
+        "Risposta illeggibile, nessun addebito",
+    ),
+    TestCard(
+        "4000000000000077",
+        "VISA",
+        "12/30",
+        "123",
+        "pending_then_paid",
+        "Pending at first, paid after 20 seconds",
+        "In sospeso, pagata dopo 20 secondi",
+    ),
+    TestCard(
+        "4000000000000085",
+        "VISA",
+        "12/30",
+        "123",
+        "refund_pending",
+        "Paid; a refund takes a while",
+        "Pagata; il rimborso richiede tempo",
+    ),
+    TestCard(
+        "4000000000000093",
+        "VISA",
+        "12/30",
+        "123",
+        "not_enrolled",
+        "Card without 3-D Secure",
+        "Carta senza 3-D Secure",
+    ),
+    TestCard(
+        "4000000000000101",
+        "VISA",
+        "12/30",
+        "123",
+        "risk",
+        "Stopped by the risk engine",
+        "Bloccata dal controllo antifrode",
+    ),
+)
+_ENDINGS: Final = {card.number: card.ending for card in TEST_CARDS}
+
+#: authorizationStatus of a declined ending
+DECLINE_CODES: Final = {
+    "declined": "116",
+    "lost_card": "208",
+    "excess_reattempts": "413",
+}
+
+
+def ending_of(pan: str) -> str:
+    """The ending of a number; any other valid number is asked for a challenge."""
+    return _ENDINGS.get(pan, "challenge")
+
+
+def luhn_valid(digits: str) -> bool:
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        number = int(digit) * (2 if place % 2 else 1)
+        total += number - 9 if number > 9 else number
+    return total % 10 == 0
+
+
+def brand_of(pan: str) -> str:
+    if pan.startswith("4"):
+        return "VISA"
+    if pan[:2] in {"34", "37"}:
+        return "AMEX"
+    if pan[:2] in {"51", "52", "53", "54", "55"} or "2221" <= pan[:4] <= "2720":
+        return "MC"
+    return "MAESTRO"

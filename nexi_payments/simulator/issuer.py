@@ -1,0 +1,180 @@
+"""The issuer's page: where the shopper approves, refuses, or walks away.
+
+Plain forms, no script of its own inline. What goes back to the shop is posted by the
+browser from here, which is another site than the shop's, as with a real bank.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, urlsplit
+
+from nexi_payments.simulator.answers import Reply
+
+if TYPE_CHECKING:
+    from nexi_payments.simulator.engine import Simulator
+
+_STYLE: Final = (
+    "body{margin:0;background:#e9eef0;color:#16262b;font:1rem/1.5 system-ui,sans-serif}"
+    "main{max-width:26rem;margin:2rem auto;padding:1.5rem;background:#fff;"
+    "border-top:6px solid #0f6e6e;border-radius:0 0 12px 12px}"
+    "h1{font-size:1.25rem;margin:.5rem 0}"
+    ".tag{margin:0;font-size:.8125rem;letter-spacing:.04em;color:#7a3b00}"
+    "dl{display:grid;grid-template-columns:auto 1fr;gap:.25rem 1rem}dd{margin:0}"
+    "button{display:block;width:100%;min-height:3rem;margin:.6rem 0;font:inherit;"
+    "font-weight:700;border-radius:8px;border:2px solid #0f6e6e;cursor:pointer;"
+    "background:#fff;color:#0b5252}"
+    ".main{background:#0f6e6e;color:#fff}small{color:#4a5d63}"
+    "@media(prefers-color-scheme:dark){body{background:#0d1719;color:#e6eff1}"
+    "main{background:#16262b}button{background:#16262b;color:#8fe0e0;"
+    "border-color:#8fe0e0}.main{background:#8fe0e0;color:#0d1719}"
+    ".tag{color:#ffc48a}small{color:#a9bcc2}}"
+)
+_SCRIPT: Final = b"document.querySelector('form[data-forward]').submit();"
+_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_CSP: Final = (
+    f"default-src 'none'; style-src 'sha256-{_HASH}'; script-src 'self'; form-action *;"
+    " base-uri 'none'; frame-ancestors *"
+)
+
+_WORDS: Final = {
+    "en": {
+        "tag": "SIMULATOR – no real bank",
+        "title": "Confirm your payment",
+        "amount": "Amount",
+        "card": "Card",
+        "approve": "Approve",
+        "refuse": "Refuse",
+        "walk_away": "Walk away",
+        "note": "Closing this window is another way to walk away.",
+        "back": "Back to the shop",
+        "forward": "Continue",
+        "odd": "This page was opened without the data a shop sends.",
+    },
+    "it": {
+        "tag": "SIMULATORE – nessuna vera banca",
+        "title": "Conferma il pagamento",
+        "amount": "Importo",
+        "card": "Carta",
+        "approve": "Approva",
+        "refuse": "Rifiuta",
+        "walk_away": "Abbandona",
+        "note": "Anche chiudere questa finestra è un modo di abbandonare.",
+        "back": "Ritorno al negozio",
+        "forward": "Continua",
+        "odd": "La pagina è stata aperta senza i dati che invia un negozio.",
+    },
+}
+
+
+class Issuer:
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def page(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply:
+        """``/phoenixstos`` asks, ``…/answer`` forwards, ``….js`` is our script."""
+        if path == "/phoenixstos.js":
+            return Reply(200, _SCRIPT, {"Content-Type": "text/javascript"})
+        found = {name.lower(): value for name, value in headers.items()}
+        language = "it" if found.get("accept-language", "").startswith("it") else "en"
+        words = _WORDS[language]
+        form = _form(body) if method == "POST" else {}
+        operation_id = form.get("transactionId", "")
+        return_url = form.get("ReturnUrl", "")
+        record = self._simulator.store.by_operation(operation_id)
+        if record is None or urlsplit(return_url).scheme not in ("http", "https"):
+            return _page(language, f"<p>{words['odd']}</p>", 400)
+        if path == "/phoenixstos" and record["ending"] == "challenge":
+            return _page(language, _challenge(record, form, words))
+        if path == "/phoenixstos":
+            fields = self.decide(operation_id, "approve")
+        elif path == "/phoenixstos/answer":
+            fields = self.decide(operation_id, form.get("answer", ""))
+        else:
+            return Reply(404)
+        script = "phoenixstos.js" if path == "/phoenixstos" else "../phoenixstos.js"
+        return _page(language, _forward(return_url, fields, words, script))
+
+    def decide(self, operation_id: str, answer: str) -> dict[str, str]:
+        """Notes the shopper's answer; returns the fields that go back to the shop.
+
+        Walking away sends neither ``PaRes`` nor ``paymentId``, as was seen live.
+        """
+        with self._simulator.store.edit(operation_id) as record:
+            if record is None or answer not in ("approve", "refuse"):
+                return {}
+            # opaque, with the characters that form encoding must survive
+            record["pares"] = "eJx+/" + base64.b64encode(os.urandom(48)).decode() + "=="
+            record["approved"] = answer == "approve"
+            return {"PaRes": record["pares"], "paymentId": operation_id}
+
+
+def _form(body: bytes) -> dict[str, str]:
+    try:
+        parsed = parse_qs(body.decode("utf-8"), keep_blank_values=True)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in parsed.items()}
+
+
+def _hidden(fields: Mapping[str, str]) -> str:
+    return "".join(
+        f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
+        for name, value in fields.items()
+    )
+
+
+def _challenge(
+    record: Mapping[str, str], form: Mapping[str, str], words: Mapping[str, str]
+) -> str:
+    buttons = "".join(
+        f'<button name="answer" value="{answer}"'
+        f"{' class=main' if answer == 'approve' else ''}>{words[answer]}</button>"
+        for answer in ("approve", "refuse", "walk_away")
+    )
+    amount = f"{record['amount']} {record['currency']}"
+    if record["currency"] == "EUR":
+        amount = f"{int(record['amount']) / 100:.2f} EUR"
+    fields = {name: form[name] for name in ("ReturnUrl", "transactionId")}
+    return (
+        f"<h1>{words['title']}</h1><dl><dt>{words['amount']}</dt>"
+        f"<dd><strong>{html.escape(amount)}</strong></dd><dt>{words['card']}</dt>"
+        f"<dd>•••• {html.escape(record['masked'][-4:])}</dd></dl>"
+        f'<form method="post" action="phoenixstos/answer">{_hidden(fields)}{buttons}'
+        f"</form><p><small>{words['note']}</small></p>"
+    )
+
+
+def _forward(
+    return_url: str, fields: Mapping[str, str], words: Mapping[str, str], script: str
+) -> str:
+    return (
+        f"<h1>{words['back']}</h1>"
+        f'<form method="post" action="{html.escape(return_url)}" data-forward>'
+        f'{_hidden(fields)}<button class="main">{words["forward"]}</button></form>'
+        f'<script src="{script}" defer></script>'
+    )
+
+
+def _page(language: str, content: str, status: int = 200) -> Reply:
+    words = _WORDS[language]
+    document = (
+        f'<!DOCTYPE html><html lang="{language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{words['title']}</title><style>{_STYLE}</style></head>"
+        f'<body><main><p class="tag">{words["tag"]}</p>{content}</main></body></html>'
+    )
+    headers = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": _CSP,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "strict-origin-when-cross-origin",
+    }
+    return Reply(status, document.encode(), headers)

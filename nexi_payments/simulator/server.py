@@ -1,0 +1,115 @@
+"""The simulator as a server of its own, on this machine only.
+
+A refused connection cannot be acted out once a connection was accepted: the ending
+"gateway down" is a 503 here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+from nexi_payments.simulator.engine import Simulator
+
+BASE_PATH = "/api/phoenix-0.0/psp/api/v1"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: SimulatorServer
+
+    def _serve(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        host = self.headers.get("Host", "127.0.0.1")
+        if self.server.latency:
+            time.sleep(self.server.latency)
+        reply = self.server.simulator.handle(
+            self.command, f"http://{host}{self.path}", dict(self.headers.items()), body
+        )
+        if reply.fault == "cut":
+            self.close_connection = True
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _serve
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Method and path only: no query, no body."""
+        if self.server.verbose:
+            path = urlsplit(self.path).path
+            sys.stderr.write(f"{self.command} {path} {args[-2] if args else ''}\n")
+
+
+class SimulatorServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        latency: float = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.simulator = simulator
+        self.latency = latency
+        self.verbose = verbose
+        super().__init__((host, port), _Handler)
+
+    @property
+    def base_url(self) -> str:
+        """What to set as ``BASE_URL``. By the name localhost: another site than a shop
+        on 127.0.0.1, as a bank is."""
+        return f"http://localhost:{self.server_address[1]}{BASE_PATH}"
+
+
+@contextmanager
+def running(simulator: Simulator, **options: Any) -> Iterator[SimulatorServer]:
+    """A server in a thread, for tests and benchmarks."""
+    server = SimulatorServer(simulator, **options)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="nexi_simulator")
+    parser.add_argument("--port", type=int, default=8900, help="0 picks a free one")
+    parser.add_argument("--state", help="file to keep the orders in")
+    parser.add_argument("--latency-ms", type=int, default=0)
+    parser.add_argument("--key", action="append", help="accept only this API key")
+    options = parser.parse_args(argv)
+    simulator = Simulator(options.state, api_keys=options.key)
+    server = SimulatorServer(
+        simulator, port=options.port, latency=options.latency_ms / 1000, verbose=True
+    )
+    print(f"BASE_URL {server.base_url}", flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.server_close()
