@@ -99,8 +99,8 @@ def three_ds_address_is_safe(url: str, terminal: Terminal, site: str = "") -> bo
     """Whether a browser may be sent to ``threeDSAuthUrl``.
 
     https, a host exactly as in ``THREE_DS_HOSTS`` (by default the gateway's), and only
-    characters that every parser reads alike. http, and any port, only on a loopback host
-    outside production.
+    characters that every parser reads alike. http, and any port, only on loopback
+    hosts outside production.
     """
     match = _PLAIN.fullmatch(url)
     if match is None:

@@ -27,6 +27,9 @@ from nexi_payments.simulator.store import Record, Store
 _API: Final = re.compile(r"(?P<prefix>.*?)/api/phoenix-0\.0/psp/api/v1(?P<path>/.*)")
 _ISSUER: Final = re.compile(r".*/monetaweb(?P<path>/phoenixstos.*)")
 
+#: An id in a path, for the counts; "3steps" and "init" are not ids.
+_ID: Final = re.compile(r"(?<=/orders)/(?![23]steps)[^/]+|(?<=/operations)/[^/]+")
+
 
 @dataclass
 class Planned:
@@ -111,9 +114,7 @@ class Simulator:
             return Reply(404)
         path = api["path"]
         with self._lock:
-            self.counts[
-                f"{method} {re.sub(r'/[^/]*[0-9][^/]{5,}', '/{id}', path)}"
-            ] += 1
+            self.counts[f"{method} {_ID.sub('/{id}', path)}"] += 1
             planned = self._take_plan(path)
         if planned is not None and planned.reply is not None:
             return planned.reply

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nexi_payments import conf
+from nexi_payments.conf import links
+from nexi_payments.flows import comeback
+from nexi_payments.models import PaymentOrder
+from nexi_payments.simulator import Simulator
+from tests.shopper import Shopper, new_order
+
+
+@pytest.fixture
+def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """A fresh simulator behind every simulated terminal."""
+    fresh = Simulator()
+    monkeypatch.setattr(links, "simulator", lambda: fresh)
+    monkeypatch.setattr(conf, "simulator", lambda: fresh)
+    # the two looks after a doubtful answer, without the wait before them
+    monkeypatch.setattr(comeback, "_LOOK_AT", (0.0, 0.0))
+    yield fresh
+    fresh.reset()
+
+
+@pytest.fixture
+def shopper(gateway: Simulator) -> Shopper:
+    return Shopper(gateway)
+
+
+@pytest.fixture
+def order(db: None) -> PaymentOrder:
+    return new_order()
+
+
+@pytest.fixture
+def nexi(settings: Any) -> Any:
+    """Changes keys of NEXI_PAYMENTS: ``nexi(HOLD_TTL=1)``."""
+
+    def change(**keys: Any) -> None:
+        settings.NEXI_PAYMENTS = {**settings.NEXI_PAYMENTS, **keys}
+
+    return change
