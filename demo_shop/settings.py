@@ -121,7 +121,9 @@ NEXI_PAYMENTS = _given(
     SETTLE_AFTER=_seconds("NEXI_SETTLE_AFTER"),
     WATCH_FOR=_seconds("NEXI_WATCH_FOR"),
     EXPIRE_AFTER=_seconds("NEXI_EXPIRE_AFTER"),
-    SIMULATOR_STATE=str(BASE_DIR / "simulator.sqlite3"),
+    SIMULATOR_STATE=env.str(
+        "NEXI_SIMULATOR_STATE", default=str(BASE_DIR / "simulator.sqlite3")
+    ),
 )
 
 LOGGING = {

@@ -38,7 +38,8 @@ _STYLE: Final = (
 _SCRIPT: Final = b"document.querySelector('form[data-forward]').submit();"
 _HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _CSP: Final = (
-    f"default-src 'none'; style-src 'sha256-{_HASH}'; script-src 'self'; form-action *;"
+    f"default-src 'none'; style-src 'sha256-{_HASH}'; script-src 'self'; img-src data:;"
+    " form-action *;"
     " base-uri 'none'; frame-ancestors *"
 )
 
@@ -168,7 +169,8 @@ def _page(language: str, content: str, status: int = 200) -> Reply:
     document = (
         f'<!DOCTYPE html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{words['title']}</title><style>{_STYLE}</style></head>"
+        f'<link rel="icon" href="data:,"><title>{words["title"]}</title>'
+        f"<style>{_STYLE}</style></head>"
         f'<body><main><p class="tag">{words["tag"]}</p>{content}</main></body></html>'
     )
     headers = {
