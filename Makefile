@@ -46,9 +46,8 @@ test-postgres: $(VENV)/run ## The tests on PostgreSQL (POSTGRES_URL=…)
 	@DATABASE_URL=$(POSTGRES_URL) $(BIN)/python -m pytest $(ARGS)
 
 messages: $(VENV)/run ## Collect and compile the translations (needs gettext)
-	@cd nexi_payments && ../$(BIN)/django-admin makemessages -l it --no-location --no-obsolete
-	@cd demo_shop && ../$(BIN)/django-admin makemessages -l it --no-location --no-obsolete
-	@$(BIN)/django-admin compilemessages --ignore=$(VENV)
+	@$(BIN)/python manage.py makemessages -l it --no-location --no-obsolete --ignore=$(VENV) --ignore=tests
+	@$(BIN)/python manage.py compilemessages --ignore=$(VENV)
 
 clean: ## Remove what was made here
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* *.sqlite3 *.sqlite3-*

@@ -77,6 +77,7 @@ LOGIN_REDIRECT_URL = "account"
 LOGOUT_REDIRECT_URL = "shop"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("it", "Italiano")]
+LOCALE_PATHS = [BASE_DIR / "demo_shop" / "locale"]
 TIME_ZONE = "Europe/Rome"
 USE_TZ = True
 STATIC_URL = "static/"

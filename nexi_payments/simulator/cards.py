@@ -122,8 +122,8 @@ TEST_CARDS: Final = (
         "12/30",
         "123",
         "pending_then_paid",
-        "Pending at first, paid after 20 seconds",
-        "In sospeso, pagata dopo 20 secondi",
+        "Pending at first, paid a little later",
+        "In sospeso, pagata poco dopo",
     ),
     TestCard(
         "4000000000000085",

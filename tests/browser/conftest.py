@@ -59,6 +59,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "DATABASE_URL": f"sqlite:///{folder / 'demo.sqlite3'}",
         "NEXI_SIMULATOR_STATE": str(folder / "simulator.sqlite3"),
         "DJANGO_SETTINGS_MODULE": "demo_shop.settings",
+        "NEXI_SETTLE_AFTER": "30",  # looks again every two seconds
     }
     log = (folder / "log").open("wb")
     process = subprocess.Popen(
