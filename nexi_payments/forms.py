@@ -133,7 +133,7 @@ class CardForm(forms.Form):
         """Makes the card and forgets its parts."""
         data = super().clean() or self.cleaned_data
         parts = [data.pop(name, None) for name in CARD_FIELDS]
-        if all(parts):
+        if all(parts) and not self.errors:
             number, expiry, code = parts
             if (len(code) == 4) != (brand_of(number) == "AMEX"):
                 self.add_error(
@@ -154,21 +154,19 @@ def read_card(request: HttpRequest) -> CardForm:
     form = CardForm(request.POST.copy())
     form.is_valid()
     scrub(request)
-    for name in CARD_FIELDS:
-        if name in form.data:
-            form.data[name] = ""  # type: ignore[index]
+    form.data = request.POST
     return form
 
 
 def scrub(request: HttpRequest) -> None:
-    """Replaces the posted card fields, the parsed ones and the raw body."""
+    """Empties the posted card fields, and any other that holds a card number; the raw
+    body goes too."""
     kept = request.POST.copy()
-    for name in CARD_FIELDS:
-        if name in kept:
-            kept[name] = "[removed]"
+    for name, value in request.POST.items():
+        if name in CARD_FIELDS or holds_card_number(str(value)):
+            kept[name] = ""
     request.POST = kept  # type: ignore[assignment]
-    if hasattr(request, "_post"):
-        request._post = kept
+    request._post = kept  # type: ignore[attr-defined]
     request._body = b""
     if not hasattr(request, "_files"):
         request._files = MultiValueDict()  # type: ignore[attr-defined]

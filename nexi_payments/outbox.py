@@ -51,9 +51,12 @@ def _deliver_own(event: Event) -> None:
 def send(event: Event) -> bool:
     """Calls every receiver once. True when none of them raised."""
     order = PaymentOrder.objects.get(pk=event.order_id)
-    answers = BY_KIND[event.kind].send_robust(
-        sender=PaymentOrder, order=order, event=event
-    )
+    try:
+        answers = BY_KIND[event.kind].send_robust(
+            sender=PaymentOrder, order=order, event=event
+        )
+    except Exception as error:  # Django's own log line fails on a nameless receiver
+        answers = [(BY_KIND[event.kind], error)]
     failed = [(who, error) for who, error in answers if isinstance(error, Exception)]
     attempts = event.attempts + 1
     now = timezone.now()

@@ -1,0 +1,184 @@
+"""The sealed card: what opens it, what does not, and that it is used once."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.db import transaction
+from django.utils import timezone
+
+from nexi_payments import conf, hold, states
+from nexi_payments.card import Card
+from nexi_payments.models import Hold, PaymentOrder
+from tests.shopper import CARDS, Shopper, new_order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NUMBER = CARDS["challenge"].number
+
+
+@pytest.fixture
+def card() -> Card:
+    return Card(NUMBER, "1230", "396")
+
+
+def sealed(order: PaymentOrder, card: Card) -> tuple[hold.Sealed, str]:
+    token = hold.new_token()
+    hold.seal(order, card, token)
+    with transaction.atomic():
+        found = hold.take(order)
+    assert found is not None
+    return found, token
+
+
+def key(byte: bytes) -> str:
+    return base64.urlsafe_b64encode(byte * 32).decode()
+
+
+def test_what_is_sealed_opens_with_the_token(order: PaymentOrder, card: Card) -> None:
+    found, token = sealed(order, card)
+    opened = hold.unseal(order, found, token)
+    assert opened is not None
+    assert opened.reveal() == (NUMBER, "1230", "396")
+    assert len(found.pan_blob) == 133
+    assert len(token) == 43
+
+
+def test_blobs_differ_each_time_and_hide_the_length(
+    order: PaymentOrder, card: Card
+) -> None:
+    one, _ = sealed(order, card)
+    two, _ = sealed(order, Card("378282246310005", "1230", "1234"))
+    assert one.pan_blob != two.pan_blob
+    assert len(one.pan_blob) == len(two.pan_blob) == len(one.cvv_blob or b"")
+
+
+def test_it_is_taken_once(order: PaymentOrder, card: Card) -> None:
+    sealed(order, card)
+    assert hold.take(order) is None
+    assert not Hold.objects.exists()
+
+
+def test_nothing_else_opens_it(order: PaymentOrder, card: Card, nexi: Any) -> None:
+    found, token = sealed(order, card)
+    other = new_order(amount="13.00")
+    flipped = bytearray(found.pan_blob)
+    flipped[-1] ^= 1
+    late = found.expires_at + timedelta(seconds=1)
+    assert found.cvv_blob is not None
+    for wrong in (
+        (order, found, hold.new_token()),
+        (order, found, "not base64 ✗"),
+        (order, found, ""),
+        (other, found, token),
+        (order, hold.Sealed(bytes(flipped), found.cvv_blob, found.expires_at), token),
+        (order, hold.Sealed(found.cvv_blob, None, found.expires_at), token),
+        (order, hold.Sealed(found.pan_blob, found.pan_blob, found.expires_at), token),
+        (order, hold.Sealed(found.pan_blob, found.cvv_blob, late), token),
+        (order, hold.Sealed(b"\x02" + found.pan_blob[1:], None, late), token),
+        (order, hold.Sealed(b"", None, found.expires_at), token),
+    ):
+        assert hold.unseal(*wrong) is None
+    for change in ({"amount": 1300}, {"currency": "USD"}, {"flow": "2steps"}):
+        changed = PaymentOrder.objects.get(pk=order.pk)
+        for name, value in change.items():
+            setattr(changed, name, value)
+        assert hold.unseal(changed, found, token) is None
+    nexi(HOLD_KEYS=[key(b"b")])
+    assert hold.unseal(order, found, token) is None
+
+
+def test_the_database_with_every_secret_does_not_open_it(
+    order: PaymentOrder, card: Card
+) -> None:
+    token = hold.new_token()
+    hold.seal(order, card, token)
+    row = Hold.objects.get()
+    stored = hold.Sealed(bytes(row.pan_blob), None, row.expires_at)
+    order.token_hash = hold.fingerprint(token)
+    guesses = (order.token_hash, order.public_id, order.order_id)
+    assert [hold.unseal(order, stored, guess) for guess in guesses] == [None] * 3
+
+
+def test_a_new_key_first_and_the_old_one_still_opens(
+    order: PaymentOrder, card: Card, nexi: Any
+) -> None:
+    nexi(HOLD_KEYS=[key(b"a")])
+    found, token = sealed(order, card)
+    nexi(HOLD_KEYS=[key(b"b"), key(b"a")])
+    assert hold.unseal(order, found, token) is not None
+    nexi(HOLD_KEYS=[key(b"b")])
+    assert hold.unseal(order, found, token) is None
+
+
+def test_the_security_code_can_be_left_out(
+    order: PaymentOrder, card: Card, nexi: Any
+) -> None:
+    nexi(HOLD_CVV=False)
+    found, token = sealed(order, card)
+    assert found.cvv_blob is None
+    opened = hold.unseal(order, found, token)
+    assert opened is not None
+    assert opened.reveal() == (NUMBER, "1230", "")
+
+
+def test_a_payment_without_the_security_code(shopper: Shopper, nexi: Any) -> None:
+    nexi(HOLD_CVV=False)
+    assert shopper.pay(new_order()).state == states.PAID
+
+
+def test_an_old_one_is_not_handed_out(order: PaymentOrder, card: Card) -> None:
+    hold.seal(order, card, "t")
+    Hold.objects.update(expires_at=timezone.now())
+    assert hold.take(order) is None
+    assert not Hold.objects.exists()
+
+
+def test_purge(order: PaymentOrder, card: Card, capsys: Any) -> None:
+    hold.seal(order, card, "t")
+    hold.seal(new_order(), card, "u")
+    call_command("nexi_purge")
+    assert Hold.objects.count() == 2
+    Hold.objects.filter(order=order).update(expires_at=timezone.now())
+    call_command("nexi_purge")
+    assert capsys.readouterr().out == "purged=0\npurged=1\n"
+    assert Hold.objects.count() == 1
+
+
+def test_no_hold_but_for_orders_that_wait(shopper: Shopper) -> None:
+    waiting = new_order()
+    shopper.start(waiting)
+    shopper.pay(new_order(), "frictionless")
+    shopper.pay(new_order(), "declined")
+    shopper.pay(new_order(), answer="walk_away")
+    assert [row.order for row in Hold.objects.all()] == [waiting]
+    row = Hold.objects.get()
+    assert row.expires_at <= timezone.now() + timedelta(seconds=900)
+    assert str(row).startswith("hold until")
+
+
+def test_a_key_removed_meanwhile_fails_the_return(shopper: Shopper, nexi: Any) -> None:
+    order = new_order()
+    form = shopper.start(order)
+    nexi(HOLD_KEYS=[key(b"z")])
+    shopper.come_back(form, shopper.answer(form))
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (states.FAILED, "card_expired")
+
+
+def test_without_keys_no_payment_begins(
+    shopper: Shopper, order: PaymentOrder, nexi: Any, settings: Any
+) -> None:
+    nexi(HOLD_KEYS=[])
+    with pytest.raises(ImproperlyConfigured, match="HOLD_KEYS"):
+        shopper.enter(order)
+    order.refresh_from_db()
+    assert order.state == states.INIT
+    settings.DEBUG = True
+    assert conf.current().hold_keys_derived
+    assert len(conf.current().hold_keys[0]) == 32

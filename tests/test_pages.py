@@ -1,0 +1,334 @@
+"""The shopper's pages: headers, who may see what, and what they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import get_resolver
+
+from nexi_payments import states
+from nexi_payments.models import PaymentOrder, TerminalAlarm
+from nexi_payments.simulator import Simulator
+from tests.shopper import CARDS, Shopper, form_on, new_order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+    " font-src 'self'; connect-src 'self'; form-action 'self';"
+    " frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+def test_headers_of_every_page(shopper: Shopper) -> None:
+    order = new_order()
+    card = shopper.browser.get(order.get_absolute_url())
+    redirect = shopper.enter(order)
+    result = shopper.browser.get(f"/payments/result/{order.public_id}/")
+    status = shopper.browser.get(f"/payments/status/{order.public_id}/")
+    missing = shopper.browser.get("/payments/pay/0/")
+    for response in (card, redirect, result, status, missing):
+        assert response["Cache-Control"] == "no-store"
+        assert response["X-Frame-Options"] == "DENY"
+        assert response["X-Content-Type-Options"] == "nosniff"
+    for response in (card, result, status, missing):
+        assert response["Content-Security-Policy"] == CSP
+        assert response["Referrer-Policy"] == "same-origin"
+    assert redirect["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    assert redirect["Content-Security-Policy"] == CSP.replace(
+        "form-action 'self'", "form-action https: http://localhost:8000"
+    )
+
+
+def test_assets_from_elsewhere_are_allowed(shopper: Shopper, settings: Any) -> None:
+    settings.STATIC_URL = "https://cdn.example/s/"
+    response = shopper.browser.get(new_order().get_absolute_url())
+    assert "script-src 'self' https://cdn.example;" in response[
+        "Content-Security-Policy"
+    ]
+
+
+def test_no_inline_script_or_style_anywhere(shopper: Shopper) -> None:
+    order = new_order()
+    pages = [
+        shopper.browser.get(order.get_absolute_url()),
+        shopper.enter(order),
+        shopper.browser.get(f"/payments/result/{order.public_id}/"),
+    ]
+    for response in pages:
+        page = response.content.decode()
+        assert "<style" not in page
+        assert " style=" not in page
+        assert page.count("<script") == page.count("<script src=")
+        assert " on" not in page.split("<body", 1)[1].split("onfirm")[0].split("<p")[0]
+
+
+def test_the_card_page(shopper: Shopper) -> None:
+    order = new_order(reference="R-7", description="Two books", failure_url="/basket/")
+    page = shopper.browser.get(order.get_absolute_url()).content.decode()
+    for name, purpose in (
+        ("cardholder_name", "cc-name"),
+        ("card_number", "cc-number"),
+        ("expiry", "cc-exp"),
+        ("security_code", "cc-csc"),
+    ):
+        field = page.split(f'name="{name}"')[1].split(">")[0]
+        assert f'autocomplete="{purpose}"' in field
+    assert "12.50 EUR" in page
+    assert "Two books" in page
+    assert "Order R-7" in page
+    assert 'href="/basket/"' in page
+    assert "Test mode" in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"card_number": "4349940199004548"}, "This card number is not right"),
+        ({"card_number": "4349"}, "This card number is not right"),
+        ({"card_number": "４３４９９４０１９９００４５４９"}, "This card number is not right"),
+        ({"card_number": "4" * 24}, "This is too long for a card number"),
+        ({"card_number": ""}, "Enter the number on the front"),
+        ({"expiry": "13/30"}, "Enter month and year like this"),
+        ({"expiry": "0"}, "Enter month and year like this"),
+        ({"expiry": "01/20"}, "This card is no longer valid"),
+        ({"expiry": "01/99"}, "Enter month and year like this"),
+        ({"security_code": "12"}, "The security code has three digits"),
+        ({"security_code": "1234"}, "The security code has three digits"),
+        ({"security_code": "12a"}, "The security code has three digits"),
+        ({"cardholder_name": ""}, "Enter the name on the card"),
+        ({"cardholder_name": "4349 9401 9900 4549"}, "This looks like a card number"),
+    ],
+)
+def test_a_form_with_a_mistake(
+    shopper: Shopper, gateway: Simulator, changes: dict[str, str], words: str
+) -> None:
+    order = new_order()
+    response = shopper.enter(order, **changes)
+    assert response.status_code == 200
+    page = response.content.decode()
+    assert words in page
+    assert "Nothing has been charged" in page
+    # the name comes back, the card never does
+    if "cardholder_name" not in changes:
+        assert 'value="Giulia Bianchi"' in page
+    for value in (CARDS["challenge"].number, "12/30", "396", *changes.values()):
+        if value:
+            assert f'value="{value}"' not in page
+    order.refresh_from_db()
+    assert order.state == states.INIT
+    assert sum(gateway.counts.values()) == 0
+
+
+@pytest.mark.parametrize(
+    "expiry",
+    ["12/30", "1230", "12/2030", "122030", "12 / 30", "12-30", "12.30", " 12/30 "],
+)
+def test_an_expiry_is_forgiven_its_form(shopper: Shopper, expiry: str) -> None:
+    assert shopper.enter(new_order(), expiry=expiry).status_code == 200
+    assert PaymentOrder.objects.get().card_expiry == "1230"
+
+
+def test_a_single_digit_month(shopper: Shopper) -> None:
+    shopper.enter(new_order(), expiry="5/30")
+    assert PaymentOrder.objects.get().card_expiry == "0530"
+
+
+def test_what_is_kept_of_a_card(shopper: Shopper) -> None:
+    shopper.start(new_order())
+    order = PaymentOrder.objects.get()
+    assert (order.card_brand, order.card_bin, order.card_last4) == (
+        "VISA",
+        "434994",
+        "4549",
+    )
+    assert order.cardholder_name == "Giulia Bianchi"
+
+
+def test_amex_has_four_digits(shopper: Shopper) -> None:
+    response = shopper.enter(
+        new_order(), card_number="378282246310005", security_code="123"
+    )
+    assert b"The security code has three digits (Amex: four)" in response.content
+    response = shopper.enter(
+        new_order(), card_number="3782 822463 10005", security_code="1234"
+    )
+    assert form_on(response).fields["transactionId"]
+
+
+def test_paid_goes_to_the_shop(shopper: Shopper) -> None:
+    order = shopper.pay(new_order(success_url="/thanks/?a=1&b=#top"))
+    response = shopper.browser.get(f"/payments/result/{order.public_id}/")
+    assert response.status_code == 303
+    assert response["Location"] == f"/thanks/?a=1&b=&payment={order.public_id}#top"
+
+
+@pytest.mark.parametrize(
+    ("ending", "terminal", "title"),
+    [
+        ("frictionless", "default", "Payment received"),
+        ("frictionless", "manual", "Payment authorized"),
+        ("declined", "default", "The card was declined"),
+        ("lost_card", "default", "The card was declined"),
+        ("validation_failed", "default", "Your bank did not confirm the payment"),
+        ("garbage", "default", "We are checking your payment"),
+    ],
+)
+def test_what_the_result_page_says(
+    shopper: Shopper, ending: str, terminal: str, title: str
+) -> None:
+    order = shopper.pay(new_order(terminal=terminal), ending)
+    page = shopper.browser.get(f"/payments/result/{order.public_id}/").content.decode()
+    assert f">{title}</h1>" in page
+    assert ("Nothing has been charged" in page) is (order.state == states.FAILED)
+    assert ("do not pay again" in page) is (order.state == states.PAYING)
+
+
+def test_the_pending_page_works_without_script(shopper: Shopper) -> None:
+    order = shopper.pay(new_order(), "garbage")
+    page = shopper.browser.get(f"/payments/result/{order.public_id}/").content.decode()
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page
+    assert f'data-poll="/payments/status/{order.public_id}/"' in page
+
+
+def test_status(shopper: Shopper) -> None:
+    order = new_order()
+    url = f"/payments/status/{order.public_id}/"
+    assert shopper.browser.get(url).json() == {
+        "state": "init",
+        "final": False,
+        "message": "Not paid yet",
+        "next": None,
+    }
+    shopper.pay(order)
+    assert shopper.browser.get(url).json() == {
+        "state": "paid",
+        "final": True,
+        "message": "Payment received",
+        "next": f"/payments/result/{order.public_id}/",
+    }
+    response = shopper.browser.get("/payments/status/0/")
+    assert response.status_code == 404
+    assert response.json()["state"] == "unknown"
+
+
+def test_in_italian(shopper: Shopper) -> None:
+    order = shopper.pay(new_order(amount="1234.50"), "declined")
+    response = shopper.browser.get(
+        f"/payments/result/{order.public_id}/", HTTP_ACCEPT_LANGUAGE="it"
+    )
+    page = response.content.decode()
+    assert '<html lang="it"' in page
+    assert "La carta è stata rifiutata" in page
+    assert "1.234,50" in page
+
+
+def test_an_order_with_a_user_shows_only_to_that_user(gateway: Simulator) -> None:
+    owner = get_user_model().objects.create_user("owner")
+    other = get_user_model().objects.create_user("other")
+    order = new_order(user=owner)
+    paths = [order.get_absolute_url(), *(
+        f"/payments/{name}/{order.public_id}/" for name in ("result", "status")
+    )]
+    mine, theirs, guest = (Client(HTTP_HOST="127.0.0.1:8000") for _ in range(3))
+    mine.force_login(owner)
+    theirs.force_login(other)
+    for path in paths:
+        assert mine.get(path).status_code == 200
+        for stranger in (theirs, guest):
+            response = stranger.get(path)
+            assert response.status_code == 404
+            assert b"12.50" not in response.content
+    stranger = Shopper(gateway)
+    assert stranger.enter(order).status_code == 404
+    order.refresh_from_db()
+    assert order.state == states.INIT
+    assert sum(gateway.counts.values()) == 0
+
+
+def test_the_card_form_needs_a_csrf_token(gateway: Simulator) -> None:
+    shopper = Shopper(gateway, enforce_csrf_checks=True)
+    order = new_order()
+    assert shopper.enter(order).status_code == 403
+    order.refresh_from_db()
+    assert order.state == states.INIT
+
+
+def test_only_the_return_and_the_simulator_are_exempt() -> None:
+    exempt = [
+        pattern.name
+        for pattern in get_resolver("nexi_payments.urls").url_patterns
+        if getattr(pattern.callback, "csrf_exempt", False)
+    ]
+    assert exempt == ["return", "simulator"]
+
+
+@pytest.mark.parametrize("method", ["put", "delete", "patch"])
+def test_other_methods(order: PaymentOrder, method: str) -> None:
+    client = Client(HTTP_HOST="127.0.0.1:8000")
+    for name in ("pay", "result", "status"):
+        url = f"/payments/{name}/{order.public_id}/"
+        assert getattr(client, method)(url).status_code == 405
+
+
+def test_extra_fields_change_nothing(shopper: Shopper) -> None:
+    order = new_order()
+    shopper.enter(order, amount="1", state="paid", currency="USD")
+    order.refresh_from_db()
+    assert (order.amount, order.currency, order.state) == (
+        1250,
+        "EUR",
+        states.AWAITING_3DS,
+    )
+
+
+def test_a_terminal_in_alarm_takes_no_card(shopper: Shopper, order: Any) -> None:
+    TerminalAlarm.objects.create(terminal="default", since=order.created_at)
+    response = shopper.enter(order)
+    assert response.status_code == 503
+    assert b"Card payments are not available right now" in response.content
+    assert b"4349" not in response.content
+
+
+def test_the_return_address_comes_from_the_setting(
+    gateway: Simulator, settings: Any
+) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    order = new_order()
+    evil = Shopper(gateway)
+    evil.browser = Client(HTTP_HOST="evil.test", HTTP_X_FORWARDED_HOST="evil.test")
+    response = evil.enter(order)
+    assert form_on(response).fields["ReturnUrl"].startswith("http://127.0.0.1:8000/")
+    assert b"evil" not in response.content
+
+
+def test_without_the_setting_only_this_machine_is_believed(
+    gateway: Simulator, settings: Any, nexi: Any
+) -> None:
+    nexi(PUBLIC_URL="")
+    settings.ALLOWED_HOSTS = ["*"]
+    for host, site in (
+        ("localhost:9000", "http://localhost:9000/"),
+        ("[::1]:9000", "http://[::1]:9000/"),
+        ("evil.test", "http://127.0.0.1:8000/"),
+        ("127.0.0.1.evil.test", "http://127.0.0.1:8000/"),
+        ("localhost@evil.test", "http://127.0.0.1:8000/"),
+    ):
+        shopper = Shopper(gateway)
+        shopper.browser = Client(HTTP_HOST=host)
+        response = shopper.enter(new_order())
+        if response.status_code == 200:
+            assert form_on(response).fields["ReturnUrl"].startswith(site), host
+        else:
+            assert response.status_code == 400, host
+
+
+def test_the_simulator_is_not_there_with_a_real_gateway(nexi: Any) -> None:
+    url = "/payments/simulator/monetaweb/phoenixstos.js"
+    client = Client(HTTP_HOST="127.0.0.1:8000")
+    assert client.get(url).status_code == 200
+    nexi(TERMINALS={"default": {"API_KEY": "k"}}, PUBLIC_URL="https://shop.example")
+    assert client.get(url).status_code == 404
