@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.utils import timezone
@@ -51,12 +51,13 @@ def _deliver_own(event: Event) -> None:
 def send(event: Event) -> bool:
     """Calls every receiver once. True when none of them raised."""
     order = PaymentOrder.objects.get(pk=event.order_id)
+    answers: list[tuple[Any, Any]]
     try:
         answers = BY_KIND[event.kind].send_robust(
             sender=PaymentOrder, order=order, event=event
         )
-    except Exception as error:  # Django's own log line fails on a nameless receiver
-        answers = [(BY_KIND[event.kind], error)]
+    except Exception as broken:  # Django's own log line fails on a nameless receiver
+        answers = [(BY_KIND[event.kind], broken)]
     failed = [(who, error) for who, error in answers if isinstance(error, Exception)]
     attempts = event.attempts + 1
     now = timezone.now()

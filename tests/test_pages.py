@@ -46,9 +46,9 @@ def test_headers_of_every_page(shopper: Shopper) -> None:
 def test_assets_from_elsewhere_are_allowed(shopper: Shopper, settings: Any) -> None:
     settings.STATIC_URL = "https://cdn.example/s/"
     response = shopper.browser.get(new_order().get_absolute_url())
-    assert "script-src 'self' https://cdn.example;" in response[
-        "Content-Security-Policy"
-    ]
+    assert (
+        "script-src 'self' https://cdn.example;" in response["Content-Security-Policy"]
+    )
 
 
 def test_no_inline_script_or_style_anywhere(shopper: Shopper) -> None:
@@ -89,7 +89,10 @@ def test_the_card_page(shopper: Shopper) -> None:
     [
         ({"card_number": "4349940199004548"}, "This card number is not right"),
         ({"card_number": "4349"}, "This card number is not right"),
-        ({"card_number": "４３４９９４０１９９００４５４９"}, "This card number is not right"),
+        (
+            {"card_number": "４３４９９４０１９９００４５４９"},
+            "This card number is not right",
+        ),
         ({"card_number": "4" * 24}, "This is too long for a card number"),
         ({"card_number": ""}, "Enter the number on the front"),
         ({"expiry": "13/30"}, "Enter month and year like this"),
@@ -230,9 +233,10 @@ def test_an_order_with_a_user_shows_only_to_that_user(gateway: Simulator) -> Non
     owner = get_user_model().objects.create_user("owner")
     other = get_user_model().objects.create_user("other")
     order = new_order(user=owner)
-    paths = [order.get_absolute_url(), *(
-        f"/payments/{name}/{order.public_id}/" for name in ("result", "status")
-    )]
+    paths = [
+        order.get_absolute_url(),
+        *(f"/payments/{name}/{order.public_id}/" for name in ("result", "status")),
+    ]
     mine, theirs, guest = (Client(HTTP_HOST="127.0.0.1:8000") for _ in range(3))
     mine.force_login(owner)
     theirs.force_login(other)

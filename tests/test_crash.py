@@ -1,0 +1,119 @@
+"""kill -9 while a payment call is out: the mark stays, reconciliation settles it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexi_payments.simulator import Simulator
+from nexi_payments.simulator.server import running
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PAYS = """
+import django, sys, re
+django.setup()
+from decimal import Decimal
+from django.core.management import call_command
+from nexi_payments import flows
+from nexi_payments.card import Card
+call_command("migrate", verbosity=0)
+order = flows.create_order(amount=Decimal("12.50"), currency="EUR", reference="crash")
+step = flows.start_payment(order, Card("4999340261977289", "1230", "663"))
+url = step.redirect.fields["ReturnUrl"]
+print(step.redirect.fields["transactionId"], url, order.order_id, flush=True)
+pares = sys.stdin.readline().strip()
+flows.resume_payment(order, url.split("/")[-2], pares=pares)
+print("SURVIVED", flush=True)
+"""
+
+ASKS = """
+import django, sys
+django.setup()
+from nexi_payments import flows
+from nexi_payments.models import *
+print(flows.reconcile(), *PaymentOrder.objects.values_list("state", flat=True),
+      *Operation.objects.filter(kind="payment").values_list("outcome", flat=True),
+      Hold.objects.count())
+"""
+
+
+def environment(folder: Path, base_url: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "demo_shop.settings",
+        "DATABASE_URL": f"sqlite:///{folder / 'crash.sqlite3'}",
+        "NEXI_BASE_URL": base_url,
+        "NEXI_PUBLIC_URL": "http://127.0.0.1:8000",
+        "NEXI_TOTAL_TIMEOUT": "3",
+        "NEXI_SETTLE_AFTER": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+def ask(env: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", ASKS],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("charged", [True, False], ids=["charged", "not charged"])
+def test_killed_during_the_payment_call(tmp_path: Path, charged: bool) -> None:
+    gateway = Simulator()
+    arrived, go_on = threading.Event(), threading.Event()
+    handle = gateway.handle
+
+    def stalling(method: str, url: str, headers: Any, body: bytes) -> Any:
+        if not url.endswith("/payment"):
+            return handle(method, url, headers, body)
+        if charged:
+            reply = handle(method, url, headers, body)
+        arrived.set()
+        go_on.wait(30)
+        return reply if charged else handle("GET", url, headers, b"")
+
+    gateway.handle = stalling  # type: ignore[method-assign]
+    with running(gateway) as server:
+        env = environment(tmp_path, server.base_url)
+        process = subprocess.Popen(
+            [sys.executable, "-c", PAYS],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        operation_id, _, order_id = process.stdout.readline().split()
+        pares = gateway.challenge(operation_id, "approve")["PaRes"]
+        process.stdin.write(pares + "\n")
+        process.stdin.flush()
+        assert arrived.wait(30)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert process.stdout.read() == ""
+        process.stdin.close()
+        process.stdout.close()
+        go_on.set()
+        # in flight and in doubt look alike: nothing is concluded before the deadline
+        assert ask(env).endswith("paying open 0")
+        time.sleep(8)
+        expected = "paid done 0" if charged else "failed refused 0"
+        assert ask(env).endswith(expected)
+        assert gateway.counts["POST /orders/3steps/payment"] == int(charged)
+        assert gateway.charges(order_id) == int(charged)
