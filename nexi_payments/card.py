@@ -28,7 +28,7 @@ _BRANDS: Final[tuple[tuple[range, int, str], ...]] = (
     (range(6, 7), 1, "MAESTRO"),
 )
 
-_RUN: Final = re.compile(r"[0-9](?:[ .\-\u00a0\u2009]?[0-9]){11,40}")
+_RUN: Final = re.compile(r"[0-9](?:[ \t.\-\u00a0\u2009]{0,3}[0-9]){11,}")
 
 
 class Card:
@@ -105,6 +105,8 @@ def _has_number(run: str) -> bool:
         joined = ""
         for group in groups[first:]:
             joined += group
+            if len(joined) > 19:
+                break
             if _is_number(joined):
                 return True
     return any(
@@ -117,4 +119,11 @@ def _has_number(run: str) -> bool:
 
 
 def _is_number(digits: str) -> bool:
-    return 12 <= len(digits) <= 19 and brand_of(digits) != "" and luhn.is_valid(digits)
+    brand = brand_of(digits)
+    if not brand or not 12 <= len(digits) <= 19:
+        return False
+    if brand == "DINERS" and len(digits) < 14:
+        return False  # a telephone number: +39 333 …
+    if brand in ("VISA", "MC", "AMEX", "DINERS") and len(digits) == 18:
+        return False  # an operation id; no card of theirs is that long
+    return bool(luhn.is_valid(digits))

@@ -7,7 +7,7 @@ a code outside it is refused, because a wrong exponent is a charge wrong by 100.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Final
 
 from nexi_payments.exceptions import InvalidAmount
@@ -68,6 +68,9 @@ CURRENCIES: Final[dict[str, tuple[int, int]]] = {
 }
 _BY_NUMBER: Final = {number: code for code, (number, _) in CURRENCIES.items()}
 
+#: The thread's own context may be set to round to three digits; this one refuses to.
+_EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation])
+
 #: The most we ask for or believe: twelve digits of minor units.
 MAX_MINOR: Final = 999_999_999_999
 
@@ -100,7 +103,10 @@ def to_minor(amount: Decimal | int | str, currency: str) -> int:
         raise InvalidAmount("amount must be more than zero")
     if value.adjusted() > 12:  # before scaling: 1E+999999 would fill the memory
         raise InvalidAmount("amount has too many digits")
-    minor = value.scaleb(digits)
+    try:
+        minor = value.scaleb(digits, _EXACT)
+    except ArithmeticError:
+        minor = Decimal("0.5")
     if minor != minor.to_integral_value():
         raise InvalidAmount(f"{currency} has {digits} decimals, the amount has more")
     if minor > MAX_MINOR:
@@ -110,7 +116,7 @@ def to_minor(amount: Decimal | int | str, currency: str) -> int:
 
 def to_major(minor: int, currency: str) -> Decimal:
     """Minor units → major units: ``1250, "EUR"`` → ``Decimal("12.50")``."""
-    return Decimal(minor).scaleb(-exponent(currency))
+    return Decimal(minor).scaleb(-exponent(currency), _EXACT)
 
 
 def same_currency(answered: str, ours: str) -> bool:

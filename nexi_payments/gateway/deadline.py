@@ -33,6 +33,10 @@ class Deadline:
         return max(0.0, self.at - time.monotonic())
 
 
+class TooLate(Exception):
+    """The time was over before the first byte; it was not sent."""
+
+
 class Call:
     """One exchange on the wire: which socket it uses now, and how far it got."""
 
@@ -53,6 +57,15 @@ class Call:
         """Tells the watchdog what to cut; ``None`` when the connection goes back."""
         with self._lock:
             self._connection = connection
+
+    def sends(self, connection: HTTPConnection) -> None:
+        """A byte may leave now. Raises ``TooLate`` when the first one comes too late:
+        a look-up of the host's name can outlast the whole budget."""
+        with self._lock:
+            if self.fired and not self.sent:
+                raise TooLate
+            self._connection = connection
+            self.sent = True
 
     def finish(self) -> None:
         with self._lock:

@@ -1,8 +1,8 @@
 """Answers, read tolerantly into frozen dataclasses.
 
 Absent, ``null`` and "" mean the same; unknown members are ignored, unknown words kept
-as they came (upper-cased), wrong types read as absent. What matters for money is parsed
-strictly: an amount is digits or an integer, or it is not an amount.
+as they came (upper-cased), wrong types and control characters read as absent. What
+matters for money is parsed strictly: an amount is digits or an integer, or it is none.
 """
 
 from __future__ import annotations
@@ -150,13 +150,15 @@ def order(body: Any) -> OrderResult:
 
 
 def _raw(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return value if isinstance(value, str) and value.isprintable() else ""
 
 
 def _text(value: Any) -> str:
     """Text as it is, integers in digits (ids have been seen as both), else ""."""
     if isinstance(value, str):
-        return value.strip()
+        # half a surrogate pair or a NUL would break the commit that records the answer
+        word = value.strip()
+        return word if word.isprintable() else ""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return ""
@@ -181,11 +183,11 @@ def _amount(value: Any) -> tuple[int | None, bool]:
 def _time(value: Any) -> datetime | None:
     try:
         parsed = datetime.fromisoformat(_text(value))
-    except ValueError:
+        if parsed.tzinfo is None:
+            parsed = parsed.replace(tzinfo=_ROME)
+        return parsed.astimezone(UTC)
+    except (ValueError, OverflowError):  # the year 1 has no UTC
         return None
-    if parsed.tzinfo is None:
-        parsed = parsed.replace(tzinfo=_ROME)
-    return parsed.astimezone(UTC)
 
 
 def _warnings(value: Any) -> tuple[str, ...]:

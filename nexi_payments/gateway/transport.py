@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 from urllib.parse import urlencode
 
@@ -25,11 +26,10 @@ from urllib3.exceptions import (
     MaxRetryError,
     NameResolutionError,
     NewConnectionError,
-    SSLError,
 )
 
 from nexi_payments.exceptions import GatewayError, Refused, UnknownOutcome, Unsent
-from nexi_payments.gateway.deadline import Call, Deadline, watchdog
+from nexi_payments.gateway.deadline import Call, Deadline, TooLate, watchdog
 from nexi_payments.gateway.wire import enter, shared_adapter
 
 log = logging.getLogger("nexi_payments.gateway")
@@ -41,14 +41,23 @@ MAX_BODY: Final = 1024 * 1024
 _REFUSED: Final = frozenset({400, 401, 403, 404, 405, 415, 422, 429})
 
 #: Raised while a connection is being made, before a byte of the request could leave.
-_UNSENT: Final = (NameResolutionError, NewConnectionError, ConnectTimeoutError)
+_UNSENT: Final = (
+    NameResolutionError,
+    NewConnectionError,
+    ConnectTimeoutError,
+    ssl.SSLCertVerificationError,
+)
+
+#: What we pass on of an answer we know nothing else about: never a card sent back.
+_TRACE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]{0,63}")
+_CODE: Final = re.compile(r"[A-Z][A-Z_]{1,23}[0-9]{0,6}")
 
 
 @dataclass(frozen=True)
 class Reply:
     """A 200 whose body is JSON. ``cid`` is the gateway's trace id, "" when absent."""
 
-    body: Any
+    body: Any = field(repr=False)  # might be our own request, sent back
     status: int
     cid: str
 
@@ -89,16 +98,10 @@ class Transport:
         its context nor its traceback can show a card.
         """
         started = time.monotonic()
-        headers = {
-            "X-Api-Key": self._key,
-            "Correlation-Id": correlation_id,
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-        }
-        if idempotency_key:
-            headers["Idempotency-Key"] = idempotency_key
         url = self.base_url + path + ("?" + urlencode(query) if query else "")
-        outcome = self._attempt(method, url, headers, body, deadline)
+        outcome = self._attempt(
+            method, url, self._headers(correlation_id, idempotency_key), body, deadline
+        )
         word = type(outcome).__name__
         if isinstance(outcome, GatewayError):
             outcome.correlation_id = correlation_id
@@ -118,6 +121,17 @@ class Transport:
         if isinstance(outcome, Reply):
             return outcome
         raise outcome
+
+    def _headers(self, correlation_id: str, idempotency_key: str) -> dict[str, str]:
+        headers = {
+            "X-Api-Key": self._key,
+            "Correlation-Id": correlation_id,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        if idempotency_key:
+            headers["Idempotency-Key"] = idempotency_key
+        return headers
 
     def _attempt(
         self,
@@ -176,11 +190,17 @@ class Transport:
 
     def _read(self, response: requests.Response, call: Call) -> Reply | GatewayError:
         try:
-            data: bytes = response.raw.read(MAX_BODY + 1, decode_content=False)
+            data = b""
+            # until nothing comes: only then a body short of its length is an error
+            while more := response.raw.read(
+                MAX_BODY + 1 - len(data), decode_content=False
+            ):
+                data += more
         finally:
             response.close()
         status = response.status_code
-        cid = response.headers.get("cid", "")[:64]
+        cid = response.headers.get("cid", "")
+        cid = cid if _TRACE.fullmatch(cid) else ""
         if call.fired:
             # a cut in the headers looks like a complete answer
             return UnknownOutcome("deadline", status=status, cid=cid)
@@ -194,11 +214,7 @@ class Transport:
         return _refusal(status, data, cid, response.headers.get("Retry-After", ""))
 
 
-class _Nothing:
-    """Told apart from a JSON ``null``."""
-
-
-_NOTHING: Final = _Nothing()
+_NOTHING: Final = object()  # told apart from a JSON null
 
 
 def parse(data: bytes) -> Any:
@@ -242,20 +258,20 @@ def _codes(body: Any) -> tuple[str, ...]:
     if not isinstance(errors, list):
         return ()
     found = (error.get("code") for error in errors[:10] if isinstance(error, dict))
-    return tuple(
-        code[:32] for code in found if isinstance(code, str) and code.isascii()
-    )
+    return tuple(c for c in found if isinstance(c, str) and _CODE.fullmatch(c))
 
 
 def _verdict(error: Exception, call: Call) -> GatewayError:
     """Which kind of failure, told by the innermost cause and by what had left."""
     cause = _innermost(error)
     name = type(cause).__name__
+    if isinstance(cause, TooLate):
+        return Unsent("deadline")
     if call.fired:
         return UnknownOutcome("deadline")
     if call.sent:
         return UnknownOutcome(name)
-    if isinstance(cause, _UNSENT) or _certificate(cause):
+    if isinstance(cause, _UNSENT):
         return Unsent(name)
     return UnknownOutcome(name)
 
@@ -275,13 +291,6 @@ def _innermost(error: BaseException) -> BaseException:
         if isinstance(inner, _UNSENT):
             break
     return inner
-
-
-def _certificate(cause: BaseException) -> bool:
-    """A certificate we did not accept: the handshake ended before the request."""
-    if isinstance(cause, SSLError) and cause.args:
-        return isinstance(cause.args[0], ssl.SSLCertVerificationError)
-    return isinstance(cause, ssl.SSLCertVerificationError)
 
 
 def _bare(interruption: BaseException) -> BaseException:

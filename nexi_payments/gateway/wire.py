@@ -56,8 +56,7 @@ class _Noting:
             self.connect()
         call = current()
         if call is not None:
-            call.uses(self)  # type: ignore[arg-type]
-            call.sent = True
+            call.sends(self)  # type: ignore[arg-type]
         super().send(data)  # type: ignore[misc]
 
 

@@ -1,0 +1,182 @@
+"""What goes out, held against the published schema; no socket is opened."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import responses
+import yaml
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from nexi_payments.card import Card
+from nexi_payments.exceptions import UnknownOutcome
+from nexi_payments.gateway.client import Client, Trace
+from nexi_payments.gateway.deadline import Deadline
+from nexi_payments.gateway.payloads import Authentication, Purchase
+
+API = yaml.safe_load((Path(__file__).parent.parent / "openapi.yaml").read_text())
+BASE = "https://gateway.example/api/phoenix-0.0/psp/api/v1"
+OPERATION = {
+    "orderId": "ORDER0000000000001",
+    "operationId": "700000000000000001",
+    "operationResult": "PENDING",
+}
+FULL = Purchase(
+    "ORDER0000000000001",
+    1250,
+    "EUR",
+    description="x" * 300,
+    cardholder="y" * 300,
+    email="giulia@shop.example",
+)
+BARE = Purchase("ORDER0000000000001", 1, "JPY")
+CARD = Card("4349940199004549", "0530", "396")
+
+
+def schema(name: str) -> Draft202012Validator:
+    registry: Registry[Any] = Registry().with_resource(
+        "urn:api", Resource(contents=API, specification=DRAFT202012)
+    )
+    return Draft202012Validator(
+        {"$ref": f"urn:api#/components/schemas/{name}"}, registry=registry
+    )
+
+
+def trace() -> Trace:
+    return Trace(str(uuid.uuid4()), Deadline(5))
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client(base_url=BASE + "/", api_key="KEY")
+
+
+@pytest.fixture
+def wire() -> Any:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def sent(wire: Any) -> Any:
+    request = wire.calls[-1].request
+    return request, json.loads(request.body) if request.body else None
+
+
+@pytest.mark.parametrize("purchase", [FULL, BARE], ids=["full", "bare"])
+@pytest.mark.parametrize("flow", ["3steps", "2steps"])
+def test_init(client: Client, wire: Any, flow: str, purchase: Purchase) -> None:
+    wire.post(f"{BASE}/orders/{flow}/init", json={"operation": OPERATION})
+    client.init(flow, purchase, CARD, trace())
+    request, body = sent(wire)
+    schema("InitRequest").validate(body)
+    assert body["order"]["amount"] == str(purchase.amount)
+    assert body["card"] == {
+        "pan": "4349940199004549",
+        "expiryDate": "0530",
+        "cvv": "396",
+    }
+    assert request.headers["X-Api-Key"] == "KEY"
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["Accept"] == "application/json"
+    assert request.headers["Accept-Encoding"] == "identity"
+    assert uuid.UUID(request.headers["Correlation-Id"]).version == 4
+    assert "Idempotency-Key" not in request.headers
+
+
+def test_validation(client: Client, wire: Any) -> None:
+    wire.post(
+        f"{BASE}/orders/3steps/validation",
+        json={"operation": {**OPERATION, "operationResult": "THREEDS_VALIDATED"}},
+    )
+    client.validate(FULL, "700000000000000001", "pa/res+==", trace())
+    request, body = sent(wire)
+    schema("ValidationRequest").validate(body)
+    assert body == {
+        "operationId": "700000000000000001",
+        "threeDSAuthResponse": "pa/res+==",
+    }
+    assert "Idempotency-Key" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("flow", "name", "proof", "expected"),
+    [
+        (
+            "3steps",
+            "PaymentRequest3Steps",
+            Authentication(value="AAA=", eci="05", xid="x="),
+            {"authenticationValue": "AAA=", "eci": "05", "xid": "x="},
+        ),
+        (
+            "3steps",
+            "PaymentRequest3Steps",
+            Authentication(value="AAA="),
+            {"authenticationValue": "AAA="},
+        ),
+        (
+            "2steps",
+            "PaymentRequest2Steps",
+            Authentication(pares="pares"),
+            {"threeDSAuthResponse": "pares"},
+        ),
+    ],
+)
+@pytest.mark.parametrize("capture", ["IMPLICIT", "EXPLICIT"])
+def test_payment(
+    client: Client,
+    wire: Any,
+    flow: str,
+    name: str,
+    proof: Authentication,
+    expected: dict[str, str],
+    capture: str,
+) -> None:
+    wire.post(f"{BASE}/orders/{flow}/payment", json={"operation": OPERATION})
+    no_code = Card("4349940199004549", "0530")
+    client.pay(flow, FULL, no_code, "700000000000000001", proof, capture, trace())
+    request, body = sent(wire)
+    schema(name).validate(body)
+    assert body["threeDSAuthData"] == expected
+    assert body["captureType"] == capture
+    assert "cvv" not in body["card"]
+    assert "Idempotency-Key" not in request.headers
+
+
+def test_ids_are_quoted_in_paths(client: Client, wire: Any) -> None:
+    wire.get(f"{BASE}/orders/a%23b%2Fc%3F", json={"operations": []})
+    client.order("a#b/c?", trace())
+    request, body = sent(wire)
+    assert request.url == f"{BASE}/orders/a%23b%2Fc%3F"
+    assert body is None
+    wire.get(f"{BASE}/operations/x%20y", json={"operationId": "x y"})
+    assert client.operation("x y", trace()).operation_id == "x y"
+
+
+def test_orders_in_a_window(client: Client, wire: Any) -> None:
+    wire.get(
+        f"{BASE}/orders",
+        json={"orders": [{"order": {"orderId": "A", "amount": 7, "currency": "978"}}]},
+    )
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    (found,) = client.orders(trace(), since=moment, until=moment, most=10)
+    assert (found.order_id, found.amount, found.currency) == ("A", 7, "EUR")
+    query = "fromTime=2026-01-02T03%3A04%3A05.000Z&toTime=2026-01-02T03%3A04%3A05.000Z"
+    assert sent(wire)[0].url == f"{BASE}/orders?{query}&maxRecords=10"
+
+
+@pytest.mark.parametrize("body", [{}, [], {"orders": None}, {"paymentMethods": "x"}])
+def test_lists_that_are_none(client: Client, wire: Any, body: Any) -> None:
+    wire.get(f"{BASE}/orders", json=body)
+    wire.get(f"{BASE}/payment_methods", json=body)
+    moment = datetime.now(UTC)
+    with pytest.raises(UnknownOutcome):
+        client.orders(trace(), since=moment, until=moment)
+    with pytest.raises(UnknownOutcome):
+        client.payment_methods(trace())

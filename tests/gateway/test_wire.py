@@ -1,0 +1,494 @@
+"""Which failure means what, on real sockets. The default is: nobody knows."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import logging
+import os
+import socket
+import struct
+import threading
+import time
+import tracemalloc
+import traceback
+from typing import Any
+
+import pytest
+import trustme
+
+from nexi_payments.card import Card
+from nexi_payments.exceptions import GatewayError, Refused, UnknownOutcome, Unsent
+from nexi_payments.gateway.client import Client, Trace
+from nexi_payments.gateway.deadline import Deadline
+from nexi_payments.gateway.payloads import Purchase
+from nexi_payments.gateway.wire import GatewayAdapter
+from tests.gateway.peers import Peer, answer, peer, read_request
+
+CID = "4f1f5c1e-5b0d-4f0e-9a51-3f6f4b7f2f10"
+PAN, CVV = "4349940199004549", "7391"
+OK = b'{"paymentMethods":[{"circuit":"VISA"}]}'
+PURCHASE = Purchase("ORDER0000000000001", 1250, "EUR")
+
+
+def trace(seconds: float = 3.0) -> Trace:
+    return Trace(CID, Deadline(seconds))
+
+
+def client(it: Peer | str, adapter: Any = None, **options: Any) -> Client:
+    base_url = it if isinstance(it, str) else it.base_url
+    return Client(
+        base_url=base_url,
+        api_key="SECRETKEY",
+        adapter=adapter or GatewayAdapter(),
+        **{"connect_timeout": 1.0, **options},
+    )
+
+
+def ask(it: Peer | str, seconds: float = 3.0, **options: Any) -> GatewayError:
+    """One init with a card; the error it ends with, and that it ends in time."""
+    started = time.monotonic()
+    with pytest.raises(GatewayError) as caught:
+        client(it, **options).init(
+            "3steps", PURCHASE, Card(PAN, "1230"), trace(seconds)
+        )
+    assert time.monotonic() - started < seconds + 1
+    assert caught.value.correlation_id == CID
+    return caught.value
+
+
+# -- nothing left this machine -------------------------------------------------------
+
+
+def test_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert isinstance(ask(f"http://127.0.0.1:{port}"), Unsent)
+
+
+def test_no_such_host() -> None:
+    error = ask("https://no.such.host.invalid", seconds=20)
+    assert isinstance(error, Unsent)
+
+
+def test_connect_timeout() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        time.sleep(0.1)
+        url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        error = ask(url, connect_timeout=0.3)
+        for filler in fillers:
+            filler.close()
+    assert isinstance(error, Unsent)
+    assert error.cause == "ConnectTimeoutError"
+
+
+def test_bad_certificate() -> None:
+    authority = trustme.CA()
+    context = __import__("ssl").SSLContext(__import__("ssl").PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with peer(lambda sock, request: sock.sendall(answer(OK)), tls=context) as it:
+        error = ask(it)
+        assert it.requests == []
+    assert isinstance(error, Unsent)
+
+
+def test_certificate_of_another_host(tmp_path: Any) -> None:
+    authority = trustme.CA()
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    context = __import__("ssl").SSLContext(__import__("ssl").PROTOCOL_TLS_SERVER)
+    authority.issue_cert("other.example").configure_cert(context)
+    with peer(lambda sock, request: sock.sendall(answer(OK)), tls=context) as it:
+        error = ask(it, adapter=GatewayAdapter(ca_bundle=str(bundle)))
+        assert it.requests == []
+    assert isinstance(error, Unsent)
+
+
+def test_no_time_left() -> None:
+    with peer(lambda sock, request: True) as it:
+        with pytest.raises(Unsent):
+            client(it).payment_methods(trace(0))
+        assert it.connections == 0
+
+
+# -- nobody knows --------------------------------------------------------------------
+
+
+def reset(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def drip(sock: socket.socket, data: bytes) -> bool:
+    for byte in data:
+        sock.sendall(bytes([byte]))
+        time.sleep(0.05)
+    return True
+
+
+def endless_continue(sock: socket.socket) -> bool:
+    while True:
+        sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        time.sleep(0.01)
+
+
+HALF = b'{"operation":{"operationId":"1","operationResult":"EXECUTED"'
+CUT = b"HTTP/1.1 200 OK\r\n"
+TRAPS: dict[str, Any] = {
+    "never answers": lambda s, r: time.sleep(3),
+    "closed before the status line": lambda s, r: False,
+    "reset before the status line": lambda s, r: reset(s),
+    "reset in the body": lambda s, r: (s.sendall(answer(OK)[:-9]), reset(s))[1],
+    "body cut": lambda s, r: s.sendall(answer(OK)[:-9]),
+    "chunked body cut": lambda s, r: s.sendall(
+        CUT + b"Transfer-Encoding: chunked\r\n\r\n10\r\n{"
+    ),
+    "body cut without a length": lambda s, r: s.sendall(CUT + b"\r\n" + HALF),
+    "garbage for a status line": lambda s, r: s.sendall(
+        b"\x16\x03\x01nonsense\r\n\r\n"
+    ),
+    "dripped body": lambda s, r: (s.sendall(answer(OK)[:-30]), drip(s, b" " * 200)),
+    "dripped headers": lambda s, r: drip(s, CUT + b"X: " + b"y" * 300),
+    "endless continue": lambda s, r: endless_continue(s),
+    "a header that never ends": lambda s, r: s.sendall(CUT + b"X: " + b"y" * 100_000),
+    "html": lambda s, r: s.sendall(answer(b"<html>ok</html>")),
+    "empty": lambda s, r: s.sendall(answer(b"")),
+    "null": lambda s, r: s.sendall(answer(b"null")),
+    "list": lambda s, r: s.sendall(answer(b"[]")),
+    "text": lambda s, r: s.sendall(answer(b'"x"')),
+    "no operation": lambda s, r: s.sendall(answer(b"{}")),
+    "operation a list": lambda s, r: s.sendall(answer(b'{"operation":[]}')),
+    "byte order mark": lambda s, r: s.sendall(answer(b"\xef\xbb\xbf" + OK)),
+    "not UTF-8": lambda s, r: s.sendall(answer(b'{"a":"\xff"}')),
+    "NaN": lambda s, r: s.sendall(answer(b'{"a":NaN}')),
+    "a member twice": lambda s, r: s.sendall(answer(b'{"a":1,"a":2}')),
+    "nested": lambda s, r: s.sendall(answer(b"[" * 100_000)),
+    "gzip": lambda s, r: s.sendall(
+        answer(gzip.compress(OK), headers="Content-Encoding: gzip\r\n")
+    ),
+    **{
+        status: (lambda line: lambda s, r: s.sendall(answer(b"<html>", line)))(status)
+        for status in (
+            "204 No Content",
+            "206 Partial",
+            "304 Not Modified",
+            "402 x",
+            "408 x",
+            "409 Conflict",
+            "418 x",
+            "500 x",
+            "502 x",
+            "503 x",
+            "504 x",
+            "599 x",
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_unknown(name: str) -> None:
+    with peer(TRAPS[name]) as it:
+        error = ask(it, seconds=1.0)
+        assert type(error) is UnknownOutcome
+        assert len(it.requests) == 1
+
+
+def test_a_cut_in_the_headers_is_not_believed() -> None:
+    """Shut at the deadline, half a header looks like a complete 200."""
+
+    def behave(sock: socket.socket, request: bytes) -> bool:
+        sock.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: y")
+        time.sleep(2)
+        return False
+
+    with peer(behave) as it:
+        assert ask(it, seconds=0.5).cause == "deadline"
+
+
+def test_stalled_handshake() -> None:
+    with peer(on_connect=lambda sock: time.sleep(3)) as it:
+        it.scheme = "https"
+        assert type(ask(it, seconds=2.5, connect_timeout=0.5)) is UnknownOutcome
+
+
+def test_tls_garbage_after_the_request_was_read(tmp_path: Any) -> None:
+    authority = trustme.CA()
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    ssl = __import__("ssl")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    def behave(sock: Any, request: bytes) -> bool:
+        os.write(sock.fileno(), b"this is not a TLS record" * 4)
+        return False
+
+    with peer(behave, tls=context) as it:
+        error = ask(it, adapter=GatewayAdapter(ca_bundle=str(bundle)))
+        assert len(it.requests) == 1
+    assert type(error) is UnknownOutcome
+
+
+def test_a_huge_body_is_cut() -> None:
+    def behave(sock: socket.socket, request: bytes) -> bool:
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2000000000\r\n\r\n")
+        for _ in range(100):
+            sock.sendall(b" " * 1_000_000)
+        return False
+
+    tracemalloc.start()
+    with peer(behave) as it:
+        error = ask(it)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (type(error), error.cause) == (UnknownOutcome, "body too large")
+    assert peak < 20_000_000
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(status: int) -> None:
+    with peer(lambda sock, request: sock.sendall(answer(OK))) as thief:
+        head = f"Location: {thief.base_url}/stolen\r\n"
+        line = f"{status} Moved"
+        with peer(lambda s, r: s.sendall(answer(b"", line, head))) as it:
+            error = ask(it)
+        assert (type(error), error.status) == (UnknownOutcome, status)
+        assert thief.connections == 0
+
+
+# -- the gateway said no -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 415, 422, 429])
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"errors":null}', b"[]"])
+def test_refused_by_the_gateway(status: int, body: bytes) -> None:
+    with peer(lambda s, r: s.sendall(answer(body, f"{status} No"))) as it:
+        error = ask(it)
+    assert (type(error), error.status, error.codes) == (Refused, status, ())
+
+
+def test_error_codes_and_waiting_time() -> None:
+    body = b'{"errors":[{"code":"PS0009","description":"no"},{"code":null},7]}'
+    head = "Retry-After: 3\r\ncid: abc\r\n"
+    with peer(lambda s, r: s.sendall(answer(body, "429 Busy", head))) as it:
+        error = ask(it)
+    assert (error.codes, error.retry_after, error.cid) == (("PS0009",), 3.0, "abc")
+    assert "no" not in str(error).split()
+
+
+def test_a_refusal_cut_in_its_body_is_unknown() -> None:
+    whole = answer(b'{"errors":[]}', "400 No")
+    with peer(lambda s, r: s.sendall(whole[:-5])) as it:
+        assert type(ask(it)) is UnknownOutcome
+
+
+# -- connections ---------------------------------------------------------------------
+
+
+def keep(sock: socket.socket, request: bytes) -> bool:
+    sock.sendall(answer(OK))
+    return True
+
+
+def test_a_connection_is_reused_while_it_is_fresh() -> None:
+    with peer(keep) as it:
+        c = client(it, keep_alive=0.3)
+        for _ in range(3):
+            assert c.payment_methods(trace()) == ("VISA",)
+        assert it.connections == 1
+        time.sleep(0.4)
+        c.payment_methods(trace())
+        assert it.connections == 2
+
+
+def test_zero_means_always_a_new_connection() -> None:
+    with peer(keep) as it:
+        c = client(it, keep_alive=0)
+        for _ in range(3):
+            c.payment_methods(trace())
+        assert it.connections == 3
+
+
+def test_a_peer_that_closed_an_idle_connection() -> None:
+    with peer(lambda s, r: (s.sendall(answer(OK)), False)[1]) as it:
+        c = client(it)
+        for _ in range(3):
+            assert c.payment_methods(trace()) == ("VISA",)
+            time.sleep(0.05)
+        assert it.connections == 3
+
+
+def test_a_request_swallowed_on_a_reused_connection_is_unknown_and_sent_once() -> None:
+    def behave(sock: socket.socket, request: bytes) -> bool:
+        if request.startswith(b"GET"):
+            return keep(sock, request)
+        return False  # reads the payment and closes
+
+    with peer(behave) as it:
+        c = client(it)
+        c.payment_methods(trace())
+        with pytest.raises(UnknownOutcome):
+            c.init("3steps", PURCHASE, Card(PAN, "1230"), trace())
+        assert it.connections == 1
+        assert [r.split()[0] for r in it.requests] == [b"GET", b"POST"]
+
+
+def test_a_call_that_is_cut_harms_no_other() -> None:
+    def behave(sock: socket.socket, request: bytes) -> bool:
+        if b"/operations/slow" in request:
+            time.sleep(1.5)
+            return False
+        return keep(sock, request)
+
+    with peer(behave) as it:
+        c = client(it)
+        failures: list[BaseException] = []
+
+        def slow() -> None:
+            try:
+                c.operation("slow", trace(0.3))
+            except GatewayError as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=slow)
+        thread.start()
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            assert c.payment_methods(trace()) == ("VISA",)
+        thread.join()
+        assert [type(error) for error in failures] == [UnknownOutcome]
+
+
+def test_thirty_two_threads_share_the_adapter() -> None:
+    with peer(keep) as it:
+        c = client(it)
+        answers: list[Any] = []
+
+        def work() -> None:
+            for _ in range(5):
+                answers.append(c.payment_methods(trace(10)))
+
+        threads = [threading.Thread(target=work) for _ in range(32)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert answers == [("VISA",)] * 160
+        assert it.connections <= 32
+
+
+def test_after_a_fork() -> None:
+    with peer(keep) as it:
+        c = Client(base_url=it.base_url, api_key="k")  # the process's own adapter
+        c.payment_methods(trace())
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                code = 0 if c.payment_methods(trace()) == ("VISA",) else 2
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(pid, 0)
+        assert status == 0
+        c.payment_methods(trace())
+        assert it.connections == 2
+
+
+def test_over_tls(tmp_path: Any) -> None:
+    authority = trustme.CA()
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    ssl = __import__("ssl")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with peer(keep, tls=context) as it:
+        c = client(it, adapter=GatewayAdapter(ca_bundle=str(bundle)))
+        for _ in range(3):
+            assert c.payment_methods(trace()) == ("VISA",)
+        assert it.connections == 1
+
+
+# -- secrets -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["never answers", "body cut", "html", "500 x", "reset before the status line"],
+)
+def test_errors_and_their_frames_hold_no_secret(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: Any, capsys: Any
+) -> None:
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    caplog.set_level(logging.DEBUG)
+    with peer(TRAPS[name]) as it, pytest.raises(GatewayError) as caught:
+        client(it).init("3steps", PURCHASE, Card(PAN, "1230", CVV), trace(0.5))
+    error = caught.value
+    assert error.__context__ is None
+    assert error.__cause__ is None
+    seen = [repr(error), repr(vars(error)), caplog.text]
+    seen.extend(capsys.readouterr())
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if "/tests/" not in frame.f_code.co_filename:
+            seen.extend(repr(value) for value in frame.f_locals.values())
+    text = "\n".join(seen)
+    assert PAN not in text
+    assert CVV not in text
+    assert f"POST /orders/3steps/init" in caplog.text  # noqa: F541
+
+
+def test_an_interruption_carries_no_body_in_its_frames() -> None:
+    class Stopping(GatewayAdapter):
+        def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+            raise SystemExit(1)
+
+    with pytest.raises(SystemExit) as caught:
+        client("http://127.0.0.1:1", adapter=Stopping()).init(
+            "3steps", PURCHASE, Card(PAN, "1230", CVV), trace()
+        )
+    for frame, _ in traceback.walk_tb(caught.value.__traceback__):
+        if "/tests/" not in frame.f_code.co_filename:
+            assert PAN not in repr(frame.f_locals)
+
+
+def test_a_key_with_a_line_break_never_shows() -> None:
+    with peer(keep) as it:
+        broken = Client(base_url=it.base_url, api_key="SECRET\nKEY")
+        with pytest.raises(Unsent) as caught:
+            broken.payment_methods(trace())
+    assert "SECRET" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_the_environment_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with peer(keep) as it:
+        assert client(it).payment_methods(trace()) == ("VISA",)
+        assert b"uthorization" not in it.requests[0]
+
+
+def test_cookies_are_not_kept() -> None:
+    head = "Set-Cookie: a=b\r\n"
+    with peer(lambda s, r: (s.sendall(answer(OK, headers=head)), True)[1]) as it:
+        c = client(it)
+        c.payment_methods(trace())
+        c.payment_methods(trace())
+        assert b"ookie" not in it.requests[1]
+
+
+def test_the_peers_read_whole_requests() -> None:
+    one, two = socket.socketpair()
+    with one, two:
+        one.sendall(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab")
+        assert read_request(two).endswith(b"ab")
