@@ -4,5 +4,15 @@ from nexi_payments.simulator.adapter import SimulatorAdapter
 from nexi_payments.simulator.answers import Reply
 from nexi_payments.simulator.cards import TEST_CARDS, TestCard
 from nexi_payments.simulator.engine import Simulator
+from nexi_payments.simulator.ledger import Charge
+from nexi_payments.simulator.recording import Call
 
-__all__ = ["TEST_CARDS", "Reply", "Simulator", "SimulatorAdapter", "TestCard"]
+__all__ = [
+    "TEST_CARDS",
+    "Call",
+    "Charge",
+    "Reply",
+    "Simulator",
+    "SimulatorAdapter",
+    "TestCard",
+]

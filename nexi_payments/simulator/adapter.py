@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from http.client import RemoteDisconnected, responses
 from typing import Any
 
 import requests
@@ -36,16 +37,21 @@ class SimulatorAdapter(BaseAdapter):
             connection = HTTPConnection("simulator")
             reason = NewConnectionError(connection, "Connection refused")
             raise requests.ConnectionError(
-                MaxRetryError(None, request.url, reason)  # type: ignore[arg-type]
+                MaxRetryError(None, request.url, reason),  # type: ignore[arg-type]
+                request=request,
             )
         if reply.fault == "cut":
+            gone = RemoteDisconnected("Remote end closed connection without response")
             raise requests.ConnectionError(
-                ProtocolError("Connection aborted.", ConnectionResetError())
+                ProtocolError("Connection aborted.", gone), request=request
             )
         response = requests.Response()
         response.status_code = reply.status
+        response.reason = responses.get(reply.status, "")
+        response.request = request
         response.headers = CaseInsensitiveDict(reply.headers)
         response.url = request.url or ""
+        response.encoding = requests.utils.get_encoding_from_headers(response.headers)
         response.raw = HTTPResponse(
             body=io.BytesIO(reply.body),
             status=reply.status,

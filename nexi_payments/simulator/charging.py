@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import base64
 import os
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from nexi_payments.simulator import answers, schema
+from nexi_payments.simulator import answers, schema, shapes
 from nexi_payments.simulator.answers import Reply
 from nexi_payments.simulator.cards import DECLINE_CODES
-from nexi_payments.simulator.store import Record
+from nexi_payments.simulator.ledger import Record
 
 if TYPE_CHECKING:
     from nexi_payments.simulator.engine import Simulator
 
 #: The catch-all of the real gateway, with HTTP 400.
 _NO: Final = ("GW0001", "An internal error occurred")
+
+#: An answer nobody can read; the charge was not made.
+GARBAGE: Final = Reply(200, b"<html>Service ok</html>", {"Content-Type": "text/html"})
+
+#: Where validation may still be asked: not yet, or once more after a lost answer.
+_OPEN: Final = frozenset({"PENDING", "THREEDS_VALIDATED", "THREEDS_FAILED"})
 
 
 class Charging:
@@ -25,11 +32,18 @@ class Charging:
 
     def validate(self, data: Any) -> Reply:
         """The issuer's word for a cryptogram; ``THREEDS_FAILED`` comes with a 200."""
-        schema.check(data, schema.VALIDATION)
+        schema.check(data, shapes.VALIDATION)
         with self._simulator.store.edit(data["operationId"]) as record:
-            if record is None or record["flow"] != "3steps" or record["charged_at"]:
+            if (
+                record is None
+                or record["flow"] != "3steps"
+                or record["charged_at"]
+                or record["result"] not in _OPEN
+            ):
                 return answers.error(*_NO)
-            good = _confirmed(record, data["threeDSAuthResponse"])
+            good = record["result"] != "THREEDS_FAILED" and _confirmed(
+                record, data["threeDSAuthResponse"]
+            )
             record["result"] = "THREEDS_VALIDATED" if good else "THREEDS_FAILED"
             result = None
             if good:
@@ -50,7 +64,7 @@ class Charging:
     def pay(self, flow: str, data: Any) -> Reply:
         """One charge an operation; the card is told from init's by mask and expiry."""
         three = flow == "3steps"
-        schema.check(data, schema.PAYMENT_3STEPS if three else schema.PAYMENT_2STEPS)
+        schema.check(data, shapes.PAYMENT_3STEPS if three else shapes.PAYMENT_2STEPS)
         proof = data["threeDSAuthData"]
         with self._simulator.store.edit(data["operationId"]) as record:
             if (
@@ -60,19 +74,22 @@ class Charging:
                 or not _same_purchase(record, data)
             ):
                 return answers.error(*_NO)
-            if three and (
-                record["result"] != "THREEDS_VALIDATED"
-                or proof["authenticationValue"] != record["value"]
-            ):
+            if record["result"] != ("THREEDS_VALIDATED" if three else "PENDING"):
+                return answers.error(*_NO)
+            if three and proof["authenticationValue"] != record["value"]:
                 return answers.error(*_NO)
             if not three and not _confirmed(record, proof["threeDSAuthResponse"]):
                 record["result"] = "THREEDS_FAILED"
                 return _answer(record)
             if record["ending"] == "garbage":
-                return Reply(200, b"<html>Service ok</html>")
-            return self._charge(record, data.get("captureType") or "IMPLICIT")
+                return GARBAGE
+            return self.charge(record, data.get("captureType"))
 
-    def _charge(self, record: Record, capture: str) -> Reply:
+    def charge(self, record: Record, capture: str | None) -> Reply:
+        """Changes ``record`` as the card's ending says. ``capture`` is IMPLICIT,
+        EXPLICIT, or absent: then the terminal's own way. (A real IMPLICIT terminal is
+        documented to refuse EXPLICIT, and was recorded accepting it; we accept it.)"""
+        capture = capture or self._simulator.default_capture
         now = self._simulator.now()
         record["capture"] = capture
         record["charged_at"] = now.isoformat()
@@ -88,9 +105,8 @@ class Charging:
         else:
             record["result"] = "EXECUTED" if capture == "IMPLICIT" else "AUTHORIZED"
             record["code"] = "000"
-        if ending == "answer_lost":
-            return Reply(200, fault="cut")
-        return _answer(record)
+        fault = "cut" if ending == "answer_lost" else ""
+        return replace(_answer(record), fault=fault)
 
 
 def _answer(record: Record) -> Reply:

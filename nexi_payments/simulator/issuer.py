@@ -11,6 +11,7 @@ import hashlib
 import html
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -42,6 +43,12 @@ _CSP: Final = (
     " form-action *;"
     " base-uri 'none'; frame-ancestors *"
 )
+
+#: Currencies whose smallest unit is not a hundredth.
+_PLACES: Final = {
+    **dict.fromkeys(("BYR", "CLP", "ISK", "JPY", "KRW", "VND"), 0),
+    **dict.fromkeys(("BHD", "JOD", "KWD"), 3),
+}
 
 _WORDS: Final = {
     "en": {
@@ -90,7 +97,7 @@ class Issuer:
         operation_id = form.get("transactionId", "")
         return_url = form.get("ReturnUrl", "")
         record = self._simulator.store.by_operation(operation_id)
-        if record is None or urlsplit(return_url).scheme not in ("http", "https"):
+        if record is None or not _is_web(return_url):
             return _page(language, f"<p>{words['odd']}</p>", 400)
         if path == "/phoenixstos" and record["ending"] == "challenge":
             return _page(language, _challenge(record, form, words))
@@ -111,10 +118,25 @@ class Issuer:
         with self._simulator.store.edit(operation_id) as record:
             if record is None or answer not in ("approve", "refuse"):
                 return {}
-            # opaque, with the characters that form encoding must survive
-            record["pares"] = "eJx+/" + base64.b64encode(os.urandom(48)).decode() + "=="
+            record["pares"] = _pares(record["ending"])
             record["approved"] = answer == "approve"
             return {"PaRes": record["pares"], "paymentId": operation_id}
+
+
+def _pares(ending: str) -> str:
+    """Opaque, with the characters that form encoding must survive; for a card that is
+    not challenged the word that was seen in the sandbox."""
+    if ending == "frictionless":
+        return "notneeded"
+    return "eJx+/" + base64.b64encode(os.urandom(48)).decode() + "=="
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def _form(body: bytes) -> dict[str, str]:
@@ -140,9 +162,8 @@ def _challenge(
         f"{' class=main' if answer == 'approve' else ''}>{words[answer]}</button>"
         for answer in ("approve", "refuse", "walk_away")
     )
-    amount = f"{record['amount']} {record['currency']}"
-    if record["currency"] == "EUR":
-        amount = f"{int(record['amount']) / 100:.2f} EUR"
+    places = _PLACES.get(record["currency"], 2)
+    amount = f"{Decimal(record['amount']).scaleb(-places):f} {record['currency']}"
     fields = {name: form[name] for name in ("ReturnUrl", "transactionId")}
     return (
         f"<h1>{words['title']}</h1><dl><dt>{words['amount']}</dt>"

@@ -14,21 +14,29 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 from nexi_payments.simulator.engine import Simulator
 
 BASE_PATH = "/api/phoenix-0.0/psp/api/v1"
 
+#: Bytes of a request body; a real one has some hundred.
+_LARGEST: Final = 1024 * 1024
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # head and body go out in two writes: the second must not wait for an ACK
+    disable_nagle_algorithm = True
     server: SimulatorServer
 
     def _serve(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
+        length = self.headers.get("Content-Length") or "0"
+        if not (length.isascii() and length.isdigit()) or int(length) > _LARGEST:
+            self.close_connection = True
+            self.send_error(413)
+            return
+        body = self.rfile.read(int(length))
         host = self.headers.get("Host", "127.0.0.1")
         if self.server.latency:
             time.sleep(self.server.latency)
@@ -52,8 +60,9 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Method and path only: no query, no body."""
         if self.server.verbose:
-            path = urlsplit(self.path).path
-            sys.stderr.write(f"{self.command} {path} {args[-2] if args else ''}\n")
+            path = getattr(self, "path", "-").partition("?")[0]  # none if malformed
+            status = args[1] if len(args) > 1 else ""
+            sys.stderr.write(f"{self.command} {path} {status}\n")
 
 
 class SimulatorServer(ThreadingHTTPServer):

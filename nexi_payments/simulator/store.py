@@ -11,18 +11,36 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
-Record = dict[str, Any]
+from nexi_payments.simulator.ledger import Record
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS orders (
-    order_id TEXT PRIMARY KEY,
-    operation_id TEXT UNIQUE NOT NULL,
-    created TEXT NOT NULL,
-    record TEXT NOT NULL
+#: ``later`` finds the order of a capture, refund or cancel; ``replies`` are the answers
+#: given to an Idempotency-Key, with a fingerprint of the request they belong to.
+_SCHEMA: Final = (
+    """
+    CREATE TABLE IF NOT EXISTS orders (
+        order_id TEXT PRIMARY KEY,
+        operation_id TEXT UNIQUE NOT NULL,
+        created TEXT NOT NULL,
+        record TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS orders_created ON orders (created)",
+    """
+    CREATE TABLE IF NOT EXISTS later (
+        operation_id TEXT PRIMARY KEY,
+        order_id TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS replies (
+        idempotency_key TEXT PRIMARY KEY,
+        fingerprint TEXT NOT NULL,
+        body BLOB NOT NULL
+    )
+    """,
 )
-"""
 
 
 class Store:
@@ -40,7 +58,10 @@ class Store:
                 self._path, timeout=20, check_same_thread=False, isolation_level=None
             )
             self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute(_SCHEMA)
+            # outlives the process, not the machine: enough here, and much faster
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            for statement in _SCHEMA:
+                self._db.execute(statement)
             self._pid = os.getpid()
         return self._db
 
@@ -76,46 +97,98 @@ class Store:
 
     @contextmanager
     def edit(self, operation_id: str) -> Iterator[Record | None]:
-        """Yields a record to change; it is written back when the block ends."""
+        """Yields the record of a payment to change; written when the block ends."""
+        with self.changing() as db, self._written(db, operation_id) as record:
+            yield record
+
+    @contextmanager
+    def edit_any(self, operation_id: str) -> Iterator[Record | None]:
+        """The same for the id of any operation. What was added to ``record["later"]``
+        can be found by its id afterwards."""
         with self.changing() as db:
             row = db.execute(
-                "SELECT record FROM orders WHERE operation_id = ?", (operation_id,)
+                "SELECT orders.operation_id FROM later JOIN orders USING (order_id)"
+                " WHERE later.operation_id = ?",
+                (operation_id,),
             ).fetchone()
-            record = json.loads(row[0]) if row else None
-            yield record
-            if record is not None:
+            with self._written(db, row[0] if row else operation_id) as record:
+                yield record
+            for one in record["later"] if record else ():
                 db.execute(
-                    "UPDATE orders SET record = ? WHERE operation_id = ?",
-                    (json.dumps(record), operation_id),
+                    "INSERT OR IGNORE INTO later VALUES (?, ?)",
+                    (one["id"], record["order_id"] if record else ""),
                 )
 
+    @contextmanager
+    def _written(
+        self, db: sqlite3.Connection, operation_id: str
+    ) -> Iterator[Record | None]:
+        row = db.execute(
+            "SELECT record FROM orders WHERE operation_id = ?", (operation_id,)
+        ).fetchone()
+        record: Record | None = json.loads(row[0]) if row else None
+        yield record
+        if record is not None:
+            db.execute(
+                "UPDATE orders SET record = ? WHERE operation_id = ?",
+                (json.dumps(record), operation_id),
+            )
+
+    def replayed(self, key: str) -> tuple[str, bytes] | None:
+        """Fingerprint and body of the answer once given to an Idempotency-Key."""
+        found = self._rows(
+            "SELECT fingerprint, body FROM replies WHERE idempotency_key = ?", key
+        )
+        return (found[0][0], found[0][1]) if found else None
+
+    def remember(self, key: str, fingerprint: str, body: bytes) -> None:
+        """Inside ``edit_any``: the answer and what it says are written together."""
+        with self._lock:
+            self._connection().execute(
+                "INSERT INTO replies VALUES (?, ?, ?)", (key, fingerprint, body)
+            )
+
     def by_order(self, order_id: str) -> Record | None:
-        return self._one("order_id", order_id)
+        return _first(
+            self._rows("SELECT record FROM orders WHERE order_id = ?", order_id)
+        )
 
     def by_operation(self, operation_id: str) -> Record | None:
-        return self._one("operation_id", operation_id)
+        """The order of a payment."""
+        return _first(
+            self._rows("SELECT record FROM orders WHERE operation_id = ?", operation_id)
+        )
 
-    def _one(self, column: str, value: str) -> Record | None:
-        with self._lock:
-            row = (
-                self._connection()
-                .execute(f"SELECT record FROM orders WHERE {column} = ?", (value,))  # noqa: S608
-                .fetchone()
+    def by_any_operation(self, operation_id: str) -> Record | None:
+        """The order of a payment, capture, refund or cancel."""
+        return self.by_operation(operation_id) or _first(
+            self._rows(
+                "SELECT record FROM orders JOIN later USING (order_id)"
+                " WHERE later.operation_id = ?",
+                operation_id,
             )
-        return json.loads(row[0]) if row else None
+        )
 
-    def between(self, since: str, until: str, most: int) -> list[Record]:
+    def between(self, since: str, until: str) -> list[Record]:
         """Newest first; ISO times in UTC."""
+        rows = self._rows(
+            "SELECT record FROM orders WHERE created BETWEEN ? AND ?"
+            " ORDER BY created DESC",
+            since,
+            until,
+        )
+        return [json.loads(row[0]) for row in rows]
+
+    def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         with self._lock:
-            rows = self._connection().execute(
-                "SELECT record FROM orders WHERE created BETWEEN ? AND ?"
-                " ORDER BY created DESC LIMIT ?",
-                (since, until, most),
-            )
-            return [json.loads(row[0]) for row in rows]
+            return self._connection().execute(query, values).fetchall()
 
     def close(self) -> None:
         with self._lock:
             if self._db is not None:
                 self._db.close()
                 self._db = None
+
+
+def _first(rows: list[tuple[Any, ...]]) -> Record | None:
+    return json.loads(rows[0][0]) if rows else None
