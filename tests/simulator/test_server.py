@@ -1,0 +1,202 @@
+"""The simulator behind a socket of its own."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from nexi_payments.simulator import Simulator, server
+from nexi_payments.simulator.server import SimulatorServer, running
+from tests.simulator.terminal import Terminal, card, purchase
+
+
+@pytest.fixture
+def serving(simulator: Simulator) -> Iterator[SimulatorServer]:
+    with running(simulator, verbose=True) as found:
+        yield found
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["X-Api-Key"] = "k"
+        session.headers["Correlation-Id"] = str(uuid.uuid4())
+        yield session
+
+
+def test_a_payment_over_a_socket(
+    serving: SimulatorServer, session: requests.Session, simulator: Simulator
+) -> None:
+    base = serving.base_url
+    answer = session.post(base + "/orders/3steps/init", json=purchase()).json()
+    site = base.partition("/api/")[0]
+    assert answer["threeDSAuthUrl"] == site + "/monetaweb/phoenixstos"
+    operation_id = answer["operation"]["operationId"]
+    fields = {
+        "ThreeDsRequest": answer["threeDSAuthRequest"],
+        "ReturnUrl": "https://shop.test/back",
+        "transactionId": operation_id,
+    }
+    page = session.post(answer["threeDSAuthUrl"], data=fields)
+    assert page.status_code == 200
+    assert "no real bank" in page.text
+    answered = session.post(
+        answer["threeDSAuthUrl"] + "/answer", data=fields | {"answer": "approve"}
+    )
+    pares = re.findall('name="PaRes" value="([^"]*)"', answered.text)[0]
+    validated = session.post(
+        base + "/orders/3steps/validation",
+        json={"operationId": operation_id, "threeDSAuthResponse": pares},
+    ).json()
+    value = validated["threeDSAuthResult"]["authenticationValue"]
+    paid = session.post(
+        base + "/orders/3steps/payment",
+        json=purchase()
+        | {
+            "operationId": operation_id,
+            "threeDSAuthData": {"authenticationValue": value},
+        },
+    ).json()
+    assert paid["operation"]["operationResult"] == "EXECUTED"
+    assert simulator.charges("ORDER1") == 1
+
+
+def test_a_cut_is_a_closed_socket(
+    serving: SimulatorServer,
+    session: requests.Session,
+    simulator: Simulator,
+    terminal: Terminal,
+) -> None:
+    ready = terminal.ready(purchase("answer_lost"))
+    with pytest.raises(requests.ConnectionError, match="Connection aborted"):
+        session.post(serving.base_url + "/orders/3steps/payment", json=ready)
+    assert simulator.charges("ORDER1") == 1
+
+
+def test_a_server_cannot_refuse_a_connection(
+    serving: SimulatorServer, session: requests.Session
+) -> None:
+    url = serving.base_url + "/orders/3steps/init"
+    reply = session.post(url, json=purchase("gateway_down"))
+    assert reply.status_code == 503
+
+
+def test_the_log_has_method_and_path_only(
+    serving: SimulatorServer,
+    session: requests.Session,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    session.post(serving.base_url + "/orders/3steps/init?pan=1", json=purchase())
+    session.get(serving.base_url + "/orders/UNKNOWN?q=secret")
+    logged = capfd.readouterr().err.splitlines()
+    path = urlsplit(serving.base_url).path
+    assert logged == [
+        f"POST {path}/orders/3steps/init 200",
+        f"GET {path}/orders/UNKNOWN 404",
+    ]
+    assert card()["pan"] not in "".join(logged)
+
+
+def test_it_can_be_silent(
+    simulator: Simulator,
+    session: requests.Session,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with running(simulator) as quiet:
+        session.get(quiet.base_url + "/payment_methods")
+    assert capfd.readouterr().err == ""
+
+
+def test_answers_are_not_held_back(
+    serving: SimulatorServer, session: requests.Session
+) -> None:
+    """Two writes on a kept connection: with Nagle on, 40 ms each."""
+    url = serving.base_url + "/payment_methods"
+    session.get(url)
+    started = time.monotonic()
+    for _ in range(20):
+        session.get(url)
+    assert time.monotonic() - started < 0.4
+
+
+def test_a_slow_server(simulator: Simulator, session: requests.Session) -> None:
+    with running(simulator, latency=0.05) as slow:
+        started = time.monotonic()
+        session.get(slow.base_url + "/payment_methods")
+        assert time.monotonic() - started >= 0.05
+
+
+def said(address: tuple[str, int], request: bytes) -> bytes:
+    with socket.create_connection(address, timeout=5) as connection:
+        connection.sendall(request)
+        return connection.recv(4096)
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "²", str(10**9)])
+def test_a_length_it_does_not_believe(serving: SimulatorServer, length: str) -> None:
+    host, port = serving.server_address[:2]
+    request = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
+    answer = said((str(host), port), request.encode())
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+def test_noise_is_no_request(
+    serving: SimulatorServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host, port = serving.server_address[:2]
+    assert b"400" in said((str(host), port), b"what is this, a request?\r\n\r\n")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_only_this_machine_by_default(serving: SimulatorServer) -> None:
+    assert serving.server_address[0] == "127.0.0.1"
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    state = tmp_path / "state.sqlite3"
+    command = [sys.executable, "-m", "nexi_payments.simulator", "--port", "0"]
+    command += ["--state", str(state), "--latency-ms", "1", "--key", "mine"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            base = process.stdout.readline().removeprefix("BASE_URL ").strip()
+            headers = {"X-Api-Key": "mine", "Correlation-Id": str(uuid.uuid4())}
+            for key, status in (("mine", 200), ("other", 401)):
+                reply = requests.get(
+                    base + "/orders", headers=headers | {"X-Api-Key": key}, timeout=10
+                )
+                assert reply.status_code == status
+        finally:
+            process.terminate()
+    assert state.exists()
+
+
+def test_ctrl_c_ends_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(self: SimulatorServer) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SimulatorServer, "serve_forever", interrupted)
+    server.main(["--port", "0"])
+    assert capsys.readouterr().out.startswith("BASE_URL http://localhost:")
+
+
+def test_a_head_is_not_served(serving: SimulatorServer) -> None:
+    host, port = serving.server_address[:2]
+    connection = http.client.HTTPConnection(str(host), port, timeout=5)
+    connection.request("HEAD", "/")
+    assert connection.getresponse().status == 501
+    connection.close()

@@ -1,0 +1,335 @@
+"""3 steps and 2 steps: the habits of the answers, and what the gateway refuses."""
+
+from __future__ import annotations
+
+import base64
+import re
+import uuid
+from typing import Any
+
+import pytest
+
+from nexi_payments.simulator import Simulator
+from nexi_payments.simulator.cards import luhn_valid
+from tests.simulator.terminal import API, SITE, Terminal, card, purchase
+
+VALIDATION = "/orders/3steps/validation"
+PAYMENT = "/orders/3steps/payment"
+
+
+def test_init_asks_for_the_browser(terminal: Terminal) -> None:
+    answer = terminal.post("/orders/3steps/init", purchase())
+    operation = answer["operation"]
+    assert re.fullmatch(r"[0-9]{18}", operation.pop("operationId"))
+    assert operation == {
+        "orderId": "ORDER1",
+        "channel": None,
+        "channelDetail": None,
+        "operationType": "AUTHORIZATION",
+        "operationResult": "PENDING",
+        "operationTime": "2027-01-15 12:00:00.005",
+        "paymentMethod": "CARD",
+        "paymentCircuit": "VISA",
+        "paymentInstrumentInfo": "***4549",
+        "paymentEndToEndId": None,
+        "cancelledOperationId": None,
+        "operationAmount": "1250",
+        "operationCurrency": "EUR",
+        "customerInfo": None,
+        "warnings": [],
+        "additionalData": {
+            "maskedPan": "434994******4549",
+            "cardExpiryDate": "203012",
+        },
+    }
+    assert answer["threeDSEnrollmentStatus"] == "ENROLLED"
+    assert answer["threeDSAuthRequest"] == "notneeded"
+    assert answer["threeDSAuthUrl"] == SITE + "/monetaweb/phoenixstos"
+
+
+def test_times_are_local_and_know_summer(
+    terminal: Terminal, simulator: Simulator
+) -> None:
+    simulator.advance(180 * 24 * 3600)
+    answer = terminal.post("/orders/3steps/init", purchase())
+    assert answer["operation"]["operationTime"] == "2027-07-14 13:00:00.005"
+
+
+def test_the_three_steps_end_in_a_booked_payment(terminal: Terminal) -> None:
+    operation_id = terminal.init(purchase())
+    back = terminal.simulator.challenge(operation_id, "approve")
+    assert set(back) == {"PaRes", "paymentId"}
+    assert back["paymentId"] == operation_id
+    validated = terminal.post(
+        VALIDATION,
+        {"operationId": operation_id, "threeDSAuthResponse": back["PaRes"]},
+    )
+    assert validated["operation"]["operationResult"] == "THREEDS_VALIDATED"
+    assert validated["operation"]["operationCurrency"] == "978"
+    proof = validated["threeDSAuthResult"]
+    assert (proof["status"], proof["eci"]) == ("VALIDATED", "05")
+    assert len(base64.b64decode(proof["authenticationValue"])) == 20
+    paid = terminal.post(
+        PAYMENT,
+        purchase()
+        | {
+            "operationId": operation_id,
+            "captureType": "IMPLICIT",
+            "threeDSAuthData": {"authenticationValue": proof["authenticationValue"]},
+        },
+    )["operation"]
+    assert paid["operationResult"] == "EXECUTED"
+    assert paid["operationId"] == paid["paymentEndToEndId"] == operation_id
+    assert paid["channelDetail"] == "SERVER_TO_SERVER"
+    assert paid["additionalData"]["authorizationStatus"] == "000"
+    assert paid["additionalData"]["authorizationCode"]
+    seen = terminal.get("/orders/ORDER1")
+    assert seen["orderStatus"]["capturedAmount"] == "1250"
+    assert [one["operationResult"] for one in seen["operations"]] == ["EXECUTED"]
+    assert seen["operations"][0]["operationCurrency"] == "EUR"
+
+
+def test_the_two_steps_end_in_a_booked_payment(terminal: Terminal) -> None:
+    operation_id = terminal.init(purchase(), "2steps")
+    back = terminal.simulator.challenge(operation_id, "approve")
+    body = purchase() | {
+        "operationId": operation_id,
+        "threeDSAuthData": {"threeDSAuthResponse": back["PaRes"]},
+    }
+    paid = terminal.post("/orders/2steps/payment", body)["operation"]
+    assert paid["operationResult"] == "EXECUTED"
+    assert terminal.refused("/orders/2steps/payment", body) == "GW0001"
+
+
+@pytest.mark.parametrize(
+    ("default", "asked", "result"),
+    [
+        ("IMPLICIT", {}, "EXECUTED"),
+        ("EXPLICIT", {}, "AUTHORIZED"),
+        ("IMPLICIT", {"captureType": "EXPLICIT"}, "AUTHORIZED"),
+        ("EXPLICIT", {"captureType": "IMPLICIT"}, "EXECUTED"),
+    ],
+)
+def test_who_says_when_to_book(
+    default: str, asked: dict[str, str], result: str
+) -> None:
+    terminal = Terminal(Simulator(default_capture=default))
+    ready = terminal.ready(purchase())
+    paid = terminal.post(PAYMENT, ready | asked)["operation"]
+    assert paid["operationResult"] == result
+    booked = "1250" if result == "EXECUTED" else "0"
+    assert terminal.totals() == ("1250", booked)
+    terminal.simulator.reset()
+
+
+def test_another_currency_has_its_number_or_its_letters(terminal: Terminal) -> None:
+    for currency, shown in (("USD", "840"), ("XTS", "XTS")):
+        body = purchase(order_id=currency)
+        body["order"]["currency"] = currency
+        paid = terminal.post(PAYMENT, terminal.ready(body))["operation"]
+        assert paid["operationCurrency"] == shown
+
+
+def test_an_order_id_is_used_once(terminal: Terminal) -> None:
+    terminal.init(purchase())
+    assert terminal.refused("/orders/3steps/init", purchase()) == "PS0026"
+
+
+def test_a_mastercard_has_its_own_eci(terminal: Terminal) -> None:
+    body = purchase()
+    body["card"] = {"pan": "5186151650005008", "expiryDate": "1230"}
+    ready = terminal.ready(body)
+    assert ready["threeDSAuthData"]["eci"] == "02"
+
+
+@pytest.mark.parametrize("answer", ["refuse", "walk_away"])
+@pytest.mark.parametrize("flow", ["3steps", "2steps"])
+def test_without_approval_there_is_no_payment(
+    terminal: Terminal, answer: str, flow: str
+) -> None:
+    operation_id = terminal.init(purchase(), flow)
+    back = terminal.simulator.challenge(operation_id, answer)
+    assert bool(back) is (answer == "refuse")
+    pares = back.get("PaRes", "made up")
+    if flow == "3steps":
+        body = {"operationId": operation_id, "threeDSAuthResponse": pares}
+        reply = terminal.post(VALIDATION, body)
+        assert reply["threeDSAuthResult"] is None
+    else:
+        body = purchase() | {
+            "operationId": operation_id,
+            "threeDSAuthData": {"threeDSAuthResponse": pares},
+        }
+        reply = terminal.post("/orders/2steps/payment", body)
+    assert reply["operation"]["operationResult"] == "THREEDS_FAILED"
+    # final: a later approval changes nothing
+    late = terminal.simulator.challenge(operation_id, "approve")["PaRes"]
+    if flow == "3steps":
+        again = terminal.post(VALIDATION, body | {"threeDSAuthResponse": late})
+        assert again["operation"]["operationResult"] == "THREEDS_FAILED"
+    else:
+        body["threeDSAuthData"]["threeDSAuthResponse"] = late
+        assert terminal.refused("/orders/2steps/payment", body) == "GW0001"
+    assert terminal.simulator.charges("ORDER1") == 0
+
+
+def test_the_pares_of_another_operation_is_worthless(terminal: Terminal) -> None:
+    mine, other = terminal.init(purchase()), terminal.init(purchase(order_id="O2"))
+    terminal.simulator.challenge(mine, "approve")
+    pares = terminal.simulator.challenge(other, "approve")["PaRes"]
+    answer = terminal.post(
+        VALIDATION, {"operationId": mine, "threeDSAuthResponse": pares}
+    )
+    assert answer["operation"]["operationResult"] == "THREEDS_FAILED"
+
+
+def test_validation_may_be_asked_again_after_a_lost_answer(terminal: Terminal) -> None:
+    operation_id = terminal.init(purchase())
+    pares = terminal.simulator.challenge(operation_id, "approve")["PaRes"]
+    body = {"operationId": operation_id, "threeDSAuthResponse": pares}
+    for _ in range(2):
+        answer = terminal.post(VALIDATION, body)
+        assert answer["operation"]["operationResult"] == "THREEDS_VALIDATED"
+
+
+def test_payment_needs_validation_first(terminal: Terminal) -> None:
+    operation_id = terminal.init(purchase())
+    terminal.simulator.challenge(operation_id, "approve")
+    body = purchase() | {
+        "operationId": operation_id,
+        "threeDSAuthData": {"authenticationValue": "AAAB"},
+    }
+    assert terminal.refused(PAYMENT, body) == "GW0001"
+
+
+def test_an_operation_is_paid_once(terminal: Terminal) -> None:
+    ready = terminal.ready(purchase())
+    terminal.post(PAYMENT, ready)
+    assert terminal.refused(PAYMENT, ready) == "GW0001"
+    pares = terminal.simulator.challenge(ready["operationId"], "approve")["PaRes"]
+    body = {"operationId": ready["operationId"], "threeDSAuthResponse": pares}
+    assert terminal.refused(VALIDATION, body) == "GW0001"
+
+
+OTHER: list[dict[str, Any]] = [
+    {"operationId": "700000000000000001"},
+    {"order": purchase(order_id="OTHER")["order"]},
+    {"order": purchase()["order"] | {"amount": "1251"}},
+    {"order": purchase()["order"] | {"amount": "01250"}},
+    {"order": purchase()["order"] | {"currency": "USD"}},
+    {"card": card("declined")},
+    {"card": card() | {"pan": "5186151650005008"}},
+    {"card": card() | {"expiryDate": "1130"}},
+    {"threeDSAuthData": {"authenticationValue": "AAAB"}},
+]
+
+
+@pytest.mark.parametrize("change", OTHER, ids=str)
+def test_payment_repeats_what_init_said(
+    terminal: Terminal, change: dict[str, Any]
+) -> None:
+    ready = terminal.ready(purchase())
+    assert terminal.refused(PAYMENT, ready | change) == "GW0001"
+    assert terminal.simulator.charges("ORDER1") == 0
+    paid = terminal.post(PAYMENT, ready)["operation"]
+    assert paid["operationResult"] == "EXECUTED"
+
+
+def test_the_flows_do_not_mix(terminal: Terminal) -> None:
+    operation_id = terminal.init(purchase(), "2steps")
+    pares = terminal.simulator.challenge(operation_id, "approve")["PaRes"]
+    body = {"operationId": operation_id, "threeDSAuthResponse": pares}
+    assert terminal.refused(VALIDATION, body) == "GW0001"
+    ready = purchase() | {
+        "operationId": operation_id,
+        "threeDSAuthData": {"authenticationValue": "x"},
+    }
+    assert terminal.refused(PAYMENT, ready) == "GW0001"
+    operation_id = terminal.init(purchase(order_id="O2"), "3steps")
+    pares = terminal.simulator.challenge(operation_id, "approve")["PaRes"]
+    body = purchase(order_id="O2") | {
+        "operationId": operation_id,
+        "threeDSAuthData": {"threeDSAuthResponse": pares},
+    }
+    assert terminal.refused("/orders/2steps/payment", body) == "GW0001"
+
+
+def test_a_pending_payment_is_not_made_again(terminal: Terminal) -> None:
+    body = purchase("pending_then_paid")
+    operation_id = terminal.init(body, "2steps")
+    pares = terminal.simulator.challenge(operation_id, "approve")["PaRes"]
+    body |= {
+        "operationId": operation_id,
+        "threeDSAuthData": {"threeDSAuthResponse": pares},
+    }
+    terminal.post("/orders/2steps/payment", body)
+    assert terminal.refused("/orders/2steps/payment", body) == "GW0001"
+
+
+def test_the_last_digits_alone_do_not_make_the_same_card(terminal: Terminal) -> None:
+    ready = terminal.ready(purchase())
+    twin = next(
+        number for check in range(10) if luhn_valid(number := f"99999900000{check}4549")
+    )
+    assert terminal.refused(PAYMENT, ready | {"card": card() | {"pan": twin}}) == (
+        "GW0001"
+    )
+
+
+def test_a_key_is_needed() -> None:
+    for keys, sent, status in (
+        (None, "", 401),
+        (None, " ", 401),
+        (None, "any", 200),
+        ({"mine"}, "other", 401),
+        ({"mine"}, "mine", 200),
+    ):
+        terminal = Terminal(Simulator(api_keys=keys))
+        headers = {"x-api-key": sent, "X-Api-Key": sent}
+        assert terminal.call("GET", "/orders", None, headers).status == status
+        terminal.simulator.close()
+
+
+@pytest.mark.parametrize("value", ["", "1", "not-a-uuid", str(uuid.uuid4())[:-1]])
+def test_the_correlation_id_is_a_uuid(terminal: Terminal, value: str) -> None:
+    code = terminal.refused("/orders/3steps/init", None, {"Correlation-Id": value})
+    assert code == "PS0026"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b"null", b"[]"])
+def test_a_body_must_be_a_json_object(simulator: Simulator, body: bytes) -> None:
+    headers = {"X-Api-Key": "k", "Correlation-Id": str(uuid.uuid4())}
+    reply = simulator.handle("POST", API + "/orders/3steps/init", headers, body)
+    assert reply.status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/unknown", 404),
+        ("POST", "/unknown", 404),
+        ("POST", "/orders/4steps/init", 404),
+        ("POST", "/orders/3steps/init/more", 404),
+        ("POST", "/operations/1/unknown", 404),
+        ("POST", "/operations/1/refunds/2", 404),
+        ("DELETE", "/orders/1", 405),
+    ],
+)
+def test_what_is_not_there(
+    terminal: Terminal, method: str, path: str, status: int
+) -> None:
+    reply = terminal.call(method, path, {}, documented=False)
+    assert (reply.status, reply.body) == (status, b"")
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [
+        ("http://gateway.test/elsewhere", 404),
+        ("http://gateway.test/api/phoenix-0.0/psp/api/v1", 404),
+        ("http://[gateway.test/api/phoenix-0.0/psp/api/v1/orders", 400),
+    ],
+)
+def test_another_address(simulator: Simulator, url: str, status: int) -> None:
+    assert simulator.handle("GET", url, {}, b"").status == status
