@@ -113,7 +113,7 @@ class Store:
             ).fetchone()
             with self._written(db, row[0] if row else operation_id) as record:
                 yield record
-            for one in record["later"] if record else ():
+            for one in record.get("later", ()) if record else ():
                 db.execute(
                     "INSERT OR IGNORE INTO later VALUES (?, ?)",
                     (one["id"], record["order_id"] if record else ""),

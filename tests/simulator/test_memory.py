@@ -45,6 +45,25 @@ def test_orders_outlive_a_restart(state: Path) -> None:
     second.simulator.close()
 
 
+def test_a_file_of_before_there_were_refunds(state: Path) -> None:
+    terminal = Terminal(Simulator(state))
+    paid = terminal.paid(purchase())
+    with terminal.simulator.store.edit(paid) as record:
+        assert record is not None
+        del record["later"]
+    path = f"/operations/{paid}/refunds"
+    body = {"amount": "500", "currency": "EUR"}
+    assert terminal.refused(path, body) == "PS0025"
+    assert terminal.call("POST", path.replace(paid, "1"), body, key("k")).status == 404
+    assert terminal.totals() == ("1250", "1250")
+    terminal.post(path, body, key("k"))
+    with terminal.simulator.store.edit(paid) as record:
+        assert record is not None
+        del record["later"]
+    assert terminal.refused(path, body | {"amount": "1"}, key("k")) == "PS0025"
+    terminal.simulator.close()
+
+
 def test_memory_forgets(simulator: Simulator, terminal: Terminal) -> None:
     terminal.init(purchase())
     simulator.reset()
