@@ -40,7 +40,16 @@ class TooLate(Exception):
 class Call:
     """One exchange on the wire: which socket it uses now, and how far it got."""
 
-    __slots__ = ("_connection", "_lock", "_over", "at", "fired", "keep_alive", "sent")
+    __slots__ = (
+        "_connection",
+        "_lock",
+        "_over",
+        "_socket",
+        "at",
+        "fired",
+        "keep_alive",
+        "sent",
+    )
 
     def __init__(self, at: float, keep_alive: float) -> None:
         self.at = at
@@ -50,6 +59,7 @@ class Call:
         #: the watchdog cut it: whatever was read is not to be believed
         self.fired = False
         self._connection: HTTPConnection | None = None
+        self._socket: socket.socket | None = None
         self._over = False
         self._lock = threading.Lock()
 
@@ -57,6 +67,7 @@ class Call:
         """Tells the watchdog what to cut; ``None`` when the connection goes back."""
         with self._lock:
             self._connection = connection
+            self._socket = None
 
     def sends(self, connection: HTTPConnection) -> None:
         """A byte may leave now. Raises ``TooLate`` when the first one comes too late:
@@ -64,20 +75,21 @@ class Call:
         with self._lock:
             if self.fired and not self.sent:
                 raise TooLate
-            self._connection = connection
+            # the socket itself: a connection forgets it at "Connection: close"
+            self._socket = connection.sock
             self.sent = True
 
     def finish(self) -> None:
         with self._lock:
             self._over = True
-            self._connection = None
+            self._connection = self._socket = None
 
     def cut(self) -> None:
         with self._lock:
             if self._over:
                 return
             self.fired = True
-            sock = getattr(self._connection, "sock", None)
+            sock = self._socket or getattr(self._connection, "sock", None)
             if sock is not None:
                 with contextlib.suppress(OSError):
                     # the plain method: SSLSocket's own would drop its state under the

@@ -104,7 +104,9 @@ class GatewayAdapter(HTTPAdapter):
     """
 
     def __init__(self, *, ca_bundle: str | None = None, pool_size: int = 128) -> None:
-        self._context = ssl.create_default_context(cafile=ca_bundle or certifi.where())
+        # not create_default_context: it writes session keys where SSLKEYLOGFILE says
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._context.load_verify_locations(cafile=ca_bundle or certifi.where())
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         super().__init__(pool_maxsize=pool_size, max_retries=0)
 
