@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import trustme
+
 Behaviour = Callable[[socket.socket], None]
 
 
@@ -40,7 +42,7 @@ def read_request(sock: socket.socket) -> bytes:
             length = int(line.split(b":")[1])
     while len(body) < length:
         body += sock.recv(65536)
-    return data
+    return head + b"\r\n\r\n" + body
 
 
 def answer(body: bytes, status: str = "200 OK", headers: str = "") -> bytes:
@@ -59,15 +61,17 @@ def peer(
     listener = socket.create_server(("127.0.0.1", 0))
     it = Peer(listener.getsockname()[1], scheme="https" if tls else "http")
     stop = threading.Event()
-    workers: list[threading.Thread] = []
+    live: list[socket.socket] = []
 
     def serve(sock: socket.socket) -> None:
         with contextlib.suppress(OSError), sock:
             if on_connect is not None:
+                live.append(sock)
                 on_connect(sock)
                 return
             wrapped = tls.wrap_socket(sock, server_side=True) if tls else sock
             with wrapped:
+                live.append(wrapped)
                 while behave is not None:
                     request = read_request(wrapped)
                     if not request:
@@ -85,9 +89,7 @@ def peer(
                 continue
             sock.settimeout(10)
             it.connections += 1
-            thread = threading.Thread(target=serve, args=(sock,), daemon=True)
-            thread.start()
-            workers.append(thread)
+            threading.Thread(target=serve, args=(sock,), daemon=True).start()
 
     thread = threading.Thread(target=accept, daemon=True)
     thread.start()
@@ -97,3 +99,12 @@ def peer(
         stop.set()
         thread.join()
         listener.close()
+        for sock in live:  # its own thread closes it
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def server_context(authority: trustme.CA, host: str = "127.0.0.1") -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(host).configure_cert(context)
+    return context
