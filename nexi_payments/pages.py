@@ -1,16 +1,23 @@
 """Headers of our pages: each has its own Content-Security-Policy and is never stored.
+And a guard for the views a card passes through: no error page of theirs shows it.
 
 A policy already on a response is left alone by Django's and django-csp's middleware.
 """
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
+from django.views.debug import SafeExceptionReporterFilter
+from django.views.decorators.debug import (
+    sensitive_post_parameters,
+    sensitive_variables,
+)
 
 SAME_ORIGIN: Final = "same-origin"
 NO_REFERRER: Final = "no-referrer"
@@ -54,3 +61,22 @@ def sealed(
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Frame-Options"] = "DENY"
     return response
+
+
+class _AlwaysHiding(SafeExceptionReporterFilter):
+    """Django hides sensitive values only without DEBUG; here they are always hidden."""
+
+    def is_active(self, request: HttpRequest | None) -> bool:
+        return True
+
+
+def guarded(view: Any) -> Any:
+    """For the views a card or a token passes through: no error page shows them."""
+
+    @wraps(view)
+    def hiding(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        request.exception_reporter_filter = _AlwaysHiding()
+        response: HttpResponse = view(request, *args, **kwargs)
+        return response
+
+    return sensitive_post_parameters()(sensitive_variables()(hiding))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from functools import wraps
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -24,12 +23,7 @@ from django.http import (
 )
 from django.urls import reverse
 from django.utils import formats
-from django.views.debug import SafeExceptionReporterFilter
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.debug import (
-    sensitive_post_parameters,
-    sensitive_variables,
-)
 from django.views.decorators.http import require_http_methods, require_safe
 
 from nexi_payments import conf, flows, forms, money, states, wording
@@ -42,31 +36,12 @@ from nexi_payments.exceptions import (
     TerminalUnavailable,
 )
 from nexi_payments.models import PaymentOrder
-from nexi_payments.pages import NO_REFERRER, ORIGIN_ONLY, page, sealed
+from nexi_payments.pages import NO_REFERRER, ORIGIN_ONLY, guarded, page, sealed
 
 log = logging.getLogger("nexi_payments.views")
 
 #: A 3-D Secure answer is a few kilobytes.
 _LONGEST_PARES: Final = 64 * 1024
-
-
-class _AlwaysHiding(SafeExceptionReporterFilter):
-    """Django hides sensitive values only without DEBUG; here they are always hidden."""
-
-    def is_active(self, request: HttpRequest | None) -> bool:
-        return True
-
-
-def _guarded(view: Any) -> Any:
-    """For the views a card or a token passes through: no error page shows them."""
-
-    @wraps(view)
-    def hiding(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        request.exception_reporter_filter = _AlwaysHiding()
-        response: HttpResponse = view(request, *args, **kwargs)
-        return response
-
-    return sensitive_post_parameters()(sensitive_variables()(hiding))
 
 
 def _order(request: HttpRequest, public_id: str) -> PaymentOrder | None:
@@ -129,7 +104,7 @@ def _actor(request: HttpRequest) -> flows.Actor:
 
 @login_not_required
 @transaction.non_atomic_requests
-@_guarded
+@guarded
 @require_http_methods(["GET", "HEAD", "POST"])
 def pay(request: HttpRequest, public_id: str) -> HttpResponse:
     """The card page, and what it posts to."""
@@ -205,7 +180,7 @@ def _card_page(
 @csrf_exempt
 @login_not_required
 @transaction.non_atomic_requests
-@_guarded
+@guarded
 @require_http_methods(["GET", "HEAD", "POST"])
 def return_from_issuer(
     request: HttpRequest, public_id: str, token: str
@@ -292,7 +267,7 @@ def status(request: HttpRequest, public_id: str) -> HttpResponse:
 
 @csrf_exempt
 @login_not_required
-@_guarded
+@guarded
 def simulator(request: HttpRequest, path: str) -> HttpResponse:
     """The simulator's issuer page and API; 404 with a real gateway."""
     if not any(terminal.simulated for terminal in conf.current().terminals.values()):

@@ -64,7 +64,7 @@ def everything_stored() -> str:
     parts = []
     for table in connection.introspection.table_names():
         with connection.cursor() as cursor:
-            cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608
+            cursor.execute(f'SELECT * FROM "{table}"')
             for row in cursor.fetchall():
                 for value in row:
                     if isinstance(value, bytes | memoryview):
@@ -79,7 +79,7 @@ def everything_stored() -> str:
 def found_in(text: str, card: TestCard) -> list[str]:
     pan = card.number
     grouped = " ".join(pan[i : i + 4] for i in range(0, len(pan), 4))
-    # four digits turn up by chance inside longer runs: only on their own they are a code
+    # four digits turn up by chance inside longer runs: alone they are a code
     alone = re.search(rf"(?<![\w+/.\-]){CVV}(?![\w+/.\-])", text)
     return [word for word in (pan, grouped) if word in text] + [CVV] * bool(alone)
 

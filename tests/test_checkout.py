@@ -153,7 +153,10 @@ def test_cardholder_and_email_go_to_nexi(
     shopper.pay(
         new_order(customer={"name": "Mario Rossi", "email": "mario@shop.example"})
     )
-    customer = b'"customerInfo":{"cardHolderName":"Giulia Bianchi","cardHolderEmail":"mario@shop.example"}'
+    customer = (
+        b'"customerInfo":{"cardHolderName":"Giulia Bianchi",'
+        b'"cardHolderEmail":"mario@shop.example"}'
+    )
     assert [customer in body for body in bodies] == [True, False, True]
 
 

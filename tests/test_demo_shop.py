@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-SHOPS = '''
+SHOPS = """
 import django, re
 django.setup()
 from django.core.management import call_command
@@ -67,7 +67,7 @@ assert "/login/" in stranger.get("/account/")["Location"]
 assert order.reference in c.get("/account/").content.decode()
 assert c.get("/admin/").status_code == 302
 print("ALL WELL", ShopOrder.objects.count())
-'''
+"""
 
 
 def test_a_shopper_in_the_demo(tmp_path: Path) -> None:

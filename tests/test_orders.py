@@ -202,9 +202,13 @@ def test_inside_the_shops_transaction(shopper: Shopper) -> None:
 
 
 def test_a_rollback_of_the_shop_takes_the_order_along() -> None:
-    with pytest.raises(RuntimeError), transaction.atomic():
-        new_order(reference="R")
-        raise RuntimeError
+    def shop() -> None:
+        with transaction.atomic():
+            new_order(reference="R")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        shop()
     assert not PaymentOrder.objects.exists()
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 from django.utils import timezone
 
 from nexi_payments import conf
 from nexi_payments.exceptions import GatewayError, Refused, TerminalUnavailable
-from nexi_payments.models import PaymentOrder, TerminalAlarm
+from nexi_payments.gateway.client import Client
+from nexi_payments.gateway.deadline import Deadline
+from nexi_payments.models import Operation, PaymentOrder, TerminalAlarm
 
 log = logging.getLogger("nexi_payments.alarms")
+
+#: A 404 says "no such order" only if the key is known to work; for so long it is.
+_KEY_WORKS_FOR = timedelta(minutes=5)
 
 
 def raise_for(terminal: str, status: int | None) -> None:
@@ -33,6 +39,22 @@ def refuse_if_raised(terminal: str) -> None:
     """Raises ``TerminalUnavailable`` while the alarm stands."""
     if TerminalAlarm.objects.filter(terminal=terminal).exists():
         raise TerminalUnavailable(terminal)
+
+
+def key_works(terminal: str, client: Client, deadline: Deadline) -> bool:
+    """Whether the terminal has answered lately, so that a 404 means what it says."""
+    lately = Operation.objects.filter(
+        order__terminal=terminal,
+        http_status=200,
+        settled_at__gte=timezone.now() - _KEY_WORKS_FOR,
+    )
+    if lately.exists():
+        return True
+    try:
+        client.payment_methods(conf.trace(deadline))
+    except GatewayError:
+        return False
+    return True
 
 
 def recheck() -> int:

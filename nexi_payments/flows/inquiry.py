@@ -35,9 +35,6 @@ from nexi_payments.states import Reason
 
 log = logging.getLogger("nexi_payments.inquiry")
 
-#: A 404 says "no such order" only if the key is known to work; for so long it is.
-_KEY_WORKS_FOR = timedelta(minutes=5)
-
 
 _SILENCE = Evidence(evidence.NOTHING)
 
@@ -88,7 +85,7 @@ def _see(order: PaymentOrder, client: Client, deadline: Deadline) -> Look:
     except Refused as error:
         if error.status in (401, 403):
             alarms.raise_for(order.terminal, error.status)
-        elif error.status == 404 and _key_works(order, client, deadline):
+        elif error.status == 404 and alarms.key_works(order.terminal, client, deadline):
             return Look(True)
         return Look(False, error=str(error))
     except GatewayError as error:
@@ -97,22 +94,6 @@ def _see(order: PaymentOrder, client: Client, deadline: Deadline) -> Look:
     if order.order_id not in mentioned:
         return Look(False, error="answer without our order id")
     return Look(True, evidence.of_lookup(order, found))
-
-
-def _key_works(order: PaymentOrder, client: Client, deadline: Deadline) -> bool:
-    """Whether this terminal has answered lately, so that a 404 means what it says."""
-    lately = Operation.objects.filter(
-        order__terminal=order.terminal,
-        http_status=200,
-        settled_at__gte=timezone.now() - _KEY_WORKS_FOR,
-    )
-    if lately.exists():
-        return True
-    try:
-        client.payment_methods(conf.trace(deadline))
-    except GatewayError:
-        return False
-    return True
 
 
 def _complain(order: PaymentOrder, seen: Look, now: datetime) -> None:
