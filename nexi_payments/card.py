@@ -83,7 +83,8 @@ class Card:
 def brand_of(pan: str) -> str:
     """The brand as Nexi names circuits (VISA, MC, AMEX …), or "" when unsure."""
     for numbers, length, name in _BRANDS:
-        if pan[:length].isdigit() and int(pan[:length]) in numbers:
+        first = pan[:length]
+        if first.isascii() and first.isdigit() and int(first) in numbers:
             return name
     return ""
 

@@ -3,8 +3,8 @@
 The payment call needs the card again after the challenge. The key that seals it is
 made from two halves: one of ``HOLD_KEYS``, which only the server has, and a token that
 exists only in the ReturnUrl the browser carries. The database with every secret of the
-server cannot open a hold, nor can the token alone. The claim deletes the row; destroying
-a key in ``HOLD_KEYS`` kills the holds in every old backup.
+server cannot open a hold, nor can the token alone. The claim deletes the row;
+destroying a key in ``HOLD_KEYS`` kills the holds in every old backup.
 
 Blob: ``01 | key id (8) | nonce (12) | AES-256-GCM ciphertext``. Bound, as additional
 data, to the order, its amount, currency and flow and the hold's expiry.
