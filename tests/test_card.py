@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import luhn
 
@@ -206,11 +206,14 @@ def test_groups_of_digits_around_a_number_do_not_hide_it(
     assert holds_card_number(f"{digits} {number} {digits}")
 
 
-@given(start=st.sampled_from(["4", "51", "34", "6011"]), rest=st.text("0123456789"))
-def test_odd_lengths_are_found_as_well(start: str, rest: str) -> None:
+@given(
+    start=st.sampled_from(["4", "51", "34", "6011"]),
+    length=st.sampled_from([13, 14, 15, 16, 17, 19]),
+    rest=st.text("0123456789", min_size=19, max_size=19),
+)
+def test_odd_lengths_are_found_as_well(start: str, length: int, rest: str) -> None:
     """Issuers are free; only what is known not to be a card is let through."""
-    number = with_check_digit(start + rest)
-    assume(13 <= len(number) <= 19 and len(number) != 18)
+    number = with_check_digit((start + rest)[: length - 1])
     assert holds_card_number(number)
 
 
