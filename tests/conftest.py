@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from nexi_payments import conf
 from nexi_payments.conf import links
@@ -11,6 +13,12 @@ from nexi_payments.flows import comeback
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
 from tests.shopper import Shopper, new_order
+
+# a busy machine is no defect: examples are judged by their answers, not by the clock
+hypothesis_settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("patient")
 
 
 @pytest.fixture

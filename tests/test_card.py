@@ -7,7 +7,6 @@ import dataclasses
 import json
 import logging
 import pickle
-import time
 from typing import Any
 
 import pytest
@@ -260,7 +259,6 @@ def test_other_texts_are_left_alone(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["7" * 20_000, "7 " * 20_000, "1234567 x" * 5_000])
-def test_long_texts_are_read_in_linear_time(text: str) -> None:
-    started = time.perf_counter()
-    holds_card_number(text)
-    assert time.perf_counter() - started < 2
+def test_long_texts_are_read_to_their_end(text: str) -> None:
+    assert not holds_card_number(text)
+    assert holds_card_number(text + " x " + PAN)
