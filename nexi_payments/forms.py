@@ -26,7 +26,7 @@ class _Secret(forms.TextInput):
         return None
 
 
-def _secret(purpose: str, **attrs: str) -> _Secret:
+def _secret(purpose: str, **attrs: Any) -> _Secret:
     return _Secret(
         attrs={
             "autocomplete": purpose,
@@ -64,7 +64,7 @@ class CardForm(forms.Form):
     expiry = forms.CharField(
         label=_("Valid until (MM/YY)"),
         max_length=9,
-        widget=_secret("cc-exp", placeholder="MM/YY"),
+        widget=_secret("cc-exp", placeholder=_("MM/YY")),
         error_messages={
             "required": _("Enter the month and year until which the card is valid."),
             "max_length": _("Enter month and year like this: 05/30."),
