@@ -56,6 +56,10 @@ class Settlement:
     also: Callable[[], None] | None = None
 
 
+class _NotMoved(Exception):
+    """Rolls a transaction back whose order is not as it was thought to be."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """What must be true of the order for an operation to begin, and what that changes.
@@ -117,13 +121,16 @@ def reserve(
     won = False
     try:
         with transaction.atomic(durable=True):
-            if _claim(order, claim):
-                operation.save(force_insert=True)
-                if claim.also is not None:
-                    claim.also()
-                won = True
-    except IntegrityError:
-        won = False  # the slot is taken by an operation nobody knows the end of
+            # the operation first, the order second, as settling does: two requests that
+            # lock them in different order wait for each other
+            operation.save(force_insert=True)
+            if not _claim(order, claim):
+                raise _NotMoved
+            if claim.also is not None:
+                claim.also()
+            won = True
+    except (_NotMoved, IntegrityError):
+        won = False  # another state, or an operation nobody knows the end of
     if not won:
         order.refresh_from_db()
         raise OrderBusy(order)
@@ -231,10 +238,6 @@ def _apply(
     if moved and settlement.also is not None:
         settlement.also()
     return moved
-
-
-class _NotMoved(Exception):
-    """Rolls a conclusion back whose order has changed meanwhile."""
 
 
 def conclude(order: PaymentOrder, settlement: Settlement) -> bool:
