@@ -117,3 +117,4 @@ def test_killed_during_the_payment_call(tmp_path: Path, charged: bool) -> None:
         assert ask(env).endswith(expected)
         assert gateway.counts["POST /orders/3steps/payment"] == int(charged)
         assert gateway.charges(order_id) == int(charged)
+    gateway.close()
