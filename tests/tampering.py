@@ -1,0 +1,34 @@
+"""Answers of the gateway with other members than it gave."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from nexi_payments.simulator import Reply, Simulator
+
+PAYMENT = "POST /orders/3steps/payment"
+
+
+def tampered(gateway: Simulator, part: str, **changes: Any) -> None:
+    """The next answer to ``part`` is done and comes with other members."""
+    handle = gateway.handle
+
+    def lying(method: str, url: str, headers: Any, body: bytes) -> Reply:
+        reply = handle(method, url, headers, body)
+        if not url.endswith(part) or reply.status != 200:
+            return reply
+        gateway.handle = handle  # type: ignore[method-assign]
+        answer = json.loads(reply.body)
+        for name, value in changes.items():
+            holder = answer if name in answer else answer["operation"]
+            if value is ABSENT:
+                holder.pop(name, None)
+            else:
+                holder[name] = value
+        return Reply(200, json.dumps(answer).encode(), reply.headers)
+
+    gateway.handle = lying  # type: ignore[method-assign]
+
+
+ABSENT = object()

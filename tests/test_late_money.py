@@ -1,0 +1,201 @@
+"""What a look finds later: charges, mismatches, other people's operations."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from nexi_payments import states
+from nexi_payments.models import PaymentOrder
+from nexi_payments.simulator import Reply, Simulator
+from nexi_payments.states import Reason
+from tests.doubt import (
+    HOUR,
+    MINUTE,
+    charge,
+    details,
+    in_doubt,
+    operation,
+    reconcile_at,
+)
+from tests.shopper import Shopper, new_order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_late_money_makes_a_failed_order_paid(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = in_doubt(shopper, reference="L")
+    reconcile_at(16 * MINUTE)
+    charge(gateway, order)
+    assert reconcile_at(3 * HOUR).paid == 1
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (states.PAID, Reason.LATE_CHARGE)
+    assert order.live_reference == "L"
+    assert [e.to_state for e in order.events.all()][-2:] == ["failed", "paid"]
+
+
+def test_late_money_beside_a_paid_order_is_reviewed(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = in_doubt(shopper, reference="L")
+    reconcile_at(16 * MINUTE)
+    other = shopper.pay(new_order(reference="L"), "frictionless")
+    assert other.state == states.PAID
+    charge(gateway, order)
+    assert reconcile_at(3 * HOUR).review == 1
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (states.REVIEW, Reason.REFERENCE_TAKEN)
+    assert order.live_reference is None
+    other.refresh_from_db()
+    assert (other.state, other.live_reference) == (states.PAID, "L")
+
+
+def test_a_charge_after_a_decline_is_reviewed(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = shopper.pay(new_order(), "declined")
+    charge(gateway, order)
+    reconcile_at(16 * MINUTE)
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (
+        states.REVIEW,
+        Reason.CHARGED_AFTER_DECLINE,
+    )
+    assert order.breaks.get().theirs == "charged EXECUTED"
+
+
+def test_the_watch_ends(shopper: Shopper, gateway: Simulator) -> None:
+    order = in_doubt(shopper)
+    reconcile_at(16 * MINUTE)
+    PaymentOrder.objects.update(due_at=timezone.now())
+    reconcile_at(73 * HOUR)
+    order.refresh_from_db()
+    assert (order.state, order.due_at) == (states.FAILED, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"amount": "1251"}, Reason.MISMATCH),
+        ({"currency": "USD"}, Reason.MISMATCH),
+        ({"amount": "12.5"}, Reason.MISMATCH),
+    ],
+)
+def test_a_mismatch_in_a_look_is_reviewed(
+    shopper: Shopper, gateway: Simulator, changes: dict[str, str], reason: str
+) -> None:
+    order = in_doubt(shopper)
+    charge(gateway, order)
+    with gateway.store.edit(order.gateway_operation_id) as record:
+        assert record is not None
+        record.update(changes)
+    reconcile_at(2 * MINUTE)
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (states.REVIEW, reason)
+    assert order.breaks.exists()
+
+
+def test_a_charge_without_amount_anywhere_is_reviewed(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = in_doubt(shopper)
+    bare = operation(order, "EXECUTED", operationAmount=None, operationCurrency=None)
+    gateway.next_reply("/orders/", details(order, bare))
+    reconcile_at(2 * MINUTE)
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (states.REVIEW, Reason.NO_DETAILS)
+
+
+def test_an_unknown_result_in_a_look_is_a_break_and_changes_nothing(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = in_doubt(shopper)
+    for _ in range(2):
+        PaymentOrder.objects.update(due_at=timezone.now())
+        gateway.next_reply("/orders/", details(order, operation(order, "FOO")))
+        reconcile_at(2 * MINUTE)
+    order.refresh_from_db()
+    assert order.state == states.PAYING
+    assert order.breaks.filter(kind="unknown_result", theirs="FOO").count() == 1
+
+
+def test_back_office_operations_do_not_hide_the_charge(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = in_doubt(shopper)
+    refund = operation(
+        order,
+        "VOIDED",
+        operationType="REFUND",
+        operationId="0f5a1c1e-5b0d-4f0e-9a51-3f6f4b7f2f10",
+    )
+    gateway.next_reply(
+        "/orders/",
+        details(order, operation(order, "EXECUTED"), refund, capturedAmount="1250"),
+    )
+    reconcile_at(2 * MINUTE)
+    order.refresh_from_db()
+    assert order.state == states.PAID
+
+
+def test_a_foreign_operation_is_not_ours(shopper: Shopper, gateway: Simulator) -> None:
+    order = in_doubt(shopper)
+    foreign = operation(order, "EXECUTED", operationId="123456789012345678")
+    gateway.next_reply("/orders/", details(order, foreign))
+    reconcile_at(2 * MINUTE)
+    order.refresh_from_db()
+    assert order.state == states.PAYING
+
+
+def test_authorized_though_capture_is_automatic_is_polled_until_booked(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    form = shopper.start(new_order())
+    order = PaymentOrder.objects.get()
+    held = {"operation": operation(order, "AUTHORIZED")}
+    gateway.next_reply("/payment", Reply(200, json.dumps(held).encode()))
+    shopper.come_back(form, shopper.answer(form))
+    order.refresh_from_db()
+    assert order.state == states.AUTHORIZED
+    gateway.next_reply(
+        "/orders/",
+        details(order, operation(order, "AUTHORIZED"), capturedAmount="1250"),
+    )
+    reconcile_at(2 * MINUTE)
+    order.refresh_from_db()
+    assert (order.state, order.captured_amount) == (states.PAID, 1250)
+
+
+def test_executed_though_capture_is_manual_is_paid_with_a_break(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    form = shopper.start(new_order(terminal="manual"))
+    order = PaymentOrder.objects.get()
+    booked = {"operation": operation(order, "EXECUTED")}
+    gateway.next_reply("/payment", Reply(200, json.dumps(booked).encode()))
+    shopper.come_back(form, shopper.answer(form))
+    order.refresh_from_db()
+    assert order.state == states.PAID
+    assert order.breaks.get().kind == "captured_unasked"
+
+
+def test_an_authorization_that_lapsed_is_voided(
+    shopper: Shopper, gateway: Simulator, caplog: Any
+) -> None:
+    order = shopper.pay(new_order(terminal="manual"))
+    reconcile_at(4 * 24 * HOUR)
+    assert "the hold lapses soon" in caplog.text
+    order.refresh_from_db()
+    assert order.state == states.AUTHORIZED
+    PaymentOrder.objects.update(due_at=timezone.now())
+    with gateway.store.edit(order.gateway_operation_id) as record:
+        assert record is not None
+        record["result"] = "VOIDED"
+    reconcile_at(6 * 24 * HOUR)
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (states.VOIDED, Reason.LAPSED)
