@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.conf import settings as django_settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import SuspiciousOperation
 from django.db import transaction
 from django.http import (
     Http404,
@@ -20,7 +21,9 @@ from django.http import (
     HttpResponse,
     HttpResponseRedirect,
     JsonResponse,
+    UnreadablePostError,
 )
+from django.http.multipartparser import MultiPartParserError
 from django.urls import reverse
 from django.utils import formats
 from django.views.decorators.csrf import csrf_exempt
@@ -199,14 +202,14 @@ def return_from_issuer(
         fields = {"PaRes": pares, "paymentId": request.GET.get("paymentId", "")}
         return page(request, "repost.html", {"fields": fields, "action": request.path})
     order = PaymentOrder.objects.filter(public_id=public_id).first()
-    pares = request.POST.get("PaRes", "")
-    if order is not None and len(pares) <= _LONGEST_PARES:
+    posted = _posted(request)
+    if order is not None and posted is not None:
         try:
             flows.resume_payment(
                 order,
                 token,
-                pares=pares,
-                payment_id=request.POST.get("paymentId", ""),
+                pares=posted[0],
+                payment_id=posted[1],
                 site=_site(request),
                 actor=_actor(request),
             )
@@ -219,6 +222,17 @@ def return_from_issuer(
         # redirect's target; it does after a page of our own has moved on
         return page(request, "landing.html", {"next": result}, referrer=NO_REFERRER)
     return _see(result)
+
+
+def _posted(request: HttpRequest) -> tuple[str, str] | None:
+    """``PaRes`` and ``paymentId``, "" where missing; ``None`` for a post that no bank
+    sends: too long, too many fields, broken off."""
+    try:
+        pares = request.POST.get("PaRes", "")
+        payment_id = request.POST.get("paymentId", "")
+    except (SuspiciousOperation, MultiPartParserError, UnreadablePostError):
+        return None
+    return (pares, payment_id) if len(pares) <= _LONGEST_PARES else None
 
 
 @login_not_required

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from nexi_payments import flows, states
+from nexi_payments.flows import inquiry
 from nexi_payments.models import Hold, Operation, PaymentOrder
 from nexi_payments.simulator import Reply, Simulator
 from nexi_payments.states import Reason
@@ -132,3 +133,22 @@ def test_running_it_again_changes_nothing(shopper: Shopper, gateway: Simulator) 
         assert str(flows.reconcile()) == str(flows.Counts())
     assert list(PaymentOrder.objects.order_by("pk").values()) == before
     assert sum(gateway.counts.values()) == calls
+
+
+def test_a_defect_in_one_order_does_not_stop_the_pass(
+    shopper: Shopper, gateway: Simulator, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    broken = in_doubt(shopper)
+    order = in_doubt(shopper)
+    charge(gateway, order)
+    look = inquiry.look
+
+    def defective(row: PaymentOrder, *args: Any, **kwargs: Any) -> Any:
+        if row.pk == broken.pk:
+            raise ZeroDivisionError
+        return look(row, *args, **kwargs)
+
+    monkeypatch.setattr(inquiry, "look", defective)
+    counts = reconcile_at(2 * MINUTE)
+    assert (counts.paid, counts.unanswered) == (1, 1)
+    assert broken.order_id in caplog.text

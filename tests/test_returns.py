@@ -19,7 +19,10 @@ from tests.shopper import Form, Shopper, form_on, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+
 PAYMENT = "POST /orders/3steps/payment"
+
+
 VALIDATION = "POST /orders/3steps/validation"
 
 
@@ -55,17 +58,6 @@ def test_a_wrong_token_changes_nothing(shopper: Shopper, gateway: Simulator) -> 
     assert response["Location"] == f"/payments/result/{order.public_id}/"
     assert picture() == before
     assert sum(gateway.counts.values()) == calls
-
-
-def test_an_unknown_order_answers_the_same_redirect(
-    db: None, gateway: Simulator
-) -> None:
-    response = Client(HTTP_HOST="127.0.0.1:8000").post(
-        "/payments/return/0123/token/", {"PaRes": "x"}
-    )
-    assert response.status_code == 303
-    assert response["Location"] == "/payments/result/0123/"
-    assert sum(gateway.counts.values()) == 0
 
 
 def test_a_foreign_payment_id_claims_nothing_and_keeps_the_hold(
@@ -254,21 +246,6 @@ def test_the_return_sets_no_cookie_and_needs_none(shopper: Shopper) -> None:
     assert not response.cookies
     assert response["Referrer-Policy"] == "no-referrer"
     assert response["Cache-Control"] == "no-store"
-
-
-def test_a_defect_behind_the_return_shows_no_error_page(
-    shopper: Shopper, monkeypatch: pytest.MonkeyPatch, caplog: Any
-) -> None:
-    form = shopper.start(new_order())
-
-    def broken(*args: Any, **kwargs: Any) -> None:
-        raise RuntimeError("defect")
-
-    monkeypatch.setattr(flows, "resume_payment", broken)
-    assert shopper.come_back(form, shopper.answer(form)).status_code == 303
-    assert [record.message[:10] for record in caplog.records if record.exc_info] == [
-        "return for"
-    ]
 
 
 def test_the_flow_itself_checks_the_token(

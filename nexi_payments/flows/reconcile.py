@@ -6,11 +6,9 @@ import logging
 from dataclasses import dataclass, fields
 from datetime import timedelta
 
-from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from nexi_payments import conf, hold, outbox, states
-from nexi_payments.exceptions import NexiPaymentsError
 from nexi_payments.flows import alarms, inquiry, schedule
 from nexi_payments.models import PaymentOrder
 from nexi_payments.states import Reason
@@ -77,8 +75,9 @@ def _settle_due(order: PaymentOrder, counts: Counts) -> None:
             _look(order, counts)
             if order.due_at is None or order.due_at > timezone.now():
                 break
-    except (NexiPaymentsError, ImproperlyConfigured) as error:
-        log.error("order %s: %s", order.order_id, error)
+    except Exception:
+        # one broken row must not keep the others, which stand behind it, waiting
+        log.exception("order %s", order.order_id)
         counts.unanswered += 1
 
 
