@@ -18,7 +18,7 @@ from nexi_payments.card import Card
 from nexi_payments.exceptions import BadAnswer, UnknownOutcome
 from nexi_payments.gateway import codes, payloads, results
 from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.gateway.payloads import Authentication, Purchase
+from nexi_payments.gateway.payloads import Authentication, Part, Purchase
 from nexi_payments.gateway.transport import Reply, Transport
 
 
@@ -118,6 +118,58 @@ class Client:
         if answer.result in codes.CHARGED:
             _complete(answer, reply, trace)
         return answer
+
+    def moto(
+        self, purchase: Purchase, card: Card, capture_type: str, trace: Trace
+    ) -> results.OperationResult:
+        """``POST /orders/moto``: charges, in one call. Never sent twice for one order.
+
+        ``purchase.cardholder`` is required by Nexi here.
+        """
+        reply = self._transport.exchange(
+            "POST",
+            "/orders/moto",
+            body=lambda: payloads.moto(purchase, card, capture_type),
+            correlation_id=trace.correlation_id,
+            deadline=trace.deadline,
+        )
+        answer = results.payment(reply.body)
+        _matches(answer, purchase, "", reply, trace)
+        if answer.result in codes.CHARGED:
+            _complete(answer, reply, trace)
+        return answer
+
+    def capture(self, operation_id: str, part: Part, trace: Trace) -> str:
+        """``POST /operations/{id}/captures`` on an authorization; the new id.
+
+        An answer says "accepted", no more: the verdict is in a later look-up. The same
+        part with the same key may be sent again.
+        """
+        return self._afterwards(operation_id, "captures", part, trace)
+
+    def refund(self, operation_id: str, part: Part, trace: Trace) -> str:
+        """``POST /operations/{id}/refunds``, as ``capture``.
+
+        On an implicit payment's or a capture's id it gives back; on an authorization's
+        id, with the whole amount, it releases.
+        """
+        return self._afterwards(operation_id, "refunds", part, trace)
+
+    def _afterwards(
+        self, operation_id: str, what: str, part: Part, trace: Trace
+    ) -> str:
+        reply = self._transport.exchange(
+            "POST",
+            f"/operations/{quote(operation_id, safe='')}/{what}",
+            body=lambda: payloads.part(part),
+            idempotency_key=part.key,
+            correlation_id=trace.correlation_id,
+            deadline=trace.deadline,
+        )
+        new_id = results.accepted(reply.body)
+        if not new_id:
+            raise _lacking("operationId", reply, trace)
+        return new_id
 
     # -- calls that only look ----------------------------------------------------------
 

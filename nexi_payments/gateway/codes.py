@@ -32,9 +32,15 @@ REVERSED: Final = frozenset({VOIDED, REFUNDED, "REVERSED"})
 #: Still on its way.
 OPEN: Final = frozenset({PENDING, THREEDS_VALIDATED})
 
-#: operationType of a payment
+#: A capture, refund or void that has happened.
+HAPPENED: Final = frozenset({EXECUTED}) | REVERSED
+
+# operationType
 AUTHORIZATION: Final = "AUTHORIZATION"
 CAPTURE: Final = "CAPTURE"
+CANCEL: Final = "CANCEL"
+#: Money on its way back, or a hold released: Nexi uses both words for both.
+BACKWARDS: Final = frozenset({"REFUND", "VOID"})
 
 
 class DeclineClass:

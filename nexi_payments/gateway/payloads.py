@@ -42,6 +42,19 @@ class Authentication:
     xid: str = ""
 
 
+@dataclass(frozen=True)
+class Part:
+    """So much of a payment to capture or give back, in minor units.
+
+    ``key`` is the ``Idempotency-Key``: one for each decision of a person, on disk
+    before the first send.
+    """
+
+    amount: int
+    currency: str
+    key: str
+
+
 def order(purchase: Purchase) -> dict[str, Any]:
     body: dict[str, Any] = {
         "orderId": purchase.order_id,
@@ -90,6 +103,19 @@ def payment(
         "captureType": capture_type,
         "threeDSAuthData": _three_ds(authentication),
     }
+
+
+def moto(purchase: Purchase, it: Card, capture_type: str) -> dict[str, Any]:
+    return {
+        "order": order(purchase),
+        "card": card(it),
+        "captureType": capture_type,
+    }
+
+
+def part(it: Part) -> dict[str, str]:
+    # the currency is optional on paper, and the sandbox was seen to insist on it
+    return {"amount": str(it.amount), "currency": it.currency}
 
 
 def _three_ds(authentication: Authentication) -> dict[str, str]:

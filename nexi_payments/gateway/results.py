@@ -127,6 +127,11 @@ def payment(body: Any) -> OperationResult:
     return operation(body.get("operation") if isinstance(body, Mapping) else None)
 
 
+def accepted(body: Any) -> str:
+    """The id of a capture, refund or cancel that Nexi has taken on, or ""."""
+    return _text(body.get("operationId") if isinstance(body, Mapping) else None)[:64]
+
+
 def order(body: Any) -> OrderResult:
     """``readable`` is False when the operations are not a list of objects."""
     if not isinstance(body, Mapping):

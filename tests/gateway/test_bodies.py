@@ -19,7 +19,7 @@ from nexi_payments.card import Card
 from nexi_payments.exceptions import UnknownOutcome
 from nexi_payments.gateway.client import Client, Trace
 from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.gateway.payloads import Authentication, Purchase
+from nexi_payments.gateway.payloads import Authentication, Part, Purchase
 
 API = yaml.safe_load((Path(__file__).parent.parent / "openapi.yaml").read_text())
 BASE = "https://gateway.example/api/phoenix-0.0/psp/api/v1"
@@ -180,3 +180,37 @@ def test_lists_that_are_none(client: Client, wire: Any, body: Any) -> None:
         client.orders(trace(), since=moment, until=moment)
     with pytest.raises(UnknownOutcome):
         client.payment_methods(trace())
+
+
+@pytest.mark.parametrize("capture", ["IMPLICIT", "EXPLICIT"])
+def test_moto(client: Client, wire: Any, capture: str) -> None:
+    wire.post(f"{BASE}/orders/moto", json={"operation": OPERATION})
+    assert client.moto(FULL, CARD, capture, trace()).result == "PENDING"
+    request, body = sent(wire)
+    schema("MotoRequest").validate(body)
+    assert set(body) == {"order", "card", "captureType"}
+    assert body["order"]["customerInfo"]["cardHolderName"] == "y" * 255
+    assert "Idempotency-Key" not in request.headers
+
+
+@pytest.mark.parametrize("what", ["captures", "refunds"])
+def test_after_a_payment(client: Client, wire: Any, what: str) -> None:
+    wire.post(
+        f"{BASE}/operations/a%2Fb/{what}",
+        json={"operationId": "new", "operationTime": "2026-01-02 03:04:05.678"},
+    )
+    verb = client.capture if what == "captures" else client.refund
+    key = str(uuid.uuid4())
+    assert verb("a/b", Part(150, "EUR", key), trace()) == "new"
+    request, body = sent(wire)
+    schema("PostOperationRequest").validate(body)
+    assert body == {"amount": "150", "currency": "EUR"}
+    assert request.headers["Idempotency-Key"] == key
+    assert request.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("body", [{}, [], {"operationId": None}, {"operationId": "\n"}])
+def test_an_acceptance_without_an_id(client: Client, wire: Any, body: Any) -> None:
+    wire.post(f"{BASE}/operations/a/refunds", json=body)
+    with pytest.raises(UnknownOutcome, match="no operationId"):
+        client.refund("a", Part(150, "EUR", "k"), trace())

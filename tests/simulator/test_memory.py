@@ -97,7 +97,12 @@ def test_no_card_is_written_or_remembered(state: Path) -> None:
     kept += repr(terminal.simulator.counts).encode()
     for it in TEST_CARDS:
         assert it.number.encode() not in kept
-    assert code.encode() not in kept
+    # as a value: four digits in a row stand in many a random id
+    for mark in (b'"', b"'"):
+        assert mark + code.encode() + mark not in kept
+        # as a field's name: three letters stand in a random id, too
+        for name in (b"cvv", b"CVV", b"cvv2"):
+            assert mark + name + mark not in kept
     terminal.simulator.close()
 
 
