@@ -7,7 +7,14 @@ NexiPaymentsError
 ├── OrderError             carries ``order``
 │   ├── ReferenceInUse     another attempt for the same reference is under way or paid
 │   ├── OrderBusy          another request is working on this order right now
-│   └── OrderNotPayable    this order takes no card any more
+│   ├── OrderNotPayable    this order takes no card any more
+│   ├── TooManyAttempts    declined too often: wait
+│   ├── CardBlocked        this card may not be tried again for this purchase
+│   ├── WrongState         not to be captured, voided, refunded or resolved as it is
+│   ├── MoreThanLeft       more than is left to capture or to refund
+│   ├── AmountChanged      what is left is not what the person saw
+│   └── NexiDisagrees      Nexi does not say what the person wants to write down
+├── MotoNotAllowed         the terminal takes no phone orders
 ├── TerminalUnavailable    the gateway refuses our key: no new charges on that terminal
 ├── OutcomeNotRecorded     the gateway has answered, our database did not take it
 └── GatewayError           the gateway gave no usable answer; carries ids, never bodies
@@ -71,6 +78,61 @@ class OrderNotPayable(OrderError):
 
     def __init__(self, order: PaymentOrder) -> None:
         super().__init__(order, "this payment takes no card")
+
+
+class TooManyAttempts(OrderError):
+    """``limit`` is which of ``RATE_LIMITS``; ``seconds`` how long its window is."""
+
+    def __init__(self, order: PaymentOrder, limit: str, seconds: float) -> None:
+        self.limit = limit
+        self.seconds = seconds
+        super().__init__(order, f"too many attempts by {limit}")
+
+
+class CardBlocked(OrderError):
+    """The bank has answered "excess re-attempts" to this card for this purchase."""
+
+    def __init__(self, order: PaymentOrder) -> None:
+        super().__init__(order, "this card may not be tried again")
+
+
+class WrongState(OrderError):
+    """Captures need an authorization, refunds a capture, resolutions a review."""
+
+    def __init__(self, order: PaymentOrder) -> None:
+        super().__init__(order, f"not possible while {order.state}")
+
+
+class MoreThanLeft(OrderError):
+    """``left`` is what could be asked for, in minor units."""
+
+    def __init__(self, order: PaymentOrder, left: int) -> None:
+        self.left = left
+        super().__init__(order, f"only {left} minor units are left")
+
+
+class AmountChanged(OrderError):
+    """``left`` is what is left now, in minor units: look again before deciding."""
+
+    def __init__(self, order: PaymentOrder, left: int) -> None:
+        self.left = left
+        super().__init__(order, f"what is left has changed to {left} minor units")
+
+
+class NexiDisagrees(OrderError):
+    """``verdict`` is what Nexi shows (``flows.evidence``), "" without an answer."""
+
+    def __init__(self, order: PaymentOrder, verdict: str) -> None:
+        self.verdict = verdict
+        super().__init__(order, f"Nexi says {verdict or 'nothing'}")
+
+
+class MotoNotAllowed(NexiPaymentsError):
+    """``TERMINALS[name]["MOTO"]`` is not set."""
+
+    def __init__(self, terminal: str) -> None:
+        self.terminal = terminal
+        super().__init__(f"terminal {terminal!r} takes no phone orders")
 
 
 class TerminalUnavailable(NexiPaymentsError):

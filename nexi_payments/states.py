@@ -76,6 +76,8 @@ KINDS: Final = (AUTHENTICATION, VALIDATION, PAYMENT, MOTO, CAPTURE, VOID, REFUND
 
 #: The kinds that can charge a card: never sent twice, never guessed about.
 CHARGING: Final = frozenset({PAYMENT, MOTO})
+#: What may follow a charge. Nexi takes a key for these: the same one may be repeated.
+AFTERWARDS: Final = frozenset({CAPTURE, VOID, REFUND})
 
 OPEN: Final = "open"
 ACCEPTED: Final = "accepted"
@@ -87,6 +89,8 @@ OUTCOMES: Final = (OPEN, ACCEPTED, DONE, DECLINED, NOT_SENT, IN_DOUBT)
 
 #: Nobody knows yet how these end.
 UNSETTLED: Final = frozenset({OPEN, IN_DOUBT})
+#: The amount of these is spoken for: it may have moved, or is about to.
+RESERVING: Final = frozenset({OPEN, IN_DOUBT, ACCEPTED})
 
 # -- why an order failed or needs a person -----------------------------------------
 
@@ -121,6 +125,10 @@ class Reason:
     STILL_PENDING: Final = "still_pending"
     TWO_AUTHORIZATIONS: Final = "two_authorizations"
     LAPSED: Final = "lapsed"
+    #: at Nexi with our prefix, and not in the database that was restored
+    RESTORED: Final = "restored"
+    #: a person looked, and Nexi agreed
+    RESOLVED: Final = "resolved"
 
 
 FLOW_3STEPS: Final = "3steps"
@@ -131,4 +139,8 @@ CAPTURE_MANUAL: Final = "manual"
 CAPTURES: Final = (CAPTURE_AUTOMATIC, CAPTURE_MANUAL)
 CHANNEL_SHOP: Final = "shop"
 CHANNEL_MOTO: Final = "moto"
-CHANNELS: Final = (CHANNEL_SHOP, CHANNEL_MOTO)
+#: Keyed at the desk, paid by the customer on the 3-D Secure page behind a signed link.
+CHANNEL_LINK: Final = "link"
+CHANNELS: Final = (CHANNEL_SHOP, CHANNEL_MOTO, CHANNEL_LINK)
+#: Orders that staff have made.
+DESK: Final = frozenset({CHANNEL_MOTO, CHANNEL_LINK})

@@ -10,6 +10,7 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import money, states
@@ -25,6 +26,11 @@ STATE_LABELS = [
     (states.REVIEW, _("to be reviewed")),
     (states.VOIDED, _("voided")),
     (states.REFUNDED, _("refunded")),
+]
+CHANNEL_LABELS = [
+    (states.CHANNEL_SHOP, _("shop")),
+    (states.CHANNEL_MOTO, _("phone")),
+    (states.CHANNEL_LINK, _("secure link")),
 ]
 
 
@@ -42,7 +48,12 @@ class PaymentOrder(models.Model):
         _("state"), max_length=16, choices=STATE_LABELS, default=states.INIT
     )
     reason = models.CharField(_("reason"), max_length=32, blank=True)
-    channel = models.CharField(max_length=8, default=states.CHANNEL_SHOP)
+    channel = models.CharField(
+        _("channel"),
+        max_length=8,
+        choices=CHANNEL_LABELS,
+        default=states.CHANNEL_SHOP,
+    )
     terminal = models.CharField(_("terminal"), max_length=64)
     flow = models.CharField(_("flow"), max_length=8)
     capture = models.CharField(_("capture"), max_length=16)
@@ -52,6 +63,9 @@ class PaymentOrder(models.Model):
     authorized_amount = models.BigIntegerField(default=0)
     captured_amount = models.BigIntegerField(default=0)
     refunded_amount = models.BigIntegerField(default=0)
+    #: sent, and not yet confirmed or refused: nobody else may take it meanwhile
+    capturing_amount = models.BigIntegerField(default=0)
+    refunding_amount = models.BigIntegerField(default=0)
 
     reference = models.CharField(
         _("reference"), max_length=100, null=True, blank=True, db_index=True
@@ -72,6 +86,16 @@ class PaymentOrder(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
     )
+    #: the member of staff who made this order at the desk
+    clerk = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("clerk"),
+    )
+    #: one-time number of the desk's form: sent twice, it makes one order
+    desk_nonce = models.CharField(max_length=32, null=True, unique=True, editable=False)
     content_type = models.ForeignKey(
         "contenttypes.ContentType", null=True, on_delete=models.SET_NULL
     )
@@ -102,7 +126,13 @@ class PaymentOrder(models.Model):
     watch_until = models.DateTimeField(null=True)
     #: look again at this moment; NULL = nothing left to find out
     due_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField()
+    #: since when something about the money is not known; NULL = all is known
+    unsettled_since = models.DateTimeField(null=True)
+    #: the last confirmed refund; NULL = none
+    refunded_at = models.DateTimeField(null=True)
+    #: after this moment the customer's link takes no card; NULL = no such end
+    pay_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(_("created"))
 
     class Meta:
         verbose_name = _("payment")
@@ -118,8 +148,33 @@ class PaymentOrder(models.Model):
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="nexi_newest"),
+            *(
+                models.Index(
+                    fields=[column, "-created_at", "-id"], name=f"nexi_{name}_newest"
+                )
+                for column, name in (
+                    ("state", "state"),
+                    ("channel", "channel"),
+                    ("terminal", "terminal"),
+                    ("currency", "currency"),
+                    ("card_last4", "last4"),
+                    ("customer_email", "email"),
+                )
+            ),
             models.Index(
-                fields=["state", "-created_at", "-id"], name="nexi_state_newest"
+                fields=["-created_at", "-id"],
+                name="nexi_refunded_newest",
+                condition=Q(refunded_at__isnull=False),
+            ),
+            models.Index(
+                fields=["-created_at", "-id"],
+                name="nexi_unsettled_newest",
+                condition=Q(unsettled_since__isnull=False),
+            ),
+            models.Index(
+                fields=["unsettled_since"],
+                name="nexi_unsettled",
+                condition=Q(unsettled_since__isnull=False),
             ),
             models.Index(
                 fields=["due_at"], name="nexi_due", condition=Q(due_at__isnull=False)
@@ -139,6 +194,19 @@ class PaymentOrder(models.Model):
                 & Q(refunded_amount__gte=0)
                 & Q(refunded_amount__lte=models.F("captured_amount")),
                 name="nexi_refunded_captured_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(capturing_amount__gte=0)
+                & Q(
+                    capturing_amount__lte=models.F("amount")
+                    - models.F("captured_amount")
+                )
+                & Q(refunding_amount__gte=0)
+                & Q(
+                    refunding_amount__lte=models.F("captured_amount")
+                    - models.F("refunded_amount")
+                ),
+                name="nexi_reserved_amount",
             ),
             models.CheckConstraint(
                 condition=Q(state=states.REVIEW)
@@ -188,12 +256,29 @@ class PaymentOrder(models.Model):
         return self.state in states.SUCCESSFUL
 
     @property
+    def link_is_over(self) -> bool:
+        """Made for a link that has had its time."""
+        return self.pay_until is not None and self.pay_until <= timezone.now()
+
+    @property
+    def left_to_capture(self) -> int:
+        """Held and neither captured nor on its way there, in minor units."""
+        return self.authorized_amount - self.captured_amount - self.capturing_amount
+
+    @property
+    def left_to_refund(self) -> int:
+        """Captured and neither refunded nor on its way back, in minor units."""
+        return self.captured_amount - self.refunded_amount - self.refunding_amount
+
+    @property
     def is_claimed(self) -> bool:
         return self.claimed_at is not None
 
     @property
     def takes_card(self) -> bool:
         """Whether a card may be posted: to this row, or a new attempt made from it."""
+        if self.link_is_over:
+            return False
         if self.state == states.AWAITING_3DS:
             return not self.is_claimed
         return self.state in (states.INIT, states.FAILED)

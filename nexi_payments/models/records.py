@@ -47,7 +47,16 @@ class Operation(models.Model):
     open_slot = models.BigIntegerField(null=True, unique=True, editable=False)
     amount = models.BigIntegerField(_("amount, minor units"), null=True)
     correlation_id = models.CharField(max_length=36)
+    #: captures, voids and refunds: minted before the first send, the same in each
     idempotency_key = models.CharField(max_length=63, blank=True)
+    #: Nexi's id of the operation that this one was asked of
+    target = models.CharField(max_length=64, blank=True)
+    #: the capture that is given back, where there was an explicit one
+    of = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="refunds"
+    )
+    #: one-time number of the confirmation page
+    nonce = models.CharField(max_length=32, null=True, unique=True, editable=False)
     sends = models.PositiveSmallIntegerField(default=1)
     gateway_operation_id = models.CharField(max_length=64, blank=True, db_index=True)
     result = models.CharField(_("result at Nexi"), max_length=32, blank=True)
@@ -66,6 +75,10 @@ class Operation(models.Model):
         verbose_name = _("operation")
         verbose_name_plural = _("operations")
         ordering = ("id",)
+        indexes = [
+            models.Index(fields=["settled_at"], name="nexi_settled"),
+            models.Index(fields=["address", "created_at"], name="nexi_by_address"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind__in=states.KINDS, outcome__in=states.OUTCOMES),
@@ -94,6 +107,9 @@ class Operation(models.Model):
 class Event(models.Model):
     """One state change, written in its commit: history and outbox in one.
 
+    Also, with ``from_state`` and ``to_state`` alike: a refund in part (``kind`` is
+    "refunded"), and what staff did that changed no state (``DID``).
+
     ``deliver_at`` is when to send the signal (again); NULL once it was delivered, or
     where there is nobody to tell.
     """
@@ -108,9 +124,12 @@ class Event(models.Model):
     from_state = models.CharField(_("from"), max_length=16)
     to_state = models.CharField(_("to"), max_length=16)
     reason = models.CharField(_("reason"), max_length=32, blank=True)
+    #: what a person wrote, or whom a mail went to
+    note = models.CharField(_("note"), max_length=300, blank=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    address = models.GenericIPAddressField(null=True)
     created_at = models.DateTimeField()
     deliver_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
@@ -188,6 +207,20 @@ class TerminalAlarm(models.Model):
     class Meta:
         verbose_name = _("terminal alarm")
         verbose_name_plural = _("terminal alarms")
+
+    def __str__(self) -> str:
+        return self.terminal
+
+
+class Sweep(models.Model):
+    """Up to when Nexi's list of orders was compared with ours, for each terminal."""
+
+    terminal = models.CharField(max_length=64, unique=True)
+    swept_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("sweep")
+        verbose_name_plural = _("sweeps")
 
     def __str__(self) -> str:
         return self.terminal
