@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import (
     CheckMessage,
@@ -19,6 +20,16 @@ from django.db import connections
 from django.urls import NoReverseMatch, reverse
 
 from nexi_payments import conf, states
+
+#: Apps that ask for a second factor at the log-in.
+_SECOND_FACTORS: Final = (
+    "django_otp",
+    "two_factor",
+    "allauth.mfa",
+    "mfa",
+    "djangosaml2",
+    "mozilla_django_oidc",
+)
 
 
 @register(Tags.security)
@@ -123,6 +134,17 @@ def check_deployment(**kwargs: Any) -> list[CheckMessage]:
                 hint="Some card brands forbid it. Ask your acquirer, or set HOLD_CVV "
                 "to False.",
                 id="nexi_payments.W011",
+            )
+        )
+    desks = [one.name for one in settings.terminals.values() if one.moto]
+    if desks and not any(apps.is_installed(name) for name in _SECOND_FACTORS):
+        found.append(
+            Warning(
+                f"Staff key cards for {', '.join(desks)} with a password alone.",
+                hint="PCI DSS 8.4.2 wants a second factor for whoever gets at card "
+                "data: django-otp, django-allauth's MFA, or your single sign-on. "
+                "Silence this when it is there.",
+                id="nexi_payments.W013",
             )
         )
     if settings.hold_keys_derived:

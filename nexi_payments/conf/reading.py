@@ -6,6 +6,7 @@ import base64
 import binascii
 import difflib
 import hashlib
+import ipaddress
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -46,6 +48,48 @@ def seconds(value: Any, where: str, *, least: float) -> float:
     if not math.isfinite(value) or value < least:
         raise ImproperlyConfigured(f"{where} must be at least {least} seconds")
     return value
+
+
+#: limit → (attempts that fail, seconds in which)
+RATE_LIMITS: Final[dict[str, tuple[int, float]]] = {
+    "reference": (5, 3600),
+    "user": (10, 3600),
+    "address": (30, 600),
+}
+
+
+def rate_limits(value: Any, where: str) -> dict[str, tuple[int, float]]:
+    """``{"address": (30, 600)}`` changes one, ``None`` switches one off, "off" all."""
+    if value is None:
+        return RATE_LIMITS
+    if value == "off":
+        return {}
+    if not isinstance(value, Mapping):
+        raise ImproperlyConfigured(f"{where} must be a dict, or 'off'")
+    refuse_unknown(value, tuple(RATE_LIMITS), where)
+    limits = dict(RATE_LIMITS)
+    for name, pair in value.items():
+        if pair is None:
+            del limits[name]
+            continue
+        if not isinstance(pair, Sequence) or len(pair) != 2:
+            raise ImproperlyConfigured(f"{where}[{name!r}] must be (count, seconds)")
+        count, window = pair
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ImproperlyConfigured(f"{where}[{name!r}] must allow at least one")
+        limits[name] = (count, seconds(window, f"{where}[{name!r}]", least=1))
+    return limits
+
+
+def networks(value: Any, where: str) -> tuple[Network, ...]:
+    """Addresses and networks: ``["10.0.0.0/8", "::1"]``."""
+    found = []
+    for text in texts(value, where):
+        try:
+            found.append(ipaddress.ip_network(text, strict=False))
+        except ValueError:
+            raise ImproperlyConfigured(f"{where}: {text!r} is no network") from None
+    return tuple(found)
 
 
 def boolean(value: Any, where: str) -> bool:

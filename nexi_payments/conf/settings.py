@@ -72,6 +72,12 @@ class Settings:
     watch_for: float = 259_200
     expire_after: float = 1800
     require_liability_shift: bool = False
+    #: limit → (attempts that fail, seconds in which)
+    rate_limits: Mapping[str, tuple[int, float]] = field(
+        default_factory=lambda: reading.RATE_LIMITS
+    )
+    trusted_proxies: tuple[reading.Network, ...] = ()
+    retention: float | None = None  # None = personal data stays
     simulator_state: str = ""
 
     def terminal(self, name: str) -> Terminal:
@@ -115,6 +121,9 @@ _SETTINGS: Final = (
     "WATCH_FOR",
     "EXPIRE_AFTER",
     "REQUIRE_LIABILITY_SHIFT",
+    "RATE_LIMITS",
+    "TRUSTED_PROXIES",
+    "RETENTION",
     "SIMULATOR_STATE",
 )
 _TERMINAL: Final = (
@@ -179,6 +188,17 @@ def load() -> Settings:
             raw.get("PUBLIC_URL"),
             "NEXI_PAYMENTS['PUBLIC_URL']",
             may_be_http=not live,
+        ),
+        rate_limits=reading.rate_limits(
+            raw.get("RATE_LIMITS"), "NEXI_PAYMENTS['RATE_LIMITS']"
+        ),
+        retention=reading.seconds(
+            raw["RETENTION"], "NEXI_PAYMENTS['RETENTION']", least=86_400
+        )
+        if raw.get("RETENTION") is not None
+        else None,
+        trusted_proxies=reading.networks(
+            raw.get("TRUSTED_PROXIES"), "NEXI_PAYMENTS['TRUSTED_PROXIES']"
         ),
         simulator_state=str(raw.get("SIMULATOR_STATE") or ""),
         hold_keys=keys,

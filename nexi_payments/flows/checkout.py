@@ -12,8 +12,9 @@ from django.utils import timezone
 from nexi_payments import conf, hold, states
 from nexi_payments.card import Card
 from nexi_payments.exceptions import GatewayError, OrderNotPayable
-from nexi_payments.flows import alarms, ledger, orders, verdicts
-from nexi_payments.flows.ledger import NOBODY, Actor, Claim, Settlement
+from nexi_payments.flows import alarms, ledger, limits, orders, verdicts
+from nexi_payments.flows.ledger import Claim, Settlement
+from nexi_payments.flows.moves import NOBODY, Actor
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.results import InitResult
 from nexi_payments.models import Operation, PaymentOrder
@@ -47,8 +48,9 @@ def start_payment(
 
     ``site`` is our own address (``conf.site_address``). A failed order, and one left at
     the issuer, is not changed: a new attempt is made, ``step.order``. Raises
-    ``OrderNotPayable``, ``ReferenceInUse``, ``OrderBusy`` and ``TerminalUnavailable``;
-    nothing was sent then. Everything else, a decline too, is ``step.order.state``.
+    ``OrderNotPayable``, ``ReferenceInUse``, ``OrderBusy``, ``TooManyAttempts``,
+    ``CardBlocked`` and ``TerminalUnavailable``; nothing was sent then. Everything else,
+    a decline too, is ``step.order.state``.
     """
     terminal = conf.current().terminal(order.terminal)
     address = site or conf.site_address()
@@ -56,6 +58,8 @@ def start_payment(
     if not order.takes_card:
         raise OrderNotPayable(order)
     alarms.refuse_if_raised(order.terminal)
+    limits.refuse_too_many(order, actor)
+    limits.refuse_blocked(order, card)
     if order.state != states.INIT:
         order = orders.another_attempt(order)
     token = hold.new_token()
@@ -74,7 +78,11 @@ def start_payment(
             return _waiting(order, settlement, card, token)
         return settlement
 
-    claim = Claim(states.INIT, changes=_card_facts(card, cardholder))
+    claim = Claim(
+        states.INIT,
+        guard={"terminal": order.terminal},
+        changes=card_facts(card, cardholder),
+    )
     try:
         answer = ledger.perform(
             order,
@@ -114,7 +122,8 @@ def _waiting(
     )
 
 
-def _card_facts(card: Card, cardholder: str) -> dict[str, Any]:
+def card_facts(card: Card, cardholder: str) -> dict[str, Any]:
+    """The columns that are kept of a card."""
     return {
         "card_brand": card.brand,
         "card_bin": card.bin6,

@@ -20,8 +20,16 @@ from nexi_payments.exceptions import (
     UnknownOutcome,
     Unsent,
 )
-from nexi_payments.flows import alarms, inquiry, ledger, orders, verdicts
-from nexi_payments.flows.ledger import NOBODY, Actor, Claim, Settlement
+from nexi_payments.flows import (
+    alarms,
+    consequences,
+    inquiry,
+    ledger,
+    orders,
+    verdicts,
+)
+from nexi_payments.flows.ledger import Claim, Settlement
+from nexi_payments.flows.moves import NOBODY, Actor
 from nexi_payments.gateway import codes
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.deadline import Deadline
@@ -32,8 +40,6 @@ from nexi_payments.states import Reason
 
 log = logging.getLogger("nexi_payments.comeback")
 
-#: Seconds after a doubtful answer at which we look, while the shopper waits.
-_LOOK_AT = (1.0, 3.0)
 #: The charge leaves only while this part of the time is left for its answer.
 _NEEDED = 2 / 5
 #: How long a "busy, come back in" of the gateway is waited out inside a request.
@@ -78,7 +84,7 @@ def resume_payment(
     except GatewayError as error:
         alarms.note(order, error)
     if order.state == states.PAYING:
-        _look(order, client, deadline)
+        inquiry.look_while_waiting(order, client, deadline)
     return order
 
 
@@ -125,7 +131,7 @@ class _Return:
         """No PaRes: not authenticated, unless the order was charged in another way."""
         seen = inquiry.look(self.order, self.client, self.deadline)
         if seen.good and not self.order.is_claimed:
-            inquiry.end_unauthenticated(self.order, seen.evidence)
+            consequences.end_unauthenticated(self.order, seen.evidence)
 
     def validate_and_charge(self) -> None:
         card: list[Card] = []
@@ -248,16 +254,3 @@ def _after_charge(error: BaseException) -> Settlement:
             order={"charging_since": None},
         )
     return verdicts.after_charge(error)
-
-
-def _look(order: PaymentOrder, client: Client, deadline: Deadline) -> None:
-    """Two looks while the shopper waits; the pending page and reconcile do the rest."""
-    started = time.monotonic()
-    for moment in _LOOK_AT:
-        wait = started + moment - time.monotonic()
-        if deadline.remaining <= wait:
-            return
-        time.sleep(max(wait, 0))
-        inquiry.look(order, client, deadline)
-        if order.state != states.PAYING:
-            return

@@ -29,9 +29,10 @@ NO_ANSWER: Final = OperationResult()
 class Evidence:
     """What ``GET /orders/{orderId}`` shows about our one charge.
 
-    ``HELD`` is authorized and not booked, ``NOTHING`` no trace of a charge, ``PENDING``
-    a charge on its way, ``TWO`` more authorizations than one order can have. ``answer``
-    is our operation where there is one, ``captured`` in minor units.
+    ``HELD`` is authorized; captures of their own may have booked it. ``NOTHING`` is no
+    trace of a charge, ``PENDING`` a charge on its way, ``TWO`` more authorizations than
+    one order can have. ``answer`` is our operation where there is one, ``captured`` in
+    minor units.
     """
 
     verdict: str
@@ -105,14 +106,17 @@ def _charged(
         "VOIDED" in released and not captured and found.authorized == 0
     ):
         return Evidence(REVERSED, answer)
-    booked = [
-        one
-        for one in found.operations
-        if one.type == codes.CAPTURE and one.result == codes.EXECUTED
-    ]
-    if answer.result == codes.EXECUTED:
-        # what was captured in part is told by the captures; without any, all of it
-        return Evidence(CHARGED, answer, captured if booked else order.amount)
-    if captured > 0:
+    if answer.result == codes.EXECUTED and not _captures(found):
+        return Evidence(CHARGED, answer, order.amount)
+    if captured > 0 and not _captures(found):
+        # booked without anybody asking: an authorization that captures by itself
         return Evidence(CHARGED, answer, captured)
     return Evidence(HELD, answer)
+
+
+def _captures(found: OrderResult) -> bool:
+    """Whether captures of their own tell what was booked (``confirmations``)."""
+    return any(
+        one.type == codes.CAPTURE and one.result in codes.HAPPENED
+        for one in found.operations
+    )

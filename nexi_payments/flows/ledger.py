@@ -21,21 +21,11 @@ from django.utils import timezone
 from nexi_payments import states
 from nexi_payments.exceptions import OrderBusy, OutcomeNotRecorded
 from nexi_payments.flows import breaks, moves
+from nexi_payments.flows.moves import NOBODY, Actor
 from nexi_payments.models import Operation, PaymentOrder
 
 log = logging.getLogger("nexi_payments.ledger")
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who asked, for the audit: a staff user or shopper, and from where."""
-
-    user: Any = None
-    address: str | None = None
-
-
-NOBODY = Actor()
 
 
 @dataclass(frozen=True)
@@ -54,9 +44,11 @@ class Settlement:
     operation: dict[str, Any] = field(default_factory=dict)
     disagreement: tuple[str, str, str] | None = None
     also: Callable[[], None] | None = None
+    actor: Actor = NOBODY
+    note: str = ""
 
 
-class _NotMoved(Exception):
+class NotMoved(Exception):
     """Rolls a transaction back whose order is not as it was thought to be."""
 
 
@@ -86,14 +78,18 @@ def perform(
     *,
     amount: int | None = None,
     actor: Actor = NOBODY,
+    details: dict[str, Any] | None = None,
 ) -> Answer:
     """Claims, sends once, settles whatever happens, and returns the answer.
 
-    ``after`` settles an error, which is raised again. Raises ``OrderBusy`` when the
+    ``after`` settles an error, which is raised again; ``details`` are further columns
+    of the operation. Raises ``OrderBusy`` when the
     claim was lost (nothing was sent), ``OutcomeNotRecorded`` when the second commit
     failed, and a loud ``RuntimeError`` inside somebody's transaction.
     """
-    operation = reserve(order, kind, claim, amount=amount, actor=actor)
+    operation = reserve(
+        order, kind, claim, amount=amount, actor=actor, details=details or {}
+    )
     try:
         answer = send(operation)
         settlement = conclude(answer)
@@ -105,7 +101,13 @@ def perform(
 
 
 def reserve(
-    order: PaymentOrder, kind: str, claim: Claim, *, amount: int | None, actor: Actor
+    order: PaymentOrder,
+    kind: str,
+    claim: Claim,
+    *,
+    amount: int | None,
+    actor: Actor,
+    details: dict[str, Any],
 ) -> Operation:
     """The first commit: the compare-and-swap on the order and the operation's row."""
     operation = Operation(
@@ -117,6 +119,7 @@ def reserve(
         actor=actor.user,
         address=actor.address,
         created_at=timezone.now(),
+        **details,
     )
     won = False
     try:
@@ -125,11 +128,11 @@ def reserve(
             # lock them in different order wait for each other
             operation.save(force_insert=True)
             if not _claim(order, claim):
-                raise _NotMoved
+                raise NotMoved
             if claim.also is not None:
                 claim.also()
             won = True
-    except (_NotMoved, IntegrityError):
+    except (NotMoved, IntegrityError):
         won = False  # another state, or an operation nobody knows the end of
     if not won:
         order.refresh_from_db()
@@ -202,7 +205,11 @@ def _close(operation: Operation, settlement: Settlement) -> bool:
     values = {
         "outcome": settlement.outcome,
         "open_slot": operation.order_id if keeps_slot else None,
-        "settled_at": None if keeps_slot else timezone.now(),
+        "settled_at": (
+            None
+            if keeps_slot or settlement.outcome == states.ACCEPTED
+            else timezone.now()
+        ),
         **settlement.operation,
     }
     rows = Operation.objects.filter(pk=operation.pk, open_slot__isnull=False)
@@ -228,10 +235,13 @@ def _apply(
             guard=guard,
             reason=settlement.reason,
             operation=operation,
+            actor=settlement.actor,
+            note=settlement.note,
             **settlement.order,
         )
     elif settlement.order:
-        PaymentOrder.objects.filter(pk=order.pk).update(**settlement.order)
+        rows = PaymentOrder.objects.filter(pk=order.pk, state=order.state)
+        moved = bool(rows.update(**settlement.order))
         moves.assign(order, settlement.order)
     if settlement.disagreement is not None:
         breaks.record(order, *settlement.disagreement)
@@ -240,8 +250,29 @@ def _apply(
     return moved
 
 
+def _the_charge(order: PaymentOrder, settlement: Settlement) -> Operation | None:
+    """Closes the operation that the evidence is about. One that was given up before
+    is done after all when the charge turns up late."""
+    rows = Operation.objects.filter(order=order).exclude(kind__in=states.AFTERWARDS)
+    operation = rows.filter(open_slot=order.pk).first()
+    if operation is not None:
+        if not _close(operation, settlement):
+            raise NotMoved
+        return operation
+    if settlement.outcome != states.DONE or not settlement.operation:
+        return None
+    operation = rows.filter(kind__in=states.CHARGING).last()
+    if operation is not None:
+        values = {"outcome": states.DONE, "settled_at": timezone.now()}
+        Operation.objects.filter(pk=operation.pk).update(
+            **values, **settlement.operation
+        )
+        moves.assign(operation, values | settlement.operation)
+    return operation
+
+
 def conclude(order: PaymentOrder, settlement: Settlement) -> bool:
-    """Settles an order on evidence found later: its unsettled operation, if it has one,
+    """Settles an order on evidence found later: the operation that may have charged,
     and its state, in one commit.
 
     Holds only if the order is still as ``order`` shows it, unclaimed or claimed by the
@@ -250,12 +281,10 @@ def conclude(order: PaymentOrder, settlement: Settlement) -> bool:
     guard = {"claimed_at": order.claimed_at}
     try:
         with transaction.atomic(durable=True):
-            operation = Operation.objects.filter(open_slot=order.pk).first()
-            if operation is not None and not _close(operation, settlement):
-                raise _NotMoved
+            operation = _the_charge(order, settlement)
             if not _apply(order, settlement, operation, guard):
-                raise _NotMoved
-    except _NotMoved:
+                raise NotMoved
+    except NotMoved:
         order.refresh_from_db()
         return False
     return True

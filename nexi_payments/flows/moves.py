@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
@@ -10,6 +11,17 @@ from django.utils import timezone
 from nexi_payments import outbox, states
 from nexi_payments.flows import schedule
 from nexi_payments.models import Event, Operation, PaymentOrder
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asked, for the audit: a staff user or shopper, and from where."""
+
+    user: Any = None
+    address: str | None = None
+
+
+NOBODY = Actor()
 
 
 def move(
@@ -20,7 +32,8 @@ def move(
     guard: dict[str, Any] | None = None,
     reason: str = "",
     operation: Operation | None = None,
-    actor: Any = None,
+    actor: Actor = NOBODY,
+    note: str = "",
     **changes: Any,
 ) -> bool:
     """Changes the state by compare-and-swap and writes the event, in one transaction.
@@ -40,30 +53,44 @@ def move(
         )
         if rows.update(**changes):
             assign(order, changes)
-            _write_event(order, candidate, target, reason, operation, actor)
+            write_event(
+                order,
+                target,
+                source=candidate,
+                reason=reason,
+                operation=operation,
+                actor=actor,
+                note=note,
+            )
             return True
     order.refresh_from_db()
     return False
 
 
-def _write_event(
+def write_event(
     order: PaymentOrder,
+    kind: str,
+    *,
     source: str,
-    target: str,
-    reason: str,
-    operation: Operation | None,
-    actor: Any,
+    reason: str = "",
+    operation: Operation | None = None,
+    actor: Actor = NOBODY,
+    note: str = "",
 ) -> None:
+    """The row of what has just happened to ``order``, told to the shop after commit
+    where ``kind`` is one of its signals."""
     now = timezone.now()
-    ahead = outbox.due_at(target)
+    ahead = outbox.due_at(kind)
     event = Event.objects.create(
         order=order,
         operation=operation,
-        kind=target,
+        kind=kind,
         from_state=source,
-        to_state=target,
+        to_state=order.state,
         reason=reason,
-        actor=actor,
+        note=note[:300],
+        actor=actor.user,
+        address=actor.address,
         created_at=now,
         deliver_at=None if ahead is None else now + ahead,
     )

@@ -57,20 +57,43 @@ def create_order(
     server code, never from a request. Raises ``InvalidAmount``, ``InvalidCustomer`` and
     ``CardDataNotAllowed`` before anything is written.
     """
-    settings = conf.current()
-    line = settings.terminal(terminal)
+    order = build(
+        amount=amount,
+        currency=currency,
+        reference=reference,
+        description=description,
+        customer=customer,
+        terminal=terminal,
+    )
+    order.user = user if getattr(user, "is_authenticated", False) else None
+    order.success_url = _own_address(success_url)
+    order.failure_url = _own_address(failure_url)
+    if content_object is not None:
+        order.content_object = content_object
+    seconds = conf.current().expire_after if expires_in is None else expires_in
+    return insert_or_join(order, timezone.now() + timedelta(seconds=seconds))
+
+
+def build(
+    *,
+    amount: Decimal,
+    currency: str,
+    reference: str | None,
+    description: str,
+    customer: Mapping[str, str] | None,
+    terminal: str,
+) -> PaymentOrder:
+    """A row that is not on disk yet; arguments and errors as ``create_order``."""
+    line = conf.current().terminal(terminal)
     minor = money.to_minor(amount, currency)
-    _refuse_too_much(line, minor, currency)
+    refuse_too_much(line, minor, currency)
     person = _customer(customer)
     reference = (reference or "").strip() or None
     for name, text in (("reference", reference), ("description", description)):
         _refuse_card(name, text or "")
     if len(reference or "") > 100:
         raise ValueError("reference has more than 100 characters")
-    now = timezone.now()
-    seconds = settings.expire_after if expires_in is None else expires_in
-    expires_at = now + timedelta(seconds=seconds)
-    order = PaymentOrder(
+    return PaymentOrder(
         terminal=line.name,
         flow=line.flow,
         capture=line.capture,
@@ -80,16 +103,11 @@ def create_order(
         description=description[:255],
         customer_name=person.get("name", ""),
         customer_email=person.get("email", ""),
-        user=user if getattr(user, "is_authenticated", False) else None,
-        success_url=_own_address(success_url),
-        failure_url=_own_address(failure_url),
     )
-    if content_object is not None:
-        order.content_object = content_object
-    return _insert_or_join(order, expires_at)
 
 
-def _insert_or_join(order: PaymentOrder, expires_at: datetime) -> PaymentOrder:
+def insert_or_join(order: PaymentOrder, expires_at: datetime) -> PaymentOrder:
+    """Inserts, or gives back the live order of the same purchase; ``create_order``."""
     for _ in range(3):  # the live order may end between our insert and our look
         if insert(order, expires_at):
             return order
@@ -120,7 +138,7 @@ def insert(order: PaymentOrder, expires_at: datetime) -> bool:
     A savepoint, so that a transaction of the shop around it survives.
     """
     prefix = conf.current().order_prefix
-    order.public_id = secrets.token_hex(16)
+    order.public_id = new_public_id()
     order.order_id = prefix + "".join(secrets.choice(_ALPHABET) for _ in range(15))
     order.live_reference = order.live_key
     order.created_at = timezone.now()
@@ -133,6 +151,11 @@ def insert(order: PaymentOrder, expires_at: datetime) -> bool:
         order._state.adding = True
         return False
     return True
+
+
+def new_public_id() -> str:
+    """128 random bits for the addresses of the pages."""
+    return secrets.token_hex(16)
 
 
 def supersede(order: PaymentOrder) -> bool:
@@ -190,6 +213,8 @@ _COPIED: Final = (
     "customer_name",
     "customer_email",
     "user",
+    "clerk",
+    "pay_until",
     "content_type",
     "object_id",
     "success_url",
@@ -197,7 +222,8 @@ _COPIED: Final = (
 )
 
 
-def _refuse_too_much(line: conf.Terminal, minor: int, currency: str) -> None:
+def refuse_too_much(line: conf.Terminal, minor: int, currency: str) -> None:
+    """Raises ``InvalidAmount`` for what the terminal does not take (minor units)."""
     if line.currencies and currency not in line.currencies:
         raise InvalidAmount(f"terminal {line.name!r} does not take {currency}")
     most = line.max_amount

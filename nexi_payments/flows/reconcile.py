@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Final
 
+from django.db import connections, transaction
 from django.utils import timezone
 
 from nexi_payments import conf, hold, outbox, states
-from nexi_payments.flows import alarms, inquiry, schedule
+from nexi_payments.flows import alarms, consequences, inquiry, schedule, sweep
 from nexi_payments.models import PaymentOrder
 from nexi_payments.states import Reason
 
 log = logging.getLogger("nexi_payments.reconcile")
+
+#: So many orders are taken at once: few enough that their lease does not run out.
+_BATCH: Final = 10
 
 
 @dataclass
@@ -29,6 +35,11 @@ class Counts:
     delivered: int = 0
     purged: int = 0
     mended: int = 0
+    unknown: int = 0
+
+    @property
+    def did_something(self) -> bool:
+        return any(getattr(self, f.name) for f in fields(self))
 
     def __str__(self) -> str:
         return " ".join(f"{f.name}={getattr(self, f.name)}" for f in fields(self))
@@ -48,15 +59,40 @@ def reconcile(order: PaymentOrder | None = None, *, most: int = 1000) -> Counts:
         counts.purged = hold.purge()
         counts.mended = alarms.recheck()
         for candidate in _due(most):
+            # taken with others a while ago: still ours?
             if _take(candidate):
                 _settle_due(candidate, counts)
+        counts.unknown = sweep.sweep()
     counts.delivered = outbox.deliver_due()
     return counts
 
 
-def _due(most: int) -> list[PaymentOrder]:
-    rows = PaymentOrder.objects.filter(due_at__lte=timezone.now())
-    return list(rows.order_by("due_at")[:most])
+def _due(most: int) -> Iterator[PaymentOrder]:
+    """What was due when the pass began, oldest first, taken batch by batch. What a look
+    makes due at once is for the next pass."""
+    started = timezone.now()
+    left = most
+    while left > 0:
+        batch = _take_batch(started, min(_BATCH, left))
+        if not batch:
+            return
+        left -= len(batch)
+        yield from batch
+
+
+def _take_batch(started: datetime, size: int) -> list[PaymentOrder]:
+    """Orders that are ours for a while. Several workers share the work: where the
+    database can, they do not even look at rows that another is taking."""
+    due = PaymentOrder.objects.filter(due_at__lte=started).order_by("due_at")
+    while True:
+        with transaction.atomic():
+            rows = due
+            if connections[due.db].features.has_select_for_update_skip_locked:
+                rows = due.select_for_update(skip_locked=True)
+            found = list(rows[:size])
+            taken = [order for order in found if _take(order)]
+        if taken or not found:
+            return taken
 
 
 def _take(order: PaymentOrder) -> bool:
@@ -86,7 +122,7 @@ def _look(order: PaymentOrder, counts: Counts) -> None:
     if order.state == states.INIT:
         # nothing was ever sent that could charge: no need to ask
         if order.expires_at <= timezone.now():
-            inquiry.fail_unfinished(order, Reason.EXPIRED)
+            consequences.fail_unfinished(order, Reason.EXPIRED)
     else:
         client = conf.client(conf.current().terminal(order.terminal))
         counts.looked += 1

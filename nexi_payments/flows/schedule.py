@@ -38,6 +38,7 @@ class Situation(NamedTuple):
     pending_at_nexi: bool
     looks: int
     good_looks: int
+    unsettled_since: datetime | None
 
     @classmethod
     def of(cls, order: PaymentOrder, **changes: Any) -> Situation:
@@ -78,7 +79,9 @@ def next_look(order: Situation, now: datetime, *, good: bool) -> datetime | None
 
 
 def _wait(order: Situation) -> timedelta:
-    if order.state == states.AUTHORIZED and order.capture == states.CAPTURE_MANUAL:
+    known = order.unsettled_since is None
+    manual = order.capture == states.CAPTURE_MANUAL
+    if order.state == states.AUTHORIZED and manual and known:
         return timedelta(days=1)
     if _was_answered(order):
         # we were told the end; one look when all has settled and one when all is over
@@ -98,11 +101,31 @@ def _was_answered(order: Situation) -> bool:
 def after_move(
     order: PaymentOrder, changes: Mapping[str, Any], now: datetime
 ) -> dict[str, Any]:
-    """``due_at`` (and the watch) that go with the state in ``changes``."""
-    soon = Situation.of(order, **changes)
+    """``due_at``, the watch and ``unsettled_since`` that go with a new state."""
+    since = _unsettled_since(order, changes, now)
+    soon = Situation.of(order, **{**changes, "unsettled_since": since})
     if soon.state == states.FAILED and soon.charging_since is not None:
         due = next_look(soon, now, good=False)
-        return {"watch_until": watch_end(soon), "due_at": due}
+        return {
+            "watch_until": watch_end(soon),
+            "due_at": due,
+            "unsettled_since": since,
+        }
     if soon.state == states.AUTHORIZED:
-        return {"due_at": next_look(soon, now, good=False)}
-    return {"due_at": None} if soon.state in states.FINAL else {}
+        due = next_look(soon, now, good=False)
+        return {"due_at": due, "unsettled_since": since}
+    if soon.state in states.FINAL:
+        return {"due_at": None, "unsettled_since": since}
+    return {"unsettled_since": since}
+
+
+def _unsettled_since(
+    order: PaymentOrder, changes: Mapping[str, Any], now: datetime
+) -> datetime | None:
+    """Money may be on its way, or the evidence contradicts itself. What captures and
+    refunds leave open is counted by ``tally``."""
+    if changes["state"] == states.PAYING:
+        return now
+    if changes["state"] == states.REVIEW:
+        return order.unsettled_since or now
+    return None

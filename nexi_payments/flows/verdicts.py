@@ -22,7 +22,7 @@ from nexi_payments.gateway.results import (
     OperationResult,
     ValidationResult,
 )
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import Operation, PaymentOrder
 from nexi_payments.states import Reason
 
 #: Validation says "authenticated or skipped"; these say the issuer stands for it.
@@ -214,3 +214,26 @@ def after_charge(error: BaseException) -> Settlement:
             disagreement=("mismatch", "payment", error.cause),
         )
     return Settlement(states.IN_DOUBT, operation=_facts(error))
+
+
+# -- captures, voids and refunds -------------------------------------------------------
+
+
+def of_acceptance(new_id: str) -> Settlement:
+    """Nexi has taken it on, and says no more: its end is seen in a look-up."""
+    return Settlement(
+        states.ACCEPTED,
+        operation={"gateway_operation_id": new_id, "http_status": 200},
+    )
+
+
+def after_request(error: BaseException) -> Settlement:
+    """Only "nothing left this machine" is known at once. Even a complete refusal is
+    looked into: it may mean that it was done before."""
+    outcome = states.NOT_SENT if isinstance(error, Unsent) else states.IN_DOUBT
+    return Settlement(outcome, operation=_facts(error))
+
+
+def was_refused(operation: Operation) -> bool:
+    """Whether the last thing heard of an operation is a complete 4xx."""
+    return operation.error.startswith(Refused.__name__)

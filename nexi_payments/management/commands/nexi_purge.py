@@ -1,4 +1,4 @@
-"""``manage.py nexi_purge``: removes held cards whose time is over."""
+"""``manage.py nexi_purge``: held cards and personal data whose time is over."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from nexi_payments import hold
+from nexi_payments import hold, retention
 
 
 class Command(BaseCommand):
-    help = "Removes held cards whose time is over. nexi_reconcile does it too."
+    help = (
+        "Removes held cards whose time is over (nexi_reconcile does it too), and erases"
+        " personal data older than RETENTION. Once a day."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"purged={hold.purge()}")
+        self.stdout.write(f"purged={hold.purge()} erased={retention.erase()}")
