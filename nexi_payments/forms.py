@@ -148,10 +148,10 @@ class CardForm(forms.Form):
         return data
 
 
-def read_card(request: HttpRequest) -> CardForm:
+def read_card(request: HttpRequest, form_class: type[CardForm] = CardForm) -> CardForm:
     """Binds the form to the request's POST, validates it, and takes the card out of the
     request, so that no error page or tracker finds it there later."""
-    form = CardForm(request.POST.copy())
+    form = form_class(request.POST.copy())
     form.is_valid()
     scrub(request)
     form.data = request.POST

@@ -105,6 +105,20 @@ def deliver_due(most: int = 500) -> int:
     return delivered
 
 
+def send_again(event: Event) -> bool:
+    """Calls the receivers of ``event`` once more, delivered or not, because a person
+    wants it. Those of the same order that still wait go first. True when none raised.
+    """
+    waiting = Event.objects.filter(
+        order_id=event.order_id, deliver_at__isnull=False, pk__lt=event.pk
+    )
+    for one in [*waiting.order_by("pk"), event]:
+        Event.objects.filter(pk=one.pk).update(deliver_at=timezone.now() + lease())
+        if not send(one):
+            return False
+    return True
+
+
 def tell_break(record: Break) -> None:
     """Sends ``gateway_break`` after commit. The row stays, whatever receivers do."""
     log.critical(

@@ -6,7 +6,9 @@ A policy already on a response is left alone by Django's and django-csp's middle
 
 from __future__ import annotations
 
-from functools import wraps
+import ipaddress
+import logging
+from functools import cache, wraps
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,6 +20,10 @@ from django.views.decorators.debug import (
     sensitive_post_parameters,
     sensitive_variables,
 )
+
+from nexi_payments import conf
+
+log = logging.getLogger("nexi_payments.pages")
 
 SAME_ORIGIN: Final = "same-origin"
 NO_REFERRER: Final = "no-referrer"
@@ -61,6 +67,40 @@ def sealed(
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Frame-Options"] = "DENY"
     return response
+
+
+def address_of(request: HttpRequest) -> str | None:
+    """Where a request comes from.
+
+    That is whoever talks to us; behind ``TRUSTED_PROXIES``, whoever talked to the first
+    of them. What a visitor writes into ``X-Forwarded-For`` before that is not believed.
+    """
+    address = _address(request.META.get("REMOTE_ADDR", ""))
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    trusted = conf.current().trusted_proxies
+    if forwarded and not trusted:
+        _say_once()
+    for hop in reversed(forwarded.split(",")):
+        known = address is not None and any(address in proxy for proxy in trusted)
+        if not known:
+            break
+        address = _address(hop.strip()) or address
+    return None if address is None else str(address)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+@cache
+def _say_once() -> None:
+    log.warning(
+        "X-Forwarded-For arrives and TRUSTED_PROXIES is empty: every visitor has the"
+        " address of your proxy, for rate limits and for the audit"
+    )
 
 
 class _AlwaysHiding(SafeExceptionReporterFilter):

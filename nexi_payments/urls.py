@@ -15,5 +15,6 @@ urlpatterns = [
     ),
     path("result/<slug:public_id>/", views.result, name="result"),
     path("status/<slug:public_id>/", views.status, name="status"),
+    path("link/<str:token>/", views.follow_link, name="link"),
     path("simulator/<path:path>", views.simulator, name="simulator"),
 ]

@@ -114,6 +114,22 @@ SUPERSEDED: Final = Message(
     _("A newer payment has taken this one's place"),
     _("Nothing has been charged here. Go back to the shop to see your order."),
 )
+LINK_OVER: Final = Message(
+    "neutral",
+    _("This link is no longer valid"),
+    _(
+        "Nothing has been charged with it now. Ask the shop for a new link, or check"
+        " that the address is complete."
+    ),
+)
+TOO_MANY: Final = Message(
+    "bad",
+    _("Too many attempts"),
+    _(
+        "Nothing has been charged. Please wait a while before you try again, or ask the"
+        " shop for another way to pay."
+    ),
+)
 UNAVAILABLE: Final = Message(
     "bad",
     _("Card payments are not available right now"),
@@ -146,6 +162,8 @@ _BY_REASON: Final = {
 
 def message(order: PaymentOrder) -> Message:
     """How this order stands, for the person who pays."""
+    if order.link_is_over and order.state in (states.INIT, states.FAILED):
+        return LINK_OVER
     if order.state == states.FAILED:
         return _BY_REASON.get(order.reason, TRY_AGAIN)
     if order.is_claimed and order.state == states.AWAITING_3DS:

@@ -1,5 +1,6 @@
-"""What staff see. Payments are looked at here, never edited and never deleted."""
+"""What staff see and do. Payments are looked at here, never edited, never deleted."""
 
+from nexi_payments.admin.doors import DeskDoor, TillDoor, WorkListDoor
 from nexi_payments.admin.orders import PaymentOrderAdmin
 
-__all__ = ["PaymentOrderAdmin"]
+__all__ = ["DeskDoor", "PaymentOrderAdmin", "TillDoor", "WorkListDoor"]

@@ -1,93 +1,235 @@
-"""The list of payments and the page of one: read only."""
+"""The list of payments, and the address book of everything that hangs on it."""
 
 from __future__ import annotations
 
+import functools
+import logging
+from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.template.loader import get_template
+from django.urls import URLPattern, path, reverse
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments.models import Event, Operation, PaymentOrder
+from nexi_payments import mails
+from nexi_payments.admin import access, export, listing
+from nexi_payments.admin.actions import Actions
+from nexi_payments.admin.desk import Desk
+from nexi_payments.admin.detail import OrderPage
+from nexi_payments.admin.till import TillReport
+from nexi_payments.admin.worklist import ToCheck
+from nexi_payments.card import holds_card_number
+from nexi_payments.models import PaymentOrder
 
-
-class _ReadOnly:
-    """No adding, changing or deleting: rows are written by the flows alone."""
-
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-
-class OperationInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
-    model = Operation
-    extra = 0
-    fields = (
-        "kind",
-        "outcome",
-        "result",
-        "response_code",
-        "error",
-        "correlation_id",
-        "actor",
-        "address",
-        "created_at",
-        "settled_at",
-    )
-    readonly_fields = fields
-
-
-class EventInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
-    model = Event
-    extra = 0
-    fields = ("from_state", "to_state", "reason", "created_at", "delivered_at")
-    readonly_fields = fields
+log = logging.getLogger("nexi_payments.admin")
 
 
 @admin.register(PaymentOrder)
-class PaymentOrderAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """Lists by index, counts nothing, shows no more of a card than its last digits."""
+class PaymentOrderAdmin(
+    access.ReadOnly,
+    Desk,
+    OrderPage,
+    Actions,
+    ToCheck,
+    TillReport,
+    admin.ModelAdmin,  # type: ignore[type-arg]
+):
+    """Payments are looked at here, never edited and never deleted."""
 
+    # not where Django would find it by itself: a shop's own admin of these rows, on
+    # another site, must not get it
+    change_list_template = "nexi_payments/staff/change_list.html"
     list_display = (
-        "order_id",
+        "when",
         "reference",
         "money",
-        "state",
-        "reason",
-        "card_last4",
-        "created_at",
-    )
-    list_filter = ("state",)
-    show_full_result_count = False
-    inlines = (OperationInline, EventInline)
-    fields = (
-        "order_id",
-        "reference",
-        "state",
-        "reason",
-        "money",
-        "description",
-        "customer_name",
-        "customer_email",
-        "cardholder_name",
-        "card_brand",
-        "card_last4",
+        "badge",
+        "card",
+        "customer",
+        "back",
+        "channel",
         "terminal",
-        "flow",
-        "capture",
-        "gateway_operation_id",
-        "response_code",
-        "eci",
-        "user",
-        "created_at",
+        "order_id",
     )
-    readonly_fields = fields
+    list_display_links = ("when", "order_id")
+    list_filter = (
+        "state",
+        "channel",
+        listing.TerminalFilter,
+        listing.CurrencyFilter,
+        listing.CreatedFilter,
+        listing.DoubtFilter,
+        listing.RefundedFilter,
+    )
+    search_fields = ("order_id",)  # routed by get_search_results
+    search_help_text = _(
+        "Order id, reference, Nexi's operation id, last four digits, or e-mail."
+    )
+    ordering = ("-created_at", "-id")
+    sortable_by = ()
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = listing.CappedPaginator
+    actions = None
+
+    class Media:
+        css = {"all": ("nexi_payments/staff.css",)}
+        js = ("nexi_payments/search.js",)
+
+    # -- addresses ---------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        def at(route: str, view: Callable[..., HttpResponseBase], name: str) -> Any:
+            @functools.wraps(view)
+            def here(request: HttpRequest, *args: Any, **kw: Any) -> HttpResponseBase:
+                request.current_app = self.admin_site.name  # for {% url %}
+                return view(request, *args, **kw)
+
+            wrapped = self.admin_site.admin_view(here)
+            return path(route, wrapped, name=f"nexi_payments_paymentorder_{name}")
+
+        one, row = "moto/<slug:public_id>/", "<int:pk>/"
+        return [
+            at("moto/", self.moto_view, "moto"),
+            at(one, self.moto_result_view, "moto_result"),
+            at(one + "card/", self.moto_card_view, "moto_card"),
+            at(one + "again/", self.moto_again_view, "moto_again"),
+            at(one + "link/", self.moto_link_view, "moto_link"),
+            at(one + "mail/", self.moto_mail_view, "moto_mail"),
+            at(one + "status/", self.moto_status_view, "moto_status"),
+            at(one + "receipt/", self.moto_receipt_view, "moto_receipt"),
+            at(row + "capture/", self.capture_view, "capture"),
+            at(row + "void/", self.void_view, "void"),
+            at(row + "refund/", self.refund_view, "refund"),
+            at(row + "ask/", self.ask_view, "ask"),
+            at(row + "resolve/", self.resolve_view, "resolve"),
+            at("event/<int:pk>/resend/", self.resend_view, "resend"),
+            at("break/<int:pk>/seen/", self.seen_view, "seen"),
+            at("search/", self.search_view, "search"),
+            at("export/", self.export_view, "export"),
+            at("to-check/", self.to_check_view, "tocheck"),
+            at("till/", self.till_view, "till"),
+            *super().get_urls(),
+        ]
+
+    def address(self, name: str, *args: Any) -> str:
+        return reverse(
+            f"admin:nexi_payments_paymentorder_{name}",
+            args=args,
+            current_app=self.admin_site.name,
+        )
+
+    # -- the list ----------------------------------------------------------------------
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: Any = None
+    ) -> HttpResponse:
+        query = request.GET.get("q", "")
+        if holds_card_number(query):
+            return self._refuse_search(request)
+        context = {
+            "may_take_moto": access.may(request, access.MOTO),
+            # a theme's own search form may hold its filters too: it stays
+            "stock": _is_stock("admin/change_list.html"),
+            "most_rows": listing.MOST_ROWS,
+            "filtered": urlencode(
+                [(key, str(one)) for key, one in request.GET.items() if key != "p"]
+            ),
+            **(extra_context or {}),
+        }
+        return super().changelist_view(request, context)
+
+    def search_view(self, request: HttpRequest) -> HttpResponse:
+        """The search is posted here, so that what is typed is read before it becomes
+        part of an address, which ends up in logs."""
+        access.require(request, *access.READERS)
+        query = request.POST.get("q", "").strip()
+        if holds_card_number(query):
+            return self._refuse_search(request)
+        kept = [(key, str(one)) for key, one in request.GET.items() if key != "p"]
+        if query:
+            kept.append(("q", query))
+        address = self.address("changelist")
+        return HttpResponseRedirect(f"{address}?{urlencode(kept)}" if kept else address)
+
+    def _refuse_search(self, request: HttpRequest) -> HttpResponse:
+        text = _(
+            "That looks like a card number. It was not searched for: search by the last"
+            " four digits."
+        )
+        messages.error(request, text)
+        return HttpResponseRedirect(self.address("changelist"))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[PaymentOrder], search_term: str
+    ) -> tuple[QuerySet[PaymentOrder], bool]:
+        text = search_term.strip()
+        return (listing.search(queryset, text) if text else queryset), False
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """The filtered list as CSV, all of it."""
+        access.require(request, *access.READERS)
+        if holds_card_number(request.GET.get("q", "")):
+            return self._refuse_search(request)
+        log.info("export by user %s", request.user.pk)
+        changelist = self.get_changelist_instance(request)
+        rows = export.order_rows(changelist.get_queryset(request))
+        return export.as_csv(rows, "payments")
+
+    # -- columns -----------------------------------------------------------------------
+
+    @admin.display(description=_("created"))
+    def when(self, order: PaymentOrder) -> str:
+        moment = timezone.localtime(order.created_at)
+        return _unbroken(formats.date_format(moment, "SHORT_DATETIME_FORMAT"))
 
     @admin.display(description=_("amount"))
     def money(self, order: PaymentOrder) -> str:
-        return f"{order.total} {order.currency}"
+        return _unbroken(mails.amount_in_words(order))
+
+    @admin.display(description=_("state"))
+    def badge(self, order: PaymentOrder) -> str:
+        doubt = " ⚠" if order.unsettled_since else ""
+        return format_html(
+            '<span class="nexi-badge nexi-is-{}">{}{}</span>',
+            order.state,
+            order.get_state_display(),
+            doubt,
+        )
+
+    @admin.display(description=_("card"))
+    def card(self, order: PaymentOrder) -> str:
+        if not order.card_last4:
+            return "–"
+        return f"{order.card_brand} ••••\u00a0{order.card_last4}".strip()
+
+    @admin.display(description=_("customer"))
+    def customer(self, order: PaymentOrder) -> str:
+        return order.customer_name or order.customer_email or "–"
+
+    @admin.display(description=_("refunded"))
+    def back(self, order: PaymentOrder) -> str:
+        if not order.refunded_amount:
+            return "–"
+        return _unbroken(mails.amount_in_words(order, order.refunded_amount))
+
+
+@functools.cache
+def _is_stock(template: str) -> bool:
+    """Whether this is Django's own template and not one of a theme."""
+    origin = getattr(get_template(template), "origin", None)
+    return "contrib/admin" in str(getattr(origin, "name", ""))
+
+
+def _unbroken(text: str) -> str:
+    """On one line of a narrow column."""
+    return text.replace(" ", "\u00a0")

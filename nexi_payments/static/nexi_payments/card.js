@@ -43,10 +43,26 @@
     button.textContent = button.dataset.busy;
     form.setAttribute("aria-busy", "true");
   });
-  // no-store does not keep a page out of the back-forward memory: empty it ourselves
-  window.addEventListener("pagehide", function () {
+  function empty() {
     form.reset();
     [number, expiry, form.elements.security_code].forEach(function (input) { input.value = ""; });
+  }
+  // nobody is typing any more: what was entered does not stay on the screen
+  var minutes = Number(form.dataset.minutes || 10);
+  var note = document.querySelector("[data-idle]");
+  var timer = null;
+  function wait() {
+    window.clearTimeout(timer);
+    timer = window.setTimeout(function () {
+      if (form.getAttribute("aria-busy") || !(number.value || form.elements.security_code.value)) return;
+      empty();
+      if (note) note.hidden = false;
+    }, minutes * 60000);
+  }
+  form.addEventListener("input", function () { if (note) note.hidden = true; wait(); });
+  // no-store does not keep a page out of the back-forward memory: empty it ourselves
+  window.addEventListener("pagehide", function () {
+    empty();
     button.disabled = false;
     button.textContent = label;
     form.removeAttribute("aria-busy");

@@ -6,7 +6,6 @@ POST arrives without them, and a session begun there would log the shopper out.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -16,7 +15,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import SuspiciousOperation
 from django.db import transaction
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseRedirect,
@@ -32,14 +30,23 @@ from django.views.decorators.http import require_http_methods, require_safe
 from nexi_payments import conf, flows, forms, money, states, wording
 from nexi_payments.card import Card
 from nexi_payments.exceptions import (
+    CardBlocked,
     OrderBusy,
     OrderNotPayable,
     OutcomeNotRecorded,
     ReferenceInUse,
     TerminalUnavailable,
+    TooManyAttempts,
 )
 from nexi_payments.models import PaymentOrder
-from nexi_payments.pages import NO_REFERRER, ORIGIN_ONLY, guarded, page, sealed
+from nexi_payments.pages import (
+    NO_REFERRER,
+    ORIGIN_ONLY,
+    address_of,
+    guarded,
+    page,
+    sealed,
+)
 
 log = logging.getLogger("nexi_payments.views")
 
@@ -58,7 +65,7 @@ def _order(request: HttpRequest, public_id: str) -> PaymentOrder | None:
     return order if user is not None and user.pk == order.user_id else None
 
 
-def _context(order: PaymentOrder | None, **more: Any) -> dict[str, Any]:
+def context_of(order: PaymentOrder | None, **more: Any) -> dict[str, Any]:
     """What every template gets: documented in docs/templates.md."""
     if order is None:
         return {"order": None, "message": wording.UNKNOWN, **more}
@@ -77,11 +84,11 @@ def _context(order: PaymentOrder | None, **more: Any) -> dict[str, Any]:
     }
 
 
-def _see_result(order: PaymentOrder) -> HttpResponse:
-    return _see(reverse("nexi_payments:result", args=[order.public_id]))
+def see_result(order: PaymentOrder) -> HttpResponse:
+    return see(reverse("nexi_payments:result", args=[order.public_id]))
 
 
-def _see(url: str) -> HttpResponse:
+def see(url: str) -> HttpResponse:
     """303: the browser asks with GET, whatever it has just posted."""
     response = HttpResponseRedirect(url)
     response.status_code = 303
@@ -89,20 +96,12 @@ def _see(url: str) -> HttpResponse:
 
 
 def _neutral(request: HttpRequest) -> HttpResponse:
-    return page(request, "result.html", _context(None), status=404)
+    return page(request, "result.html", context_of(None), status=404)
 
 
 def _site(request: HttpRequest) -> str:
     host = request.META.get("HTTP_HOST", "")
     return conf.site_address(host, secure=request.is_secure())
-
-
-def _actor(request: HttpRequest) -> flows.Actor:
-    try:
-        address = str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")))
-    except ValueError:
-        address = None
-    return flows.Actor(address=address)
 
 
 @login_not_required
@@ -117,7 +116,7 @@ def pay(request: HttpRequest, public_id: str) -> HttpResponse:
         return _neutral(request)
     if not order.takes_card:
         forms.scrub(request)
-        return _see_result(order)
+        return see_result(order)
     if request.method != "POST":
         return _card_page(request, order, forms.CardForm(initial=_initial(order)))
     form = forms.read_card(request)
@@ -135,21 +134,29 @@ def _start(
             card,
             cardholder=form.cleaned_data["cardholder_name"],
             site=_site(request),
-            actor=_actor(request),
+            actor=flows.Actor(address=address_of(request)),
         )
     except (OrderBusy, OrderNotPayable, ReferenceInUse) as error:
-        return _see_result(error.order)
+        return see_result(error.order)
     except OutcomeNotRecorded:
-        return _see_result(order)
+        return see_result(order)
     except TerminalUnavailable:
         notice = wording.UNAVAILABLE
         return _card_page(request, order, form, notice=notice, status=503)
+    except TooManyAttempts as error:
+        notice = wording.TOO_MANY
+        answer = _card_page(request, order, form, notice=notice, status=429)
+        answer.headers["Retry-After"] = str(int(error.seconds))
+        return answer
+    except CardBlocked:
+        # worded as any decline: nobody learns here why
+        return _card_page(request, order, form, notice=wording.DECLINED)
     if step.redirect is None:
-        return _see_result(step.order)
+        return see_result(step.order)
     return page(
         request,
         "redirect.html",
-        _context(step.order, redirect=step.redirect),
+        context_of(step.order, redirect=step.redirect),
         # any https host: Chromium blocks when the gateway sends the browser on to the
         # issuer and the issuer's host is not listed, and nobody knows that in advance
         form_action=f"https: {_origin(step.redirect.action)}",
@@ -176,7 +183,7 @@ def _card_page(
 ) -> HttpResponse:
     if notice is None and order.state != states.INIT:
         notice = wording.message(order)
-    context = _context(order, form=form, notice=notice)
+    context = context_of(order, form=form, notice=notice)
     return page(request, "pay.html", context, status=status)
 
 
@@ -198,7 +205,7 @@ def return_from_issuer(
     if request.method != "POST":
         pares = request.GET.get("PaRes", "")
         if not pares or len(pares) > _LONGEST_PARES:
-            return _see(result)
+            return see(result)
         fields = {"PaRes": pares, "paymentId": request.GET.get("paymentId", "")}
         return page(request, "repost.html", {"fields": fields, "action": request.path})
     order = PaymentOrder.objects.filter(public_id=public_id).first()
@@ -211,7 +218,7 @@ def return_from_issuer(
                 pares=posted[0],
                 payment_id=posted[1],
                 site=_site(request),
-                actor=_actor(request),
+                actor=flows.Actor(address=address_of(request)),
             )
         except Exception:
             # what was claimed is on disk and reconciliation finds its end; an error
@@ -221,7 +228,7 @@ def return_from_issuer(
         # after a cross-site POST such a cookie does not even come along to the
         # redirect's target; it does after a page of our own has moved on
         return page(request, "landing.html", {"next": result}, referrer=NO_REFERRER)
-    return _see(result)
+    return see(result)
 
 
 def _posted(request: HttpRequest) -> tuple[str, str] | None:
@@ -243,9 +250,9 @@ def result(request: HttpRequest, public_id: str) -> HttpResponse:
     if order is None:
         return _neutral(request)
     if order.state in states.SUCCESSFUL and order.success_url:
-        return _see(_with_payment(order.success_url, order))
+        return see(_with_payment(order.success_url, order))
     template = "result.html" if order.is_final else "pending.html"
-    return page(request, template, _context(order))
+    return page(request, template, context_of(order))
 
 
 def _with_payment(url: str, order: PaymentOrder) -> str:
@@ -277,22 +284,3 @@ def status(request: HttpRequest, public_id: str) -> HttpResponse:
             }
         )
     )
-
-
-@csrf_exempt
-@login_not_required
-@guarded
-def simulator(request: HttpRequest, path: str) -> HttpResponse:
-    """The simulator's issuer page and API; 404 with a real gateway."""
-    if not any(terminal.simulated for terminal in conf.current().terminals.values()):
-        raise Http404
-    host = request.META.get("HTTP_HOST", "")
-    origin = f"{'https' if request.is_secure() else 'http'}://{host}"
-    reply = conf.simulator().handle(
-        request.method or "GET",
-        origin + request.get_full_path(),
-        request.headers,
-        request.body,
-    )
-    answer = HttpResponse(reply.body, status=reply.status, headers=dict(reply.headers))
-    return answer
