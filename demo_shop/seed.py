@@ -6,14 +6,24 @@ from decimal import Decimal
 from typing import Final
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 
 from demo_shop.models import Product
 
 #: user, password, what for; shown on the pages and by ``manage.py demo``
 LOGINS: Final = (
     ("shopper", "shopper", "buys"),
-    ("admin", "admin", "sees everything in /admin/"),
+    ("admin", "admin", "sees and does everything in /admin/"),
+    ("clerk", "clerk", "takes phone orders in /admin/"),
+    ("refunds", "refunds", "looks after payments in /admin/"),
+    ("staff", "staff", "may nothing with payments"),
 )
+#: what the logins into /admin/ may do, by the names of the permissions
+_MAY: Final = {
+    "clerk": ("take_moto",),
+    "refunds": ("refund_payment",),
+    "staff": (),
+}
 
 _PRODUCTS: Final = (
     ("Espresso cup", "Tazzina da caffè", "☕", "12.50"),
@@ -40,4 +50,10 @@ def seed() -> None:
             email=f"{name}@shop.example",
             first_name="Giulia" if name == "shopper" else "",
             last_name="Bianchi" if name == "shopper" else "",
+            **({"is_staff": True} if name in _MAY else {}),
         )
+    for name, permissions in _MAY.items():
+        allowed = Permission.objects.filter(
+            content_type__app_label="nexi_payments", codename__in=permissions
+        )
+        users.get(username=name).user_permissions.set(allowed)

@@ -1,7 +1,9 @@
 """The demo project. All that varies comes from the environment, and only here."""
 
+from decimal import Decimal
 from pathlib import Path
 
+import django
 import environ
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -84,7 +86,11 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+_MAIL = "django.core.mail.backends.console.EmailBackend"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": _MAIL}}
+else:
+    EMAIL_BACKEND = _MAIL
 
 
 def _seconds(name: str) -> float | None:
@@ -111,6 +117,13 @@ NEXI_PAYMENTS = _given(
     TERMINALS={
         "default": _default_terminal,
         "two_steps": {**_default_terminal, "FLOW": "2steps"},
+        "moto": {
+            **_default_terminal,
+            **_given(API_KEY=env.str("NEXI_MOTO_API_KEY", default=None)),
+            "MOTO": True,
+            "MAX_AMOUNT": Decimal("5000"),
+            "LINK_TERMINAL": "default",
+        },
     },
     PUBLIC_URL=env.str("NEXI_PUBLIC_URL", default=None),
     HOLD_KEYS=env.list("NEXI_HOLD_KEYS", default=None),
@@ -122,6 +135,7 @@ NEXI_PAYMENTS = _given(
     SETTLE_AFTER=_seconds("NEXI_SETTLE_AFTER"),
     WATCH_FOR=_seconds("NEXI_WATCH_FOR"),
     EXPIRE_AFTER=_seconds("NEXI_EXPIRE_AFTER"),
+    RATE_LIMITS=env.str("NEXI_RATE_LIMITS", default=None),
     SIMULATOR_STATE=env.str(
         "NEXI_SIMULATOR_STATE", default=str(BASE_DIR / "simulator.sqlite3")
     ),
