@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 
 from nexi_payments import conf
 from nexi_payments.conf import links
-from nexi_payments.flows import comeback
+from nexi_payments.flows import inquiry, sweep
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
 from tests.shopper import Shopper, new_order
@@ -28,7 +28,9 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     monkeypatch.setattr(links, "simulator", lambda: fresh)
     monkeypatch.setattr(conf, "simulator", lambda: fresh)
     # the two looks after a doubtful answer, without the wait before them
-    monkeypatch.setattr(comeback, "_LOOK_AT", (0.0, 0.0))
+    monkeypatch.setattr(inquiry, "LOOK_AT", (0.0, 0.0))
+    # no sweep of GET /orders among the calls that a test counts (test_sweep has it)
+    monkeypatch.setattr(sweep, "sweep", lambda: 0)
     yield fresh
     fresh.reset()
 
@@ -51,3 +53,7 @@ def nexi(settings: Any) -> Any:
         settings.NEXI_PAYMENTS = {**settings.NEXI_PAYMENTS, **keys}
 
     return change
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--examples", help="how many histories the property tests try")

@@ -61,3 +61,14 @@ def operation(order: PaymentOrder, result: str, **more: Any) -> dict[str, Any]:
         "operationCurrency": "EUR",
         **more,
     }
+
+
+def sums(order: PaymentOrder) -> tuple[str, int, int, int, int]:
+    order.refresh_from_db()
+    return (
+        order.state,
+        order.captured_amount,
+        order.capturing_amount,
+        order.refunded_amount,
+        order.refunding_amount,
+    )

@@ -1,5 +1,8 @@
 """A small host project. ``DATABASE_URL`` moves the suite to another database."""
 
+from decimal import Decimal
+
+import django
 import environ
 
 env = environ.Env()
@@ -57,12 +60,20 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # a file, not memory: threads must have connections of their own
         "TEST": {"NAME": env("SQLITE_TEST_FILE", default="test.sqlite3")},
     }
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 NEXI_PAYMENTS = {
     "TERMINALS": {
         "default": {"ENVIRONMENT": "simulator"},
         "two": {"ENVIRONMENT": "simulator", "FLOW": "2steps"},
         "manual": {"ENVIRONMENT": "simulator", "CAPTURE": "manual"},
+        "moto": {
+            "ENVIRONMENT": "simulator",
+            "MOTO": True,
+            "MAX_AMOUNT": Decimal("1000"),
+        },
     },
+    "RATE_LIMITS": "off",  # tests/test_limits.py has them on
     "PUBLIC_URL": "http://127.0.0.1:8000",
     "HOLD_KEYS": ["dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="],
 }

@@ -23,7 +23,7 @@ def test_the_list_and_a_page(shopper: Shopper, admin: Client) -> None:
     order = shopper.pay(new_order(reference="R-1"))
     listed = admin.get("/admin/nexi_payments/paymentorder/").content.decode()
     assert order.order_id in listed
-    assert "12.50 EUR" in listed
+    assert "12.50\u00a0EUR" in listed
     url = f"/admin/nexi_payments/paymentorder/{order.pk}/change/"
     page = admin.get(url).content.decode()
     assert "4549" in page

@@ -265,6 +265,7 @@ def test_checks_before_going_live(settings: Any) -> None:
     }
     use(settings, {"API_KEY": "k"}, PUBLIC_URL="https://shop.example", HOLD_KEYS=[KEY])
     assert "nexi_payments.W010" in ids(include_deployment_checks=True)
+    assert "nexi_payments.W013" not in ids(include_deployment_checks=True)
     settings.NEXI_PAYMENTS = {}
     assert ids(include_deployment_checks=True) == {"nexi_payments.E001"}
 

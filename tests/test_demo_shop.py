@@ -22,7 +22,7 @@ from django.contrib.auth.models import User
 from demo_shop.models import *
 from nexi_payments import conf, flows
 from nexi_payments.models import *
-assert Product.objects.count() == 4 and User.objects.count() == 2
+assert Product.objects.count() == 4 and User.objects.count() == 5
 c = Client(HTTP_HOST="127.0.0.1")
 assert c.login(username="shopper", password="shopper")
 assert c.get("/checkout/").status_code == 302          # an empty basket

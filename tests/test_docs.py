@@ -47,10 +47,15 @@ def test_every_public_name_of_flows_is_there() -> None:
         "Counts",
         "RedirectForm",
         "Step",
+        "capture",
         "create_order",
+        "pay_moto",
         "reconcile",
+        "refund",
+        "resolve",
         "resume_payment",
         "start_payment",
+        "void",
     ]
     assert all(hasattr(flows, name) for name in flows.__all__)
 
@@ -77,3 +82,18 @@ def test_no_file_is_too_long() -> None:
         and (lines := len(path.read_text().splitlines())) > 300
     }
     assert long == {}
+
+
+def test_every_kind_of_break_is_explained() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    explained = set(re.findall(r"^\| `([a-z0-9_]+)` \|", page, re.MULTILINE))
+    code = "".join(
+        path.read_text() for path in (ROOT / "nexi_payments" / "flows").glob("*.py")
+    )
+    kinds = set(re.findall(r'disagreement=\(\s*"([a-z0-9_]+)"', code))
+    kinds |= set(re.findall(r'breaks\.record\(\s*\w+,\s*"([a-z0-9_]+)"', code))
+    kinds |= set(re.findall(r'disagreement = \("([a-z0-9_]+)"', code))
+    reasons = set(re.findall(r"_review\([^)]*?Reason\.([A-Z_]+)", code))
+    kinds |= {getattr(states.Reason, name) for name in reasons}
+    assert len(kinds) >= 12
+    assert kinds <= explained

@@ -119,7 +119,7 @@ def test_the_command_prints_what_it_did(
         call_command("nexi_reconcile")
     assert capsys.readouterr().out == (
         "looked=1 paid=1 authorized=0 failed=0 review=0 unanswered=0 delivered=0"
-        " purged=0 mended=0\n"
+        " purged=0 mended=0 unknown=0\n"
     )
 
 

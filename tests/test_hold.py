@@ -146,7 +146,7 @@ def test_purge(order: PaymentOrder, card: Card, capsys: Any) -> None:
     assert Hold.objects.count() == 2
     Hold.objects.filter(order=order).update(expires_at=timezone.now())
     call_command("nexi_purge")
-    assert capsys.readouterr().out == "purged=0\npurged=1\n"
+    assert capsys.readouterr().out == "purged=0 erased=0\npurged=1 erased=0\n"
     assert Hold.objects.count() == 1
 
 

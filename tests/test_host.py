@@ -13,6 +13,7 @@ from django.test import Client
 from nexi_payments import states
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
+from tests.clerk import BASE, PERMISSIONS, Clerk
 from tests.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,6 +39,42 @@ def test_atomic_requests(
     order = shopper.pay(new_order(), ending)
     assert order.state in (states.PAID, states.FAILED, states.PAYING)
     assert len(open_while_calling) >= 3
+    assert not any(open_while_calling)
+
+
+def test_staff_under_atomic_requests(
+    atomic_requests: None, shopper: Shopper, gateway: Simulator
+) -> None:
+    open_while_calling: list[bool] = []
+    handle = gateway.handle
+
+    def watching(*args: Any) -> Any:
+        open_while_calling.append(connection.in_atomic_block)
+        return handle(*args)
+
+    clerk = Clerk(*PERMISSIONS)
+    held = shopper.pay(new_order(terminal="manual"))
+    gateway.handle = watching  # type: ignore[method-assign]
+    order = clerk.take("frictionless")
+    sure = {"amount": "2.00", "seen": "12.50", "confirmed": "1"}
+    for path in (
+        f"{BASE}{order.pk}/refund/",
+        f"{BASE}{held.pk}/capture/",
+        f"{BASE}{order.pk}/ask/",
+    ):
+        assert clerk.post(path, **sure).status_code == 302
+    order.refresh_from_db()
+    held.refresh_from_db()
+    assert (order.refunded_amount, held.captured_amount) == (200, 200)
+    other = shopper.pay(new_order(terminal="manual"))
+    sure["amount"] = "12.50"
+    assert clerk.post(f"{BASE}{other.pk}/void/", **sure).status_code == 302
+    other.refresh_from_db()
+    assert other.state == states.VOIDED
+    review = {"state": "failed", "reason": "seen"}
+    PaymentOrder.objects.filter(pk=other.pk).update(state=states.REVIEW)
+    assert clerk.post(f"{BASE}{other.pk}/resolve/", **review).status_code == 302
+    assert len(open_while_calling) >= 8
     assert not any(open_while_calling)
 
 

@@ -12,7 +12,7 @@ from django.db import connection
 from nexi_payments import flows, states
 from nexi_payments.card import Card
 from nexi_payments.exceptions import OrderBusy, OrderNotPayable, ReferenceInUse
-from nexi_payments.flows import comeback, orders
+from nexi_payments.flows import comeback, inquiry, orders
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Reply, Simulator
 from nexi_payments.states import Reason
@@ -224,7 +224,7 @@ def test_no_second_validation_without_time(
 def test_looks_stop_when_the_time_is_over(
     shopper: Shopper, gateway: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comeback, "_LOOK_AT", (1000.0,))
+    monkeypatch.setattr(inquiry, "LOOK_AT", (1000.0,))
     shopper.pay(new_order(), "garbage")
     assert gateway.counts["GET /orders/{id}"] == 0
 
@@ -240,10 +240,10 @@ def test_reconciled_while_validation_was_out(
     def slow(method: str, url: str, headers: Any, body: bytes) -> Reply:
         reply = handle(method, url, headers, body)
         if url.endswith("/validation"):
-            from nexi_payments.flows import inquiry
+            from nexi_payments.flows import consequences
 
             row = PaymentOrder.objects.get()
-            assert inquiry.fail_unfinished(row, Reason.ABANDONED)
+            assert consequences.fail_unfinished(row, Reason.ABANDONED)
         return reply
 
     gateway.handle = slow  # type: ignore[method-assign]
@@ -275,13 +275,3 @@ def test_an_outcome_that_was_not_stored_shows_the_result(
     monkeypatch.setattr(flows, "start_payment", lost)
     response = shopper.enter(order)
     assert response["Location"] == f"/payments/result/{order.public_id}/"
-
-
-def test_ten_reconcilers_at_once_look_once(
-    shopper: Shopper, gateway: Simulator
-) -> None:
-    order = shopper.pay(new_order(), "garbage")
-    calls = gateway.counts["GET /orders/{id}"]
-    PaymentOrder.objects.update(due_at=order.created_at)
-    together(10, flows.reconcile)
-    assert gateway.counts["GET /orders/{id}"] == calls + 1

@@ -128,3 +128,28 @@ def picture(request: pytest.FixtureRequest) -> Any:
             page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
 
     return take
+
+
+@pytest.fixture
+def desk(chromium: Any, demo: str) -> Iterator[Any]:
+    """``desk(login, language="en", **options)`` → a page, logged in to the admin."""
+    contexts = []
+
+    def log_in(login: str, language: str = "en", **options: Any) -> Any:
+        locale = {"en": "en-GB", "it": "it-IT"}[language]
+        context = chromium.new_context(base_url=demo, locale=locale, **options)
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints = []
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.goto("/admin/login/?next=/admin/")
+        page.fill("[name=username]", login)
+        page.fill("[name=password]", login)
+        page.click("[type=submit]")
+        page.wait_for_url("**/admin/")
+        return page
+
+    yield log_in
+    for context in contexts:
+        context.close()

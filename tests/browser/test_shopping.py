@@ -217,6 +217,6 @@ def test_the_card_page_fits_and_shows_errors(
     page.wait_for_selector(".nexi-error")
     assert page.evaluate(wide)
     assert page.input_value("[name=card_number]") == ""
-    page.wait_for_function("document.activeElement.id === 'errors'")
+    page.wait_for_selector("#errors:focus")
     picture(page, f"errors-{width}-{scheme}")
     context.close()

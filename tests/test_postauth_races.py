@@ -1,0 +1,138 @@
+"""Two people at once: never more given back, or captured, than there is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from nexi_payments import flows, states
+from nexi_payments.exceptions import AmountChanged, MoreThanLeft, OrderBusy, WrongState
+from nexi_payments.models import PaymentOrder
+from nexi_payments.simulator import Simulator
+from tests.clerk import BASE, Clerk, hidden
+from tests.shopper import Shopper, new_order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+REFUSALS = (AmountChanged, MoreThanLeft, OrderBusy, WrongState)
+
+
+def together(count: int, deed: Callable[[int], Any]) -> list[Any]:
+    """What each of ``count`` threads got: a value, or the error's class."""
+    gate = threading.Barrier(count)
+    results: list[Any] = []
+
+    def run(place: int) -> None:
+        gate.wait()
+        try:
+            results.append(deed(place))
+        except Exception as error:
+            results.append(type(error))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def fresh(order: PaymentOrder) -> PaymentOrder:
+    return PaymentOrder.objects.get(pk=order.pk)
+
+
+def test_twelve_refunds_of_all(shopper: Shopper, gateway: Simulator) -> None:
+    order = shopper.pay(new_order())
+    got = together(12, lambda n: flows.refund(fresh(order)))
+    assert sum(1 for one in got if one in REFUSALS) == 11, got
+    assert gateway.charge_of(order.order_id).refunded == 1250
+    assert gateway.count("POST /operations/{id}/refunds") == 1
+    assert fresh(order).state == states.REFUNDED
+
+
+def test_twelve_refunds_in_part(shopper: Shopper, gateway: Simulator) -> None:
+    order = shopper.pay(new_order())
+    got = together(12, lambda n: flows.refund(fresh(order), Decimal("4.00")))
+    done = [one for one in got if one not in REFUSALS]
+    assert 1 <= len(done) <= 3, got
+    row = fresh(order)
+    assert row.refunded_amount == 400 * len(done)
+    assert gateway.charge_of(order.order_id).refunded == 400 * len(done)
+
+
+def test_refunds_that_wait_for_nexi(shopper: Shopper, gateway: Simulator) -> None:
+    order = shopper.pay(new_order(), "refund_pending")
+    for _ in range(4):
+        together(6, lambda n: flows.refund(fresh(order), Decimal("5.00")))
+    row = fresh(order)
+    assert (row.refunded_amount, row.refunding_amount) == (0, 1000)
+    gateway.advance(60)
+    flows.reconcile(row)
+    assert gateway.charge_of(order.order_id).refunded == 1000
+    assert fresh(order).refunded_amount == 1000
+
+
+def test_captures_and_a_void(shopper: Shopper, gateway: Simulator) -> None:
+    order = shopper.pay(new_order(terminal="manual"))
+    deeds = [
+        lambda: flows.capture(fresh(order), Decimal("12.50")),
+        lambda: flows.void(fresh(order)),
+        lambda: flows.capture(fresh(order), Decimal("0.01")),
+    ]
+    together(9, lambda n: deeds[n % 3]())
+    charge = gateway.charge_of(order.order_id)
+    row = fresh(order)
+    assert (row.state == states.VOIDED) == charge.voided
+    if not charge.voided:
+        assert row.captured_amount == charge.captured <= 1250
+    assert charge.refunded in (0, 1250)
+
+
+def test_two_browsers_confirm_at_once(shopper: Shopper, gateway: Simulator) -> None:
+    order = shopper.pay(new_order())
+    clerks = [Clerk("refund_payment", name=f"clerk{n}") for n in range(4)]
+    url = f"{BASE}{order.pk}/refund/"
+    forms = [
+        hidden(clerk.post(url, amount="8.00", seen="12.50").content.decode())
+        for clerk in clerks
+    ]
+    got = together(4, lambda n: clerks[n].post(url, **forms[n]).status_code)
+    assert got == [302] * 4
+    assert gateway.charge_of(order.order_id).refunded == 800
+    assert fresh(order).refunded_amount == 800
+    assert order.operations.filter(kind=states.REFUND).count() == 1
+
+
+def test_one_form_confirmed_four_times_at_once(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = shopper.pay(new_order())
+    clerks = [Clerk("refund_payment", name=f"clerk{n}") for n in range(4)]
+    url = f"{BASE}{order.pk}/refund/"
+    answer = clerks[0].post(url, amount="3.00", seen="12.50")
+    form = hidden(answer.content.decode())
+    together(4, lambda n: clerks[n].post(url, **form).status_code)
+    assert gateway.charge_of(order.order_id).refunded == 300
+    assert order.operations.filter(kind=states.REFUND).count() == 1
+
+
+def test_many_looks_take_a_foreign_refund_over_once(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    from nexi_payments import conf
+    from nexi_payments.gateway.payloads import Part
+
+    order = shopper.pay(new_order())
+    client = conf.client(conf.current().terminal(order.terminal))
+    part = Part(300, "EUR", "elsewhere")
+    client.refund(order.gateway_operation_id, part, conf.trace())
+    together(8, lambda n: flows.reconcile(fresh(order)))
+    assert fresh(order).refunded_amount == 300
+    assert order.operations.filter(kind=states.REFUND).count() == 1
