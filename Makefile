@@ -8,7 +8,7 @@ PORT ?= 8000
 POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format types arch browser test-postgres messages clean
+.PHONY: help demo test check lint format types arch browser test-postgres mutants bench messages clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,12 @@ browser: $(VENV)/dev ## The tests that drive a real Chromium
 
 test-postgres: $(VENV)/run ## The tests on PostgreSQL (POSTGRES_URL=…)
 	@DATABASE_URL=$(POSTGRES_URL) $(BIN)/python -m pytest $(ARGS)
+
+mutants: $(VENV)/run ## Put known defects into a copy: the tests must notice each
+	@$(BIN)/python .ci/mutants.py
+
+bench: $(VENV)/run ## The admin's pages on a million rows (DATABASE_URL=…)
+	@$(BIN)/python benchmarks/admin_pages.py $(ARGS)
 
 messages: $(VENV)/run ## Collect and compile the translations (needs gettext)
 	@$(BIN)/python manage.py makemessages -l it --no-location --no-obsolete --ignore=$(VENV) --ignore=tests

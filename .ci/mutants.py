@@ -1,0 +1,199 @@
+"""Puts known defects into a copy of the code, one at a time: the tests must notice each.
+
+    python .ci/mutants.py [NAME …]
+
+The table is the list of ways in which payment software has gone wrong before.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOWS = "nexi_payments/flows/"
+
+#: name → (file, what it says, what the defect says instead, the tests that must fail)
+MUTANTS: dict[str, tuple[str, str, str, str]] = {
+    "check then save": (
+        FLOWS + "moves.py",
+        "if rows.update(**changes):",
+        "if order.state == candidate and (PaymentOrder.objects.filter(pk=order.pk)"
+        ".update(**changes)):",
+        "tests/test_ledger.py tests/test_races.py tests/test_returns.py"
+        " tests/test_orders.py tests/test_states.py",
+    ),
+    "no unique live order": (
+        FLOWS + "orders.py",
+        "    order.live_reference = order.live_key\n",
+        "    order.live_reference = order.order_id\n",
+        "tests/test_orders.py tests/test_races.py",
+    ),
+    "outcome saved only after the call": (
+        FLOWS + "moto.py",
+        "        states.PAYING,\n",
+        "        None,\n",
+        "tests/test_moto.py",
+    ),
+    "a charge is sent twice": (
+        FLOWS + "moto.py",
+        "        return client.moto(\n            purchase,",
+        "        client.moto(purchase, card, IMPLICIT, conf.trace(deadline))\n"
+        "        return client.moto(\n            purchase,",
+        "tests/test_moto.py",
+    ),
+    "time-out means failed": (
+        FLOWS + "verdicts.py",
+        "    return Settlement(states.IN_DOUBT, operation=_facts(error))\n\n\n"
+        "# -- captures",
+        "    return Settlement(states.DECLINED, states.FAILED, Reason.UNCONFIRMED,"
+        " operation=_facts(error))\n\n\n# -- captures",
+        "tests/test_matrix.py tests/test_moto.py",
+    ),
+    "given up after one look": (
+        FLOWS + "schedule.py",
+        "ENOUGH_LOOKS = 3",
+        "ENOUGH_LOOKS = 1",
+        "tests/test_reconcile.py tests/test_moto.py tests/test_confirmations.py",
+    ),
+    "given up before its time": (
+        FLOWS + "consequences.py",
+        "    patient = settled is not None and now >= settled\n",
+        "    patient = True\n",
+        "tests/test_reconcile.py tests/test_moto.py",
+    ),
+    "amount not compared": (
+        "nexi_payments/gateway/client.py",
+        "    different = answer.amount is not None and answer.amount != purchase.amount\n",
+        "    different = False\n",
+        "tests/test_hostile.py tests/test_matrix.py",
+    ),
+    "978 refused": (
+        "nexi_payments/money.py",
+        "        return _BY_NUMBER.get(int(word), word)\n",
+        "        return word\n",
+        "tests/test_money.py tests/test_checkout.py",
+    ),
+    "paid on return": (
+        FLOWS + "comeback.py",
+        "        if not pares:\n            attempt.give_up()\n        elif",
+        "        if",
+        "tests/test_returns.py tests/test_checkout.py tests/test_odd_returns.py",
+    ),
+    "views inside a transaction": (
+        "nexi_payments/views/payment.py",
+        "@transaction.non_atomic_requests\n",
+        "",
+        "tests/test_host.py",
+    ),
+    "card number in the session": (
+        "nexi_payments/views/payment.py",
+        "    form = forms.read_card(request)\n",
+        "    request.session['card'] = request.POST.get('card_number')\n"
+        "    form = forms.read_card(request)\n",
+        "tests/test_canary.py",
+    ),
+    "a late answer overwrites": (
+        FLOWS + "ledger.py",
+        "    rows = Operation.objects.filter(pk=operation.pk, open_slot__isnull=False)\n",
+        "    rows = Operation.objects.filter(pk=operation.pk)\n",
+        "tests/test_ledger.py tests/test_races.py",
+    ),
+    "a refund is not reserved": (
+        FLOWS + "tally.py",
+        '        "refunding_amount": total(states.REFUND, states.RESERVING),\n',
+        '        "refunding_amount": 0,\n',
+        "tests/test_postauth.py tests/test_confirmations.py tests/test_postauth_races.py",
+    ),
+    "a refund is repeated with another key": (
+        FLOWS + "confirmations.py",
+        "row.idempotency_key)",
+        "row.correlation_id)",
+        "tests/test_postauth.py tests/test_confirmations.py",
+    ),
+    "accepted means done": (
+        FLOWS + "verdicts.py",
+        "        states.ACCEPTED,\n",
+        "        states.DONE,\n",
+        "tests/test_postauth.py tests/test_confirmations.py",
+    ),
+    "anybody at the desk": (
+        "nexi_payments/admin/desk.py",
+        "        access.require(request, access.MOTO)\n",
+        "",
+        "tests/test_permissions.py",
+    ),
+    "a stale refund form is taken": (
+        FLOWS + "postauth.py",
+        "    if seen is not None and seen != money.to_major(left, order.currency):\n",
+        "    if False:\n",
+        "tests/test_postauth.py tests/test_aftercare.py",
+    ),
+    "stolen is told": (
+        "nexi_payments/gateway/codes.py",
+        '    if code in {"115", "116",',
+        '    if code in {"208", "115", "116",',
+        "tests/test_desk.py tests/test_desk_endings.py",
+    ),
+    "a link lives for ever": (
+        "nexi_payments/models/order.py",
+        "        return self.pay_until is not None and self.pay_until <= timezone.now()\n",
+        "        return False\n",
+        "tests/test_link.py",
+    ),
+}
+
+
+def survives(name: str, folder: Path) -> bool:
+    """Whether the tests pass with the defect in."""
+    path, says, instead, tests = MUTANTS[name]
+    original = (ROOT / path).read_text()
+    if says not in original:
+        sys.exit(f"{name}: {path} does not say that any more")
+    (folder / path).write_text(original.replace(says, instead))
+    passed = passes(tests, folder)
+    (folder / path).write_text(original)
+    return passed
+
+
+def passes(tests: str, folder: Path) -> bool:
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, *sorted(set(tests.split()))],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode not in (0, 1):
+        sys.exit(f"the tests did not run\n{done.stdout}{done.stderr}")
+    return done.returncode == 0
+
+
+def main() -> None:
+    chosen = sys.argv[1:] or list(MUTANTS)
+    alive = []
+    with tempfile.TemporaryDirectory() as where:
+        folder = Path(where) / "copy"
+        shutil.copytree(
+            ROOT,
+            folder,
+            ignore=shutil.ignore_patterns(".venv", ".git", "*.sqlite3*", ".*_cache"),
+        )
+        if not passes(" ".join(MUTANTS[name][3] for name in chosen), folder):
+            sys.exit("the tests fail without any defect")
+        for name in chosen:
+            started = time.monotonic()
+            survived = survives(name, folder)
+            alive += [name] * survived
+            word = "SURVIVED" if survived else "noticed"
+            print(f"{word:9} {time.monotonic() - started:5.1f} s  {name}", flush=True)
+    print(f"{len(chosen) - len(alive)} of {len(chosen)} defects noticed")
+    sys.exit(bool(alive))
+
+
+if __name__ == "__main__":
+    main()
