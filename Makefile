@@ -8,7 +8,7 @@ PORT ?= 8000
 POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format types arch browser test-postgres mutants bench messages clean
+.PHONY: help demo test check lint format types arch browser test-postgres mutants histories bench messages clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,9 @@ test-postgres: $(VENV)/run ## The tests on PostgreSQL (POSTGRES_URL=…)
 
 mutants: $(VENV)/run ## Put known defects into a copy: the tests must notice each
 	@$(BIN)/python .ci/mutants.py
+
+histories: $(VENV)/run ## Random shops under faults and kill -9 (N=300 SEED=7 DB=url)
+	@$(BIN)/python -m tests.histories -n $(or $(N),300) $(if $(SEED),--seed $(SEED)) $(if $(DB),--db $(DB)) $(ARGS)
 
 bench: $(VENV)/run ## The admin's pages on a million rows (DATABASE_URL=…)
 	@$(BIN)/python benchmarks/admin_pages.py $(ARGS)

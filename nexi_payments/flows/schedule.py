@@ -67,6 +67,8 @@ def next_look(order: Situation, now: datetime, *, good: bool) -> datetime | None
     settled, end = settle_at(order), watch_end(order)
     if order.state == states.FAILED and (end is None or now >= end):
         return None
+    if order.state == states.REVIEW and _seen_enough(order, now):
+        return None
     over = settled is not None and now >= settled and order.state == states.PAYING
     if over and good and order.good_looks < ENOUGH_LOOKS and not order.pending_at_nexi:
         return now  # the time is over, only looks are lacking
@@ -76,6 +78,13 @@ def next_look(order: Situation, now: datetime, *, good: bool) -> datetime | None
     due = now + _wait(order)
     marks = (settled, end)
     return min([due, *(mark for mark in marks if mark and now < mark < due)])
+
+
+def _seen_enough(order: Situation, now: datetime) -> bool:
+    """A person decides a review. Until then, and after each thing that is done to it,
+    Nexi is asked for a while: what it shows of the money is written down."""
+    end = watch_end(order)
+    return order.looks >= len(_STEPS) + _FIRST_DAY and (end is None or now >= end)
 
 
 def _wait(order: Situation) -> timedelta:
@@ -111,7 +120,7 @@ def after_move(
             "due_at": due,
             "unsettled_since": since,
         }
-    if soon.state == states.AUTHORIZED:
+    if soon.state in (states.AUTHORIZED, states.REVIEW):
         due = next_look(soon, now, good=False)
         return {"due_at": due, "unsettled_since": since}
     if soon.state in states.FINAL:

@@ -141,6 +141,7 @@ def _row(terminal: Terminal, one: OrderResult) -> PaymentOrder | None:
         "created_at": now,
         "expires_at": now,
         "charging_since": now,
+        "due_at": now,  # the list tells no operations: they are asked for
     }
     try:
         with transaction.atomic():

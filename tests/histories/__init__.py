@@ -1,0 +1,1 @@
+"""Random shops under random faults, judged from the outside: ``make histories``."""

@@ -1,0 +1,318 @@
+"""``python -m tests.histories``: play, come to rest, judge, play all posts again.
+
+Prints the figures and every breach; exit 1 when there is one. ``--only`` plays single
+histories of a seed again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.histories import stage
+from tests.histories.people import Browser, Log
+
+
+def main() -> None:
+    options = _options()
+    folder = Path(tempfile.mkdtemp(prefix="histories-"))
+    database = _database(options.db, folder)
+    print(f"seed {options.seed}, {options.n} histories, {database}, {folder}")
+    dice = random.Random(options.seed)
+    env = stage.environment(folder, database, options.atomic)
+    with stage.gateway(options.seed, folder) as gateway:
+        port = stage.free_port()
+        env["NEXI_BASE_URL"] = f"{gateway}/api/phoenix-0.0/psp/api/v1"
+        env["NEXI_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
+        os.environ.update(env)
+        os.environ["LOG_LEVEL"] = "ERROR"  # of the judge, not of the shop
+        clerks = _set_up()
+        shop = stage.Shop(env, folder, port, dice)
+        shop.start()
+        try:
+            broken = _run(options, shop, gateway, clerks, folder)
+        finally:
+            shop.stop()
+    for line in sorted(broken)[:50]:
+        print("BROKEN", line)
+    print(f"{len(broken)} broken")
+    if not broken:
+        shutil.rmtree(folder)
+    sys.exit(bool(broken))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests.histories")
+    parser.add_argument("-n", type=int, default=300, help="how many histories")
+    parser.add_argument("--seed", default=str(random.SystemRandom().randrange(10**6)))
+    parser.add_argument("--db", default="sqlite", help="sqlite, or a database URL")
+    parser.add_argument("--atomic", action="store_true", help="ATOMIC_REQUESTS")
+    parser.add_argument("--at-once", type=int, default=24)
+    parser.add_argument(
+        "--kill-every", type=float, default=1.0, help="seconds; 0 never"
+    )
+    parser.add_argument("--only", help="the numbers of histories to play, 17,42")
+    return parser.parse_args()
+
+
+def _database(wanted: str, folder: Path) -> str:
+    """A fresh database: a file, or one beside that of the URL."""
+    if wanted == "sqlite":
+        return f"sqlite:///{folder / 'shop.sqlite3'}"
+    import environ
+
+    facts = environ.Env.db_url_config(wanted)
+    name = "nexi_histories"
+    if wanted.startswith("postgres"):
+        import psycopg
+
+        with psycopg.connect(wanted, autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            admin.execute(f"CREATE DATABASE {name}")
+    else:
+        import MySQLdb
+
+        admin = MySQLdb.connect(
+            host=facts["HOST"],
+            port=int(facts["PORT"] or 3306),
+            user=facts["USER"],
+            password=facts["PASSWORD"],
+        )
+        admin.query(f"DROP DATABASE IF EXISTS {name}")
+        admin.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        admin.close()
+    return wanted.rpartition("/")[0] + f"/{name}"
+
+
+def _set_up() -> list[dict[str, str]]:
+    """Tables, products, and the session cookies of two clerks."""
+    import django
+
+    django.setup()
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+    from django.contrib.auth import get_user_model
+    from django.contrib.sessions.backends.db import SessionStore
+    from django.core.management import call_command
+
+    from demo_shop.seed import seed
+
+    call_command("migrate", verbosity=0)
+    seed()
+    cookies = []
+    for name in ("one", "two"):
+        user = get_user_model().objects.create_superuser(name, "", name)
+        session = SessionStore()
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.create()
+        cookies.append({"sessionid": str(session.session_key)})
+    return cookies
+
+
+def _run(
+    options: argparse.Namespace,
+    shop: stage.Shop,
+    gateway: str,
+    clerks: list[dict[str, str]],
+    folder: Path,
+) -> list[str]:
+    from tests.histories import judge
+
+    log = Log()
+    started = time.monotonic()
+    idle = _Watch(options.db)
+    with shop.in_danger(options.kill_every or 1e9), idle:
+        broken = _play(options, shop.site, gateway, clerks, log)
+    played = time.monotonic() - started
+    broken += idle.found
+    broken += judge.open_holds()
+    requests.get(f"{gateway}/control/calm", timeout=30)
+    _come_to_rest()
+    rested = time.monotonic() - started - played
+    books = requests.get(f"{gateway}/control/books", timeout=60).json()
+    broken += judge.judge(books, log)
+    broken += _again(shop.site, gateway, log, books)
+    broken += judge.leaks(_left_behind(options.db, folder))
+    _report(shop, log, books, played, rested)
+    return broken
+
+
+def _play(
+    options: argparse.Namespace,
+    site: str,
+    gateway: str,
+    clerks: list[dict[str, str]],
+    log: Log,
+) -> list[str]:
+    from tests.histories.plays import History
+
+    numbers = range(1, options.n + 1)
+    if options.only:
+        numbers = [int(one) for one in options.only.split(",")]  # type: ignore[assignment]
+    broken: list[str] = []
+    with ThreadPoolExecutor(options.at_once) as pool:
+        plays = {
+            pool.submit(
+                History(
+                    number, options.seed, site, gateway, log, clerks, stage.SETTLE
+                ).play
+            ): number
+            for number in numbers
+        }
+        for done, play in enumerate(as_completed(plays), 1):
+            if error := play.exception():
+                broken.append(f"history {plays[play]} broke off: {error!r}")
+            if done % 500 == 0:
+                print(f"{done} played", flush=True)
+    return broken
+
+
+def _come_to_rest() -> None:
+    """Beside the running reconciler, until nothing is due; at most twice the watch."""
+    from django.db.models import Q
+    from django.utils import timezone
+
+    from nexi_payments import flows, states
+    from nexi_payments.models import Event, PaymentOrder
+
+    end = time.monotonic() + 2 * stage.WATCH + stage.LATEST
+    while time.monotonic() < end:
+        flows.reconcile()
+        soon = timezone.now() + timezone.timedelta(hours=1)
+        reviewed = Q(state=states.REVIEW, looks__gte=3)  # a person's turn
+        busy = PaymentOrder.objects.filter(
+            Q(due_at__lte=soon) | ~Q(state__in=states.FINAL)
+        ).exclude(reviewed)
+        if not busy.exists() and not Event.objects.filter(deliver_at__isnull=False):
+            return
+        time.sleep(1)
+
+
+def _again(site: str, gateway: str, log: Log, books: dict[str, Any]) -> list[str]:
+    """I13: all posts of returns, cards at the desk and confirmed deeds, once more."""
+    from nexi_payments.models import Operation, PaymentOrder
+
+    def picture() -> tuple[Any, Any]:
+        columns = ("order_id", "state", "captured_amount", "refunded_amount")
+        orders = PaymentOrder.objects.order_by("pk").values_list(*columns)
+        return list(orders), Operation.objects.count()
+
+    # a deed that was turned away ("somebody else is at it") was not done; sent again
+    # it may be, once
+    done = set(Operation.objects.values_list("nonce", flat=True))
+    posts = [
+        post
+        for post in log.posts
+        if "confirmed" not in post[2] or post[2]["nonce"] in done
+    ]
+    before = picture()
+    quiet = Log()
+    with ThreadPoolExecutor(8) as pool:
+        jobs = [
+            pool.submit(Browser(site, quiet, cookies).post, path, **fields)
+            for cookies, path, fields in posts
+        ]
+        for job in jobs:
+            job.result()
+    after = requests.get(f"{gateway}/control/books", timeout=60).json()
+    broken = [f"I13 {line}" for line in quiet.errors]
+    now = picture()
+    broken += [f"I13 sent again: {row}" for row in set(now[0]) - set(before[0])]
+    if now[1] != before[1]:
+        broken.append(f"I13 sent again: {now[1] - before[1]} operations more")
+    for order_id, charge in after["charges"].items():
+        if charge != books["charges"].get(order_id):
+            broken.append(f"I13 sent again: {order_id} is {charge}")
+    return broken
+
+
+class _Watch:
+    """I14 on PostgreSQL: no transaction stays open while the gateway is asked."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url if url.startswith("postgres") else ""
+        self.found: list[str] = []
+        self._stop = threading.Event()
+
+    def __enter__(self) -> None:
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    def __exit__(self, *args: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        if not self.url:
+            return
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as admin:
+            while not self._stop.wait(0.5):
+                rows = admin.execute(
+                    "SELECT pid, now() - state_change, query FROM pg_stat_activity"
+                    " WHERE state LIKE 'idle in transaction%'"
+                    " AND now() - state_change > interval '2 s'"
+                )
+                self.found += [f"I14 {row}" for row in rows]
+
+
+def _left_behind(database: str, folder: Path) -> dict[str, bytes]:
+    """Every file of the run, and what a dump of the database server shows."""
+    found = {
+        path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()
+    }
+    if database.startswith("postgres"):
+        url = database.rpartition("/")[0] + "/nexi_histories"
+        dump = subprocess.run(["pg_dump", url], capture_output=True, check=True)
+        found["pg_dump"] = dump.stdout
+    return found
+
+
+def _report(
+    shop: stage.Shop, log: Log, books: dict[str, Any], played: float, rested: float
+) -> None:
+    from collections import Counter
+
+    from nexi_payments.models import Break, PaymentOrder
+
+    states = Counter(PaymentOrder.objects.values_list("state", flat=True))
+    breaks = Counter(Break.objects.values_list("kind", flat=True))
+    calls = Counter[str]()
+    for counts in books["calls"].values():
+        calls.update(counts)
+    faults = books["faults"]
+    for method in ("GET", "POST"):
+        rows = {name: n for name, n in faults.items() if name.startswith(method)}
+        bad = sum(n for name, n in rows.items() if name != method)
+        print(f"{method}: {bad} of {sum(rows.values())} calls went wrong")
+    times = sorted(log.times) or [0.0]
+    slow = [times[int(len(times) * part)] for part in (0.5, 0.95)] + [times[-1]]
+    print("calls", dict(calls))
+    print("orders", dict(states), "breaks", dict(breaks))
+    print(
+        f"{len(times)} answers, {log.gone} cut; median, 95 %, slowest"
+        f" {slow[0]:.2f} {slow[1]:.2f} {slow[2]:.2f} s"
+    )
+    print(
+        f"{shop.killed} processes killed; played {played:.0f} s,"
+        f" at rest after {rested:.0f} s more"
+    )
+
+
+if __name__ == "__main__":
+    main()
