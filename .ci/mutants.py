@@ -86,7 +86,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "views inside a transaction": (
         "nexi_payments/views/payment.py",
-        "@transaction.non_atomic_requests\n",
+        "@database.non_atomic_requests\n",
         "",
         "tests/test_host.py",
     ),

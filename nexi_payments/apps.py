@@ -8,4 +8,7 @@ class NexiPaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from nexi_payments import checks  # noqa: F401  registers the system checks
+        from nexi_payments import (  # noqa: F401  registers the system checks
+            checks,
+            database_checks,
+        )

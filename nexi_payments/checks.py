@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -16,7 +16,6 @@ from django.core.checks import (
     register,
 )
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
 from django.urls import NoReverseMatch, reverse
 
 from nexi_payments import conf, states
@@ -77,6 +76,7 @@ def _holding(settings: conf.Settings) -> Iterator[CheckMessage]:
             'print(base64.urlsafe_b64encode(os.urandom(32)).decode())"',
             id="nexi_payments.E005",
         )
+    yield from _cache_of_cards(settings.hold_backend)
     if settings.claim_deadline > settings.settle_after > 0 and any(
         terminal.environment == conf.PRODUCTION
         for terminal in settings.terminals.values()
@@ -85,6 +85,21 @@ def _holding(settings: conf.Settings) -> Iterator[CheckMessage]:
             "SETTLE_AFTER is shorter than a request may take.",
             hint="A charge still under way could be given up. The default is 900.",
             id="nexi_payments.W004",
+        )
+
+
+def _cache_of_cards(name: str) -> Iterator[CheckMessage]:
+    """Only a cache that all processes share, and that no disk remembers."""
+    if name == conf.DATABASE:
+        return
+    backend = django_settings.CACHES[name].get("BACKEND", "")
+    kind = backend.rpartition(".")[2]
+    if kind in ("LocMemCache", "DummyCache", "FileBasedCache", "DatabaseCache"):
+        yield Error(
+            f"HOLD_BACKEND {name!r} is a {kind}: no place for held cards.",
+            hint="It must be shared by all processes and keep nothing on a disk: "
+            "a Redis or Memcached without persistence, or leave HOLD_BACKEND out.",
+            id="nexi_payments.E011",
         )
 
 
@@ -154,39 +169,6 @@ def check_deployment(**kwargs: Any) -> list[CheckMessage]:
                 id="nexi_payments.W012",
             )
         )
-    return found
-
-
-@register(Tags.database)
-def check_databases(
-    databases: Sequence[str] | None = None, **kwargs: Any
-) -> list[CheckMessage]:
-    """SQLite's own defaults lose races with "database is locked"."""
-    found: list[CheckMessage] = []
-    for alias in databases or []:
-        connection = connections[alias]
-        options = connection.settings_dict.get("OPTIONS", {})
-        if connection.vendor == "sqlite" and (
-            options.get("transaction_mode") != "IMMEDIATE"
-            or "wal" not in str(options.get("init_command", "")).lower()
-        ):
-            found.append(
-                Warning(
-                    f"SQLite database {alias!r} is not set up for concurrent payments.",
-                    hint="OPTIONS: {'transaction_mode': 'IMMEDIATE', 'timeout': 20, "
-                    "'init_command': 'PRAGMA journal_mode=WAL; "
-                    "PRAGMA synchronous=FULL'}",
-                    id="nexi_payments.W001",
-                )
-            )
-        if not connection.settings_dict.get("AUTOCOMMIT", True):
-            found.append(
-                Error(
-                    f"Database {alias!r} has AUTOCOMMIT off.",
-                    hint="A payment must be on disk before the card is charged.",
-                    id="nexi_payments.E008",
-                )
-            )
     return found
 
 

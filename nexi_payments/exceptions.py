@@ -16,6 +16,7 @@ NexiPaymentsError
 │   └── NexiDisagrees      Nexi does not say what the person wants to write down
 ├── MotoNotAllowed         the terminal takes no phone orders
 ├── TerminalUnavailable    the gateway refuses our key: no new charges on that terminal
+├── HoldUnavailable        the cache that keeps cards during 3-D Secure is away
 ├── OutcomeNotRecorded     the gateway has answered, our database did not take it
 └── GatewayError           the gateway gave no usable answer; carries ids, never bodies
     ├── Unsent             not one byte of the request left this machine
@@ -141,6 +142,15 @@ class TerminalUnavailable(NexiPaymentsError):
     def __init__(self, terminal: str) -> None:
         self.terminal = terminal
         super().__init__(f"terminal {terminal!r} takes no charges: its key was refused")
+
+
+class HoldUnavailable(NexiPaymentsError):
+    """``HOLD_BACKEND`` did not keep a sealed card. Inside a flow this is no error but a
+    failed attempt: nothing was charged."""
+
+    def __init__(self, order_id: str) -> None:
+        self.order_id = order_id
+        super().__init__(f"the card of order {order_id} could not be held")
 
 
 class OutcomeNotRecorded(NexiPaymentsError):

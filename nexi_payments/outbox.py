@@ -11,11 +11,10 @@ import logging
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db import transaction
 from django.utils import timezone
 
 from nexi_payments.conf import current
-from nexi_payments.models import Break, Event, PaymentOrder
+from nexi_payments.models import Break, Event, PaymentOrder, database
 from nexi_payments.signals import BY_KIND, gateway_break
 
 log = logging.getLogger("nexi_payments.outbox")
@@ -37,7 +36,7 @@ def due_at(kind: str) -> timedelta | None:
 def after_commit(event: Event) -> None:
     """Delivers ``event`` once the transaction it is part of is on disk."""
     if event.deliver_at is not None:
-        transaction.on_commit(lambda: _deliver_own(event), robust=True)
+        database.on_commit(lambda: _deliver_own(event))
 
 
 def _deliver_own(event: Event) -> None:
@@ -128,6 +127,4 @@ def tell_break(record: Break) -> None:
         record.theirs,
         record.order.order_id if record.order else "-",
     )
-    transaction.on_commit(
-        lambda: gateway_break.send_robust(sender=Break, record=record), robust=True
-    )
+    database.on_commit(lambda: gateway_break.send_robust(sender=Break, record=record))

@@ -10,12 +10,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from nexi_payments import conf, states
-from nexi_payments.models import Event, Operation, PaymentOrder
+from nexi_payments.models import Event, Operation, PaymentOrder, database
 
 _BATCH: Final = 500
 _PERSONAL: Final = (
@@ -47,7 +46,7 @@ def erase() -> int:
     ).order_by("pk")
     erased = 0
     while batch := list(old.values_list("pk", flat=True)[:_BATCH]):
-        with transaction.atomic():
+        with database.atomic():
             blank: dict[str, Any] = dict.fromkeys(_PERSONAL, "")
             PaymentOrder.objects.filter(pk__in=batch).update(**blank)
             Operation.objects.filter(order__in=batch).update(address=None)

@@ -177,6 +177,7 @@ _BY_STATE: Final = {
 }
 _BY_REASON: Final = {
     Reason.UNSENT: NOT_SENT,
+    Reason.NOT_HELD: NOT_SENT,
     Reason.BUSY: TRY_LATER,
     Reason.UNCONFIRMED: UNCONFIRMED,
     Reason.SUPERSEDED: SUPERSEDED,

@@ -112,6 +112,8 @@ class Reason:
     UNKNOWN_RESULT: Final = "unknown_result"
     MISMATCH: Final = "mismatch"
     CARD_EXPIRED: Final = "card_expired"
+    #: the cache that was to keep the card during 3-D Secure was away
+    NOT_HELD: Final = "not_held"
     EXPIRED: Final = "expired"
     ABANDONED: Final = "abandoned"
     SUPERSEDED: Final = "superseded"

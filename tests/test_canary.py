@@ -64,7 +64,7 @@ def everything_stored() -> str:
     parts = []
     for table in connection.introspection.table_names():
         with connection.cursor() as cursor:
-            cursor.execute(f'SELECT * FROM "{table}"')
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
             for row in cursor.fetchall():
                 for value in row:
                     if isinstance(value, bytes | memoryview):

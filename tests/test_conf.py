@@ -9,7 +9,6 @@ import pytest
 from django.core import mail
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
 
 from nexi_payments import conf
 
@@ -277,15 +276,3 @@ def test_a_simulator_beside_a_real_terminal(settings: Any) -> None:
         "HOLD_KEYS": [KEY],
     }
     assert ids() == {"nexi_payments.E009"}
-
-
-@pytest.mark.django_db
-def test_checks_on_databases(monkeypatch: pytest.MonkeyPatch) -> None:
-    connection = connections["default"]
-    assert ids(tags=["database"], databases=["default"]) == set()
-    monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
-    assert ids(tags=["database"], databases=["default"]) == {"nexi_payments.E008"}
-    monkeypatch.undo()
-    if connection.vendor == "sqlite":
-        monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
-        assert ids(tags=["database"], databases=["default"]) == {"nexi_payments.W001"}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import caches
+from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import transaction
@@ -15,6 +18,7 @@ from django.utils import timezone
 from nexi_payments import conf, hold, states
 from nexi_payments.card import Card
 from nexi_payments.models import Hold, PaymentOrder
+from nexi_payments.simulator import Simulator
 from tests.shopper import CARDS, Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,7 +33,7 @@ def card() -> Card:
 
 def sealed(order: PaymentOrder, card: Card) -> tuple[hold.Sealed, str]:
     token = hold.new_token()
-    hold.seal(order, card, token)
+    hold.seal(order, card, token)()
     with transaction.atomic():
         found = hold.take(order)
     assert found is not None
@@ -97,7 +101,7 @@ def test_the_database_with_every_secret_does_not_open_it(
     order: PaymentOrder, card: Card
 ) -> None:
     token = hold.new_token()
-    hold.seal(order, card, token)
+    hold.seal(order, card, token)()
     row = Hold.objects.get()
     stored = hold.Sealed(bytes(row.pan_blob), None, row.expires_at)
     order.token_hash = hold.fingerprint(token)
@@ -133,15 +137,15 @@ def test_a_payment_without_the_security_code(shopper: Shopper, nexi: Any) -> Non
 
 
 def test_an_old_one_is_not_handed_out(order: PaymentOrder, card: Card) -> None:
-    hold.seal(order, card, "t")
+    hold.seal(order, card, "t")()
     Hold.objects.update(expires_at=timezone.now())
     assert hold.take(order) is None
     assert not Hold.objects.exists()
 
 
 def test_purge(order: PaymentOrder, card: Card, capsys: Any) -> None:
-    hold.seal(order, card, "t")
-    hold.seal(new_order(), card, "u")
+    hold.seal(order, card, "t")()
+    hold.seal(new_order(), card, "u")()
     call_command("nexi_purge")
     assert Hold.objects.count() == 2
     Hold.objects.filter(order=order).update(expires_at=timezone.now())
@@ -182,3 +186,129 @@ def test_without_keys_no_payment_begins(
     settings.DEBUG = True
     assert conf.current().hold_keys_derived
     assert len(conf.current().hold_keys[0]) == 32
+
+
+# -- in a cache instead of the table ---------------------------------------------------
+
+MEMORY = "django.core.cache.backends.locmem.LocMemCache"
+
+
+@pytest.fixture
+def cache(settings: Any, nexi: Any) -> Any:
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
+        "holds": {"BACKEND": MEMORY, "LOCATION": "holds"},
+    }
+    nexi(HOLD_BACKEND="holds")
+    yield caches["holds"]
+    caches["holds"].clear()
+
+
+@pytest.mark.parametrize("terminal", ["default", "two"])
+def test_a_payment_with_the_card_in_a_cache(
+    shopper: Shopper, cache: Any, terminal: str
+) -> None:
+    order = new_order(terminal=terminal)
+    form = shopper.start(order)
+    assert not Hold.objects.exists()
+    waiting = str(cache.get(f"nexi_payments:hold:{order.order_id}"))
+    assert len(waiting) > 300
+    assert NUMBER not in waiting
+    shopper.come_back(form, shopper.answer(form))
+    order.refresh_from_db()
+    assert order.state == states.PAID
+    assert cache.get(f"nexi_payments:hold:{order.order_id}") is None
+
+
+def test_a_cache_forgets_by_itself(
+    shopper: Shopper, cache: Any, nexi: Any, gateway: Simulator
+) -> None:
+    nexi(HOLD_TTL=0.2)
+    order = new_order()
+    form = shopper.start(order)
+    fields = shopper.answer(form)
+    time.sleep(0.3)
+    shopper.come_back(form, fields)
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (states.FAILED, "card_expired")
+    assert gateway.count("payment") == 0
+
+
+def test_a_cache_that_keeps_nothing_is_told_before_the_challenge(
+    shopper: Shopper, cache: Any, nexi: Any, gateway: Simulator
+) -> None:
+    nexi(HOLD_BACKEND="default")
+    order = new_order()
+    answer = shopper.enter(order)
+    assert answer.status_code == 303
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (states.FAILED, "not_held")
+    page = shopper.browser.get(answer["Location"]).content.decode()
+    assert "Nothing has been charged." in page
+    assert gateway.count("payment") == 0
+
+
+@pytest.mark.parametrize("when", ["set", "get", "delete"])
+def test_a_cache_that_is_away(
+    shopper: Shopper,
+    cache: Any,
+    gateway: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    when: str,
+) -> None:
+    def away(*args: Any, **kwargs: Any) -> None:
+        raise ConnectionError(f"redis is away: {args}")
+
+    order = new_order()
+    if when == "set":
+        monkeypatch.setattr(cache, "set", away)
+        shopper.enter(order)
+        expected = (states.FAILED, "not_held")
+    else:
+        form = shopper.start(order)
+        fields = shopper.answer(form)
+        monkeypatch.setattr(cache, when, away)
+        shopper.come_back(form, fields)
+        # a delete that fails leaves it to the cache's own clock; the claim is over
+        gone = (states.FAILED, "card_expired")
+        expected = gone if when == "get" else (states.PAID, "")
+    order.refresh_from_db()
+    assert (order.state, order.reason) == expected
+    assert "the cache of held cards" in caplog.text
+    assert "redis is away" not in caplog.text
+    assert gateway.count("payment") == int(when == "delete")
+
+
+def test_an_attempt_that_ends_leaves_nothing_in_the_cache(
+    shopper: Shopper, cache: Any
+) -> None:
+    order = new_order(reference="R-1")
+    shopper.start(order)
+    assert cache.get(f"nexi_payments:hold:{order.order_id}") is not None
+    shopper.start(order)  # Back, and another card: the first attempt is superseded
+    assert cache.get(f"nexi_payments:hold:{order.order_id}") is None
+
+
+def test_a_cache_without_a_name_here(nexi: Any) -> None:
+    nexi(HOLD_BACKEND="hold")
+    with pytest.raises(ImproperlyConfigured, match="HOLD_BACKEND"):
+        conf.current()
+
+
+@pytest.mark.parametrize("kind", ["locmem.LocMemCache", "filebased.FileBasedCache"])
+def test_a_cache_of_one_process_or_on_a_disk_is_an_error(
+    settings: Any, nexi: Any, kind: str, tmp_path: Any
+) -> None:
+    backend = f"django.core.cache.backends.{kind}"
+    settings.CACHES = {"holds": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
+    nexi(HOLD_BACKEND="holds")
+    found = [one.id for one in run_checks(tags=["security"])]
+    assert found == ["nexi_payments.E011"]
+    settings.CACHES = {
+        "holds": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": "redis://127.0.0.1:6379",
+        }
+    }
+    assert run_checks(tags=["security"]) == []

@@ -78,6 +78,56 @@ def test_the_watch_ends(shopper: Shopper, gateway: Simulator) -> None:
     assert (order.state, order.due_at) == (states.FAILED, None)
 
 
+def test_the_watch_does_not_end_without_an_answer(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = shopper.pay(new_order(), "declined")
+    reconcile_at(16 * MINUTE)
+    charge(gateway, order)  # Nexi had said declined
+    for hours in (73, 74):
+        gateway.fail_next(f"/orders/{order.order_id}", status=503)
+        reconcile_at(hours * HOUR)
+        order.refresh_from_db()
+        assert order.state == states.FAILED
+        assert order.due_at is not None
+    reconcile_at(80 * HOUR)
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (
+        states.REVIEW,
+        Reason.CHARGED_AFTER_DECLINE,
+    )
+
+
+def test_what_a_review_holds_is_found_out(shopper: Shopper, gateway: Simulator) -> None:
+    """A charge answered with another amount: a person decides, but with the sums."""
+    order = new_order()
+    form = shopper.start(order)
+    fields = shopper.answer(form)
+    sent = operation(order, "EXECUTED", operationAmount="1251")
+    sent["operationId"] = form.fields["transactionId"]
+    handle = gateway.handle
+
+    def lying(method: str, url: str, headers: Any, body: bytes) -> Reply:
+        reply = handle(method, url, headers, body)
+        if not url.endswith("/payment"):
+            return reply
+        return Reply(200, json.dumps({"operation": sent}).encode())
+
+    gateway.handle = lying  # type: ignore[method-assign]
+    shopper.come_back(form, fields)
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (states.REVIEW, Reason.MISMATCH)
+    assert order.captured_amount == 0
+    reconcile_at(2 * MINUTE)
+    order.refresh_from_db()
+    assert (order.state, order.captured_amount) == (states.REVIEW, 1250)
+    assert order.due_at is not None  # until a person has decided, or the watch is over
+    PaymentOrder.objects.update(looks=28, due_at=timezone.now())
+    reconcile_at(73 * HOUR)
+    order.refresh_from_db()
+    assert (order.state, order.due_at) == (states.REVIEW, None)
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

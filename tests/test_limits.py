@@ -28,7 +28,7 @@ def limits(nexi: Any) -> Any:
     """``limits(address=(2, 60))``: only these."""
 
     def only(**given: Any) -> None:
-        off = dict.fromkeys(("reference", "user", "address"))
+        off = dict.fromkeys(("reference", "user", "address", "everyone"))
         nexi(RATE_LIMITS=off | given)
 
     return only
@@ -189,8 +189,9 @@ def test_the_defaults(nexi: Any) -> None:
         "reference": (5, 3600),
         "user": (10, 3600),
         "address": (30, 600),
+        "everyone": (200, 600),
     }
-    nexi(RATE_LIMITS={"user": None, "address": [3, 60]})
+    nexi(RATE_LIMITS={"user": None, "address": [3, 60], "everyone": None})
     assert conf.current().rate_limits == {"reference": (5, 3600), "address": (3, 60)}
 
 
@@ -246,3 +247,41 @@ def test_an_unknown_proxy_is_said_once(
     nexi(TRUSTED_PROXIES=["not a network"])
     with pytest.raises(ImproperlyConfigured, match="TRUSTED_PROXIES"):
         conf.current()
+
+
+def test_of_everyone_slows_guests_and_refuses_nobody(
+    limits: Any,
+    shopper: Shopper,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    limits(everyone=(2, 600))
+    waits: list[float] = []
+    monkeypatch.setattr("nexi_payments.flows.limits.time.sleep", waits.append)
+    shopper.pay(new_order(), "declined")
+    assert shopper.pay(new_order()).state == "paid"
+    shopper.pay(new_order(), "declined")
+    assert waits == []
+    assert "testing stolen" not in caplog.text
+    assert shopper.pay(new_order()).state == "paid"
+    assert waits == [2.0]
+    assert "2 cards were declined" in caplog.text
+    # who is known to the shop does not wait
+    user = get_user_model().objects.create_user("giulia")
+    shopper.browser.force_login(user)
+    assert shopper.pay(new_order(user=user)).state == "paid"
+    assert waits == [2.0]
+    with later(601):
+        shopper.pay(new_order())
+    assert waits == [2.0]
+
+
+def test_of_everyone_does_not_slow_the_desk(
+    limits: Any, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits(everyone=(1, 600))
+    waits: list[float] = []
+    shopper.pay(new_order(), "declined")
+    monkeypatch.setattr("nexi_payments.flows.limits.time.sleep", waits.append)
+    assert Clerk("take_moto").take().state == "paid"
+    assert waits == []

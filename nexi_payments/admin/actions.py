@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import formats
@@ -29,7 +28,7 @@ from nexi_payments.exceptions import (
     OutcomeNotRecorded,
 )
 from nexi_payments.flows import moves, postauth, resolution
-from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models import Operation, PaymentOrder, database
 from nexi_payments.staff_forms import AmountForm, ResolveForm
 
 
@@ -70,17 +69,17 @@ class Actions:
         def address(self, name: str, *args: Any) -> str: ...
         def log_change(self, *args: Any) -> Any: ...
 
-    @transaction.non_atomic_requests
+    @database.non_atomic_requests
     def capture_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         access.require(request, access.CAPTURE)
         return self._decide(request, self._one(pk), _CAPTURE)
 
-    @transaction.non_atomic_requests
+    @database.non_atomic_requests
     def void_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         access.require(request, access.VOID)
         return self._decide(request, self._one(pk), _VOID)
 
-    @transaction.non_atomic_requests
+    @database.non_atomic_requests
     def refund_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         access.require(request, access.REFUND)
         return self._decide(request, self._one(pk), _REFUND)
@@ -187,7 +186,7 @@ class Actions:
 
     # -- asking and resolving ----------------------------------------------------------
 
-    @transaction.non_atomic_requests
+    @database.non_atomic_requests
     def ask_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """One look-up at Nexi, now, and what follows from it."""
         access.require(request, access.ASK)
@@ -209,7 +208,7 @@ class Actions:
             return HttpResponseRedirect(self.address("tocheck"))
         return self._page_of(order)
 
-    @transaction.non_atomic_requests
+    @database.non_atomic_requests
     def resolve_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """How a review ends, if Nexi agrees at this moment."""
         access.require(request, access.RESOLVE)

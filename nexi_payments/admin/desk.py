@@ -12,7 +12,6 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -31,7 +30,7 @@ from nexi_payments.exceptions import (
     TerminalUnavailable,
 )
 from nexi_payments.flows import moto, orders
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import PaymentOrder, database
 from nexi_payments.pages import guarded, page
 from nexi_payments.staff_forms import DeskCardForm, MotoOrderForm, moto_terminals
 
@@ -47,7 +46,7 @@ class Desk(Customer):
 
     # -- step one: the order -----------------------------------------------------------
 
-    @transaction.non_atomic_requests
+    @database.non_atomic_requests
     def moto_view(self, request: HttpRequest) -> HttpResponse:
         """Amount, reference, customer. Nothing is charged here."""
         access.require(request, access.MOTO)
@@ -109,7 +108,7 @@ class Desk(Customer):
 
     # -- step two: the card ------------------------------------------------------------
 
-    @transaction.non_atomic_requests
+    @database.non_atomic_requests
     def moto_card_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """Charges once. A card posted to an order that has had one changes nothing."""
         access.require(request, access.MOTO)

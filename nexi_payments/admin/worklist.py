@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -22,6 +21,7 @@ from nexi_payments.models import (
     Operation,
     PaymentOrder,
     TerminalAlarm,
+    database,
 )
 from nexi_payments.signals import BY_KIND
 
@@ -57,7 +57,7 @@ class ToCheck:
         }
         return TemplateResponse(request, "nexi_payments/staff/to_check.html", context)
 
-    @transaction.non_atomic_requests
+    @database.non_atomic_requests
     def resend_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The receivers of one event once more."""
         access.require(request, access.ASK)
@@ -74,7 +74,7 @@ class ToCheck:
             self.log_change(request, event.order, f"{_('Signal sent again')}: {event}")
         return HttpResponseRedirect(self._back_to(request, event.order_id))
 
-    @transaction.non_atomic_requests
+    @database.non_atomic_requests
     def seen_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """A disagreement that somebody has dealt with."""
         access.require(request, access.RESOLVE)

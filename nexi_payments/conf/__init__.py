@@ -9,6 +9,7 @@ from nexi_payments.conf.links import (
 )
 from nexi_payments.conf.reading import LOOPBACK
 from nexi_payments.conf.settings import (
+    DATABASE,
     PRODUCTION,
     SANDBOX,
     SIMULATOR,
@@ -19,6 +20,7 @@ from nexi_payments.conf.settings import (
 )
 
 __all__ = [
+    "DATABASE",
     "LOOPBACK",
     "PRODUCTION",
     "SANDBOX",

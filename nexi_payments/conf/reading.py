@@ -50,11 +50,17 @@ def seconds(value: Any, where: str, *, least: float) -> float:
     return value
 
 
+def a_day_or_more(value: Any, where: str) -> float | None:
+    return None if value is None else seconds(value, where, least=86_400)
+
+
 #: limit → (attempts that fail, seconds in which)
 RATE_LIMITS: Final[dict[str, tuple[int, float]]] = {
     "reference": (5, 3600),
     "user": (10, 3600),
     "address": (30, 600),
+    # of all shoppers together: beyond it guests are slowed down, nobody is refused
+    "everyone": (200, 600),
 }
 
 

@@ -24,6 +24,8 @@ from nexi_payments.exceptions import InvalidAmount
 SIMULATOR: Final = "simulator"
 SANDBOX: Final = "sandbox"
 PRODUCTION: Final = "production"
+#: where sealed cards wait; anything else is the name of a cache
+DATABASE: Final = "database"
 ENVIRONMENTS: Final = (SIMULATOR, SANDBOX, PRODUCTION)
 
 _API: Final = "/api/phoenix-0.0/psp/api/v1"
@@ -65,6 +67,7 @@ class Settings:
     hold_keys_derived: bool = False
     hold_ttl: float = 900
     hold_cvv: bool = True
+    hold_backend: str = DATABASE
     connect_timeout: float = 5
     total_timeout: float = 25
     keep_alive: float = 10
@@ -114,6 +117,7 @@ _SETTINGS: Final = (
     "HOLD_KEYS",
     "HOLD_TTL",
     "HOLD_CVV",
+    "HOLD_BACKEND",
     "CONNECT_TIMEOUT",
     "TOTAL_TIMEOUT",
     "KEEP_ALIVE",
@@ -185,23 +189,24 @@ def load() -> Settings:
     return Settings(
         terminals=read,
         public_url=reading.web_address(
-            raw.get("PUBLIC_URL"),
-            "NEXI_PAYMENTS['PUBLIC_URL']",
-            may_be_http=not live,
+            raw.get("PUBLIC_URL"), "NEXI_PAYMENTS['PUBLIC_URL']", may_be_http=not live
         ),
         rate_limits=reading.rate_limits(
             raw.get("RATE_LIMITS"), "NEXI_PAYMENTS['RATE_LIMITS']"
         ),
-        retention=reading.seconds(
-            raw["RETENTION"], "NEXI_PAYMENTS['RETENTION']", least=86_400
-        )
-        if raw.get("RETENTION") is not None
-        else None,
+        retention=reading.a_day_or_more(
+            raw.get("RETENTION"), "NEXI_PAYMENTS['RETENTION']"
+        ),
         trusted_proxies=reading.networks(
             raw.get("TRUSTED_PROXIES"), "NEXI_PAYMENTS['TRUSTED_PROXIES']"
         ),
         simulator_state=str(raw.get("SIMULATOR_STATE") or ""),
         hold_keys=keys,
+        hold_backend=reading.one_of(
+            raw.get("HOLD_BACKEND", DATABASE),
+            (DATABASE, *django_settings.CACHES),
+            "NEXI_PAYMENTS['HOLD_BACKEND']",
+        ),
         hold_keys_derived=derived,
         **{
             name.lower(): reading.boolean(raw[name], f"NEXI_PAYMENTS[{name!r}]")

@@ -11,13 +11,14 @@ from django.utils import timezone
 
 from nexi_payments import conf, hold, states
 from nexi_payments.card import Card
-from nexi_payments.exceptions import GatewayError, OrderNotPayable
+from nexi_payments.exceptions import GatewayError, HoldUnavailable, OrderNotPayable
 from nexi_payments.flows import alarms, ledger, limits, orders, verdicts
 from nexi_payments.flows.ledger import Claim, Settlement
 from nexi_payments.flows.moves import NOBODY, Actor
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.results import InitResult
 from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.states import Reason
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,16 @@ def _waiting(
     order: PaymentOrder, settlement: Settlement, card: Card, token: str
 ) -> Settlement:
     """Awaiting the issuer: the card sealed and the clock started, in one commit."""
+    try:
+        keep = hold.seal(order, card, token)
+    except HoldUnavailable:
+        # better now than after the challenge; nothing can be charged without the card
+        return Settlement(
+            settlement.outcome,
+            states.FAILED,
+            Reason.NOT_HELD,
+            operation=settlement.operation,
+        )
     expires_at = timezone.now() + timedelta(seconds=conf.current().expire_after)
     times = {"expires_at": expires_at, "due_at": expires_at}
     return Settlement(
@@ -118,7 +129,7 @@ def _waiting(
         settlement.state,
         order=settlement.order | times | {"token_hash": hold.fingerprint(token)},
         operation=settlement.operation,
-        also=lambda: hold.seal(order, card, token),
+        also=keep,
     )
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -27,7 +26,7 @@ from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import Part
 from nexi_payments.gateway.results import OperationResult, OrderResult
-from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models import Operation, PaymentOrder, database
 
 #: So often is a request with the same key sent, the first time included.
 _MOST_SENDS: Final = 4
@@ -117,9 +116,11 @@ def _settle(order: PaymentOrder, row: Operation, seen: OperationResult) -> None:
 
 
 def _write(order: PaymentOrder, row: Operation, outcome: str, **facts: str) -> None:
-    with transaction.atomic(durable=True):
+    def write() -> None:
         if settle(row, outcome, **facts):
             tally(order, row)
+
+    database.committed(write, order, row)
 
 
 def _ask_for(
@@ -207,12 +208,15 @@ def _adopt(order: PaymentOrder, one: OperationResult, unsure: Iterable[str]) -> 
     kind = states.CAPTURE if one.type == codes.CAPTURE else states.REFUND
     if kind in unsure or (kind == states.REFUND and states.VOID in unsure):
         return  # it may be the one of ours whose id never came
-    with transaction.atomic(durable=True):
+
+    def adopt() -> None:
         lock(order)
         row = _as_row(order, kind, one)
         if row is not None:
             row.save(force_insert=True)
             tally(order, row)
+
+    database.committed(adopt, order)
 
 
 def _as_row(order: PaymentOrder, kind: str, one: OperationResult) -> Operation | None:

@@ -10,7 +10,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
 from nexi_payments import conf, hold, states
@@ -19,7 +19,7 @@ from nexi_payments.flows.evidence import Evidence
 from nexi_payments.flows.ledger import Settlement
 from nexi_payments.flows.tally import booked_in_parts, lock, tally
 from nexi_payments.gateway.codes import EXECUTED
-from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models import Operation, PaymentOrder, database
 from nexi_payments.states import Reason
 
 log = logging.getLogger("nexi_payments.inquiry")
@@ -148,7 +148,8 @@ def booked(order: PaymentOrder, seen: Evidence) -> None:
     if not by_itself:
         return
     now = timezone.now()
-    with transaction.atomic(durable=True):
+
+    def write() -> None:
         lock(order)
         amount = seen.captured - booked_in_parts(order)
         charged = order.state in (states.AUTHORIZED, states.PAID, states.REVIEW)
@@ -164,6 +165,8 @@ def booked(order: PaymentOrder, seen: Evidence) -> None:
             settled_at=now,
         )
         tally(order, row)
+
+    database.committed(write, order)
 
 
 def _reviewed(order: PaymentOrder, seen: Evidence, now: datetime) -> None:

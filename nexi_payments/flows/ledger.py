@@ -15,14 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from django.db import Error, IntegrityError, transaction
+from django.db import Error, IntegrityError
 from django.utils import timezone
 
 from nexi_payments import states
 from nexi_payments.exceptions import OrderBusy, OutcomeNotRecorded
 from nexi_payments.flows import breaks, moves
 from nexi_payments.flows.moves import NOBODY, Actor
-from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models import Operation, PaymentOrder, database
 
 log = logging.getLogger("nexi_payments.ledger")
 Answer = TypeVar("Answer")
@@ -121,17 +121,19 @@ def reserve(
         created_at=timezone.now(),
         **details,
     )
-    won = False
+
+    def take() -> bool:
+        # the operation first, the order second, as settling does: two requests that
+        # lock them in different order wait for each other
+        operation.save(force_insert=True)
+        if not _claim(order, claim):
+            raise NotMoved
+        if claim.also is not None:
+            claim.also()
+        return True
+
     try:
-        with transaction.atomic(durable=True):
-            # the operation first, the order second, as settling does: two requests that
-            # lock them in different order wait for each other
-            operation.save(force_insert=True)
-            if not _claim(order, claim):
-                raise NotMoved
-            if claim.also is not None:
-                claim.also()
-            won = True
+        won = database.committed(take, operation, order)
     except (NotMoved, IntegrityError):
         won = False  # another state, or an operation nobody knows the end of
     if not won:
@@ -161,8 +163,8 @@ def resend(operation: Operation) -> str:
     """A fresh correlation id, stored before a call without money is sent once more."""
     operation.correlation_id = str(uuid.uuid4())
     operation.sends += 1
-    with transaction.atomic(durable=True):
-        operation.save(update_fields=["correlation_id", "sends"])
+    columns = ["correlation_id", "sends"]
+    database.committed(lambda: operation.save(update_fields=columns))
     return operation.correlation_id
 
 
@@ -172,13 +174,17 @@ def settle(operation: Operation, order: PaymentOrder, settlement: Settlement) ->
     Raises ``OutcomeNotRecorded`` when the database does not take it: the write-ahead
     mark stays, the outcome goes to the log by ids, and reconciliation finds it out.
     """
+
+    def close() -> bool:
+        if not _close(operation, settlement):
+            return False
+        _apply(order, settlement, operation)
+        return True
+
     failed = False
     done = False
     try:
-        with transaction.atomic(durable=True):
-            done = _close(operation, settlement)
-            if done:
-                _apply(order, settlement, operation)
+        done = database.committed(close, operation, order)
     except Error as error:
         failed = True
         log.critical(
@@ -279,11 +285,14 @@ def conclude(order: PaymentOrder, settlement: Settlement) -> bool:
     same request. False when somebody else was faster; nothing is written then.
     """
     guard = {"claimed_at": order.claimed_at}
+
+    def settle_on_it() -> None:
+        operation = _the_charge(order, settlement)
+        if not _apply(order, settlement, operation, guard):
+            raise NotMoved
+
     try:
-        with transaction.atomic(durable=True):
-            operation = _the_charge(order, settlement)
-            if not _apply(order, settlement, operation, guard):
-                raise NotMoved
+        database.committed(settle_on_it, order)
     except NotMoved:
         order.refresh_from_db()
         return False

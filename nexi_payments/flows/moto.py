@@ -11,7 +11,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -39,7 +38,7 @@ from nexi_payments.flows.moves import NOBODY, Actor
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import EXPLICIT, IMPLICIT
 from nexi_payments.gateway.results import OperationResult
-from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models import Operation, PaymentOrder, database
 
 #: How long a customer may take to follow a link.
 LINK_LIVES: Final = timedelta(hours=72)
@@ -201,7 +200,7 @@ def offer_link(order: PaymentOrder, *, actor: Actor = NOBODY) -> PaymentOrder:
         "due_at": until,
         "pay_until": until,
     }
-    with transaction.atomic():
+    with database.atomic():
         rows = PaymentOrder.objects.filter(
             pk=order.pk, state=states.INIT, claimed_at=None
         )

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, models
 from django.utils import timezone
 
 from nexi_payments import conf, hold, money, states
@@ -24,7 +24,7 @@ from nexi_payments.exceptions import (
 )
 from nexi_payments.flows import moves
 from nexi_payments.gateway.payloads import Purchase
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import PaymentOrder, database
 from nexi_payments.states import Reason
 
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -144,8 +144,7 @@ def insert(order: PaymentOrder, expires_at: datetime) -> bool:
     order.created_at = timezone.now()
     order.expires_at = order.due_at = expires_at
     try:
-        with transaction.atomic():
-            order.save(force_insert=True)
+        database.committed(lambda: order.save(force_insert=True), order, durable=False)
     except IntegrityError:
         order.pk = None
         order._state.adding = True
@@ -160,7 +159,8 @@ def new_public_id() -> str:
 
 def supersede(order: PaymentOrder) -> bool:
     """Ends an attempt whose card was not used yet; False when it is too late."""
-    with transaction.atomic():
+
+    def end() -> bool:
         ended = moves.move(
             order,
             states.FAILED,
@@ -170,7 +170,9 @@ def supersede(order: PaymentOrder) -> bool:
         )
         if ended:
             hold.shred(order)
-    return ended
+        return ended
+
+    return database.committed(end, order, durable=False)
 
 
 def another_attempt(order: PaymentOrder) -> PaymentOrder:
@@ -185,12 +187,15 @@ def another_attempt(order: PaymentOrder) -> PaymentOrder:
         **{name: getattr(order, name) for name in _COPIED},
     )
     lifetime = timedelta(seconds=conf.current().expire_after)
+
+    def renew() -> bool:
+        if order.state == states.AWAITING_3DS and not supersede(order):
+            raise ReferenceInUse(order)
+        return insert(fresh, timezone.now() + lifetime)
+
     for _ in range(3):
-        with transaction.atomic():
-            if order.state == states.AWAITING_3DS and not supersede(order):
-                raise ReferenceInUse(order)
-            if insert(fresh, timezone.now() + lifetime):
-                return fresh
+        if database.committed(renew, order, fresh, durable=False):
+            return fresh
         live = PaymentOrder.objects.filter(live_reference=fresh.live_key).first()
         if live is None:
             continue

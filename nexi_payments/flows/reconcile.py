@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import connections, transaction
+from django.db import connections
 from django.utils import timezone
 
 from nexi_payments import conf, hold, outbox, states
 from nexi_payments.flows import alarms, consequences, inquiry, schedule, sweep
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import PaymentOrder, database
 from nexi_payments.states import Reason
 
 log = logging.getLogger("nexi_payments.reconcile")
@@ -84,14 +84,17 @@ def _take_batch(started: datetime, size: int) -> list[PaymentOrder]:
     """Orders that are ours for a while. Several workers share the work: where the
     database can, they do not even look at rows that another is taking."""
     due = PaymentOrder.objects.filter(due_at__lte=started).order_by("due_at")
+
+    def take() -> tuple[bool, list[PaymentOrder]]:
+        rows = due
+        if connections[due.db].features.has_select_for_update_skip_locked:
+            rows = due.select_for_update(skip_locked=True)
+        found = list(rows[:size])
+        return bool(found), [order for order in found if _take(order)]
+
     while True:
-        with transaction.atomic():
-            rows = due
-            if connections[due.db].features.has_select_for_update_skip_locked:
-                rows = due.select_for_update(skip_locked=True)
-            found = list(rows[:size])
-            taken = [order for order in found if _take(order)]
-        if taken or not found:
+        more, taken = database.committed(take)
+        if taken or not more:
             return taken
 
 

@@ -63,9 +63,12 @@ def watch_end(order: Situation | PaymentOrder) -> datetime | None:
 
 
 def next_look(order: Situation, now: datetime, *, good: bool) -> datetime | None:
-    """The next ``due_at``; ``None`` when the watch is over."""
+    """The next ``due_at``; ``None`` when the watch is over.
+
+    Not without an answer: what was said last must have been said by the gateway.
+    """
     settled, end = settle_at(order), watch_end(order)
-    if order.state == states.FAILED and (end is None or now >= end):
+    if order.state == states.FAILED and (end is None or (good and now >= end)):
         return None
     if order.state == states.REVIEW and _seen_enough(order, now):
         return None
@@ -75,7 +78,8 @@ def next_look(order: Situation, now: datetime, *, good: bool) -> datetime | None
     waiting = order.state in (states.INIT, states.AWAITING_3DS)
     if waiting and order.claimed_at is None and now < order.expires_at:
         return order.expires_at
-    due = now + _wait(order)
+    watched = end is not None and now >= end
+    due = now + _wait(order, watched=watched)
     marks = (settled, end)
     return min([due, *(mark for mark in marks if mark and now < mark < due)])
 
@@ -87,12 +91,12 @@ def _seen_enough(order: Situation, now: datetime) -> bool:
     return order.looks >= len(_STEPS) + _FIRST_DAY and (end is None or now >= end)
 
 
-def _wait(order: Situation) -> timedelta:
+def _wait(order: Situation, *, watched: bool) -> timedelta:
     known = order.unsettled_since is None
     manual = order.capture == states.CAPTURE_MANUAL
     if order.state == states.AUTHORIZED and manual and known:
         return timedelta(days=1)
-    if _was_answered(order):
+    if _was_answered(order) and not watched:
         # we were told the end; one look when all has settled and one when all is over
         return timedelta(seconds=current().watch_for)
     if order.looks < len(_STEPS):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
 from nexi_payments import conf, money, states
@@ -20,7 +20,7 @@ from nexi_payments.conf import Terminal
 from nexi_payments.exceptions import GatewayError, InvalidAmount
 from nexi_payments.flows import breaks, moves, orders
 from nexi_payments.gateway.results import OrderResult
-from nexi_payments.models import PaymentOrder, Sweep
+from nexi_payments.models import PaymentOrder, Sweep, database
 from nexi_payments.states import Reason
 
 log = logging.getLogger("nexi_payments.sweep")
@@ -144,7 +144,7 @@ def _row(terminal: Terminal, one: OrderResult) -> PaymentOrder | None:
         "due_at": now,  # the list tells no operations: they are asked for
     }
     try:
-        with transaction.atomic():
+        with database.atomic():
             order = PaymentOrder.objects.create(**facts)
             order.operations.create(
                 kind=states.PAYMENT,

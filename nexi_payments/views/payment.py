@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from django.conf import settings as django_settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import SuspiciousOperation
-from django.db import transaction
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -38,7 +37,7 @@ from nexi_payments.exceptions import (
     TerminalUnavailable,
     TooManyAttempts,
 )
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import PaymentOrder, database
 from nexi_payments.pages import (
     NO_REFERRER,
     ORIGIN_ONLY,
@@ -105,7 +104,7 @@ def _site(request: HttpRequest) -> str:
 
 
 @login_not_required
-@transaction.non_atomic_requests
+@database.non_atomic_requests
 @guarded
 @require_http_methods(["GET", "HEAD", "POST"])
 def pay(request: HttpRequest, public_id: str) -> HttpResponse:
@@ -189,7 +188,7 @@ def _card_page(
 
 @csrf_exempt
 @login_not_required
-@transaction.non_atomic_requests
+@database.non_atomic_requests
 @guarded
 @require_http_methods(["GET", "HEAD", "POST"])
 def return_from_issuer(

@@ -129,7 +129,7 @@ class Gateway(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", options.port), Door)
 
     def fault(self, method: str, what: str, history: str) -> tuple[str, str, float]:
-        """(when, name, a number between 0 and 1) for this call; ("", "", _) for none."""
+        """(when, name, a number from 0 to 1) for this call; ("", "", 0) for none."""
         with self.books.lock:
             nth = self.books.nth[history, what]
             self.books.nth[history, what] += 1

@@ -117,9 +117,9 @@ def _fulfilled(orders: dict[str, PaymentOrder]) -> Iterator[str]:
     )
     numbers = set(shop_orders.values_list("number", flat=True))
     for order_id, order in orders.items():
-        if order.reference in numbers and order.state in _FULFILLED:
-            if sent[order.reference] != 1:
-                yield f"I8 {order_id}: {order.state}, {sent[order.reference]} parcels"
+        ours = order.reference in numbers and order.state in _FULFILLED
+        if ours and sent[order.reference] != 1:
+            yield f"I8 {order_id}: {order.state}, {sent[order.reference]} parcels"
     for event in Event.objects.filter(deliver_at__isnull=False):
         yield f"I8 event {event.pk} ({event.kind}) was not delivered"
 
@@ -191,9 +191,9 @@ def _pages(
         if order is None or order.order_id in books["lied"]:
             continue
         at = books["charged_at"].get(order.order_id)
-        if page.nothing and at is not None and at < page.asked:
-            if order.state not in (states.VOIDED,):
-                yield f"I16 {order.order_id}: told nothing was charged, and it was"
+        late = at is not None and at < page.asked and order.state != states.VOIDED
+        if page.nothing and late:
+            yield f"I16 {order.order_id}: told nothing was charged, and it was"
         charge = books["charges"].get(order.order_id)
         if page.thanks and (charge is None or not _charged(charge)):
             yield f"I16 {order.order_id}: thanked without a charge"

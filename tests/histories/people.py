@@ -55,8 +55,12 @@ class Log:
 
 
 class Browser:
-    def __init__(self, site: str, log: Log, cookies: dict[str, str]) -> None:
-        self.site, self.log = site, log
+    """``who`` is the number of the history, for the judge."""
+
+    def __init__(
+        self, site: str, log: Log, cookies: dict[str, str], who: int = 0
+    ) -> None:
+        self.site, self.log, self.who = site, log, who
         self.cookies = {"csrftoken": CSRF, **cookies}
 
     def get(self, path: str) -> requests.Response | None:
@@ -96,7 +100,9 @@ class Browser:
         with self.log.lock:
             self.log.times.append(now - started)
             if answer.status_code >= 500 and answer.status_code != 503:
-                self.log.errors.append(f"{answer.status_code} {method} {path}")
+                self.log.errors.append(
+                    f"history {self.who}: {answer.status_code} {method} {path}"
+                )
             if found := re.search(r"/result/([0-9a-f]{32})|/pay/([0-9a-f]{32})", path):
                 self.log.seen.append(
                     Seen(

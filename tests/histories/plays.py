@@ -62,13 +62,16 @@ class History:
         else:
             self.in_the_shop()
 
+    def browser(self, cookies: dict[str, str]) -> Browser:
+        return Browser(self.site, self.log, cookies, self.number)
+
     def pick(self, weights: dict[str, int]) -> str:
         return self.dice.choices(list(weights), list(weights.values()))[0]
 
     # -- a shopper ---------------------------------------------------------------------
 
     def in_the_shop(self) -> None:
-        browser = Browser(self.site, self.log, {})
+        browser = self.browser({})
         for _ in range(self.dice.randint(1, 3)):
             browser.post(f"/basket/{self.dice.randint(1, 4)}/")
         if "sessionid" not in browser.cookies:
@@ -120,7 +123,7 @@ class History:
         if self.dice.random() < 0.05:
             fields["paymentId"] = "123456789012345678"
         times = self.dice.choice([1, 1, 1, 2, 3, 5])
-        stranger = Browser(self.site, self.log, {})  # cross-site: no cookies
+        stranger = self.browser({})  # cross-site: no cookies
         answers = at_once([lambda: stranger.post(back, keep=True, **fields)] * times)
         for answer in answers[:1]:
             if answer is None and self.dice.random() < 0.6:
@@ -145,7 +148,7 @@ class History:
     # -- a clerk -----------------------------------------------------------------------
 
     def at_the_desk(self) -> None:
-        clerks = [Browser(self.site, self.log, one) for one in self.clerks]
+        clerks = [self.browser(one) for one in self.clerks]
         one, other = self.dice.sample(clerks, 2)
         together = self.dice.random() < 0.3
         amount = self.dice.randint(500, 20_000)

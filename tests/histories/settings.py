@@ -1,6 +1,6 @@
 """The demo shop as it would be deployed, with the clocks of money turned fast."""
 
-from demo_shop.settings import *
+from demo_shop.settings import *  # noqa: F403
 from demo_shop.settings import MIDDLEWARE, NEXI_PAYMENTS, env
 
 DATABASES["default"]["ATOMIC_REQUESTS"] = env.bool("ATOMIC_REQUESTS", default=False)  # noqa: F405
@@ -9,4 +9,8 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]
 _manual = {**NEXI_PAYMENTS["TERMINALS"]["moto"], "CAPTURE": "manual"}
 NEXI_PAYMENTS["TERMINALS"]["manual"] = _manual
+LOGGING["loggers"]["django.request"] = {  # noqa: F405
+    "handlers": ["console"],
+    "level": "ERROR",
+}
 LOGGING["loggers"]["nexi_payments"]["level"] = env.str("LOG_LEVEL", default="INFO")  # noqa: F405

@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,27 +27,30 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
 from django.utils import timezone
 
 from nexi_payments.card import Card
 from nexi_payments.conf import current
-from nexi_payments.models import Hold, PaymentOrder
+from nexi_payments.hold.places import TABLE, Sealed, place
+from nexi_payments.models import PaymentOrder
+
+__all__ = [
+    "Sealed",
+    "fingerprint",
+    "new_token",
+    "purge",
+    "seal",
+    "server_key",
+    "shred",
+    "take",
+    "unseal",
+]
 
 _VERSION: Final = b"\x01"
 _KID: Final = 8
 _NONCE: Final = 12
 #: All plaintexts have this length, so that a blob does not tell the number's length.
 _PADDED: Final = 96
-
-
-@dataclass(frozen=True)
-class Sealed:
-    """What ``take`` hands to the one request that claimed the order."""
-
-    pan_blob: bytes
-    cvv_blob: bytes | None
-    expires_at: datetime
 
 
 def new_token() -> str:
@@ -60,18 +63,16 @@ def fingerprint(token: str) -> str:
     return hashlib.sha256(b"lookup|" + token.encode()).hexdigest()
 
 
-def seal(order: PaymentOrder, card: Card, token: str) -> None:
-    """Writes the hold of an order that now waits for the issuer.
+def seal(order: PaymentOrder, card: Card, token: str) -> Callable[[], None]:
+    """Seals the card of an order that is about to wait for the issuer. What comes back
+    runs in the commit that makes it wait: never the one without the other.
 
-    Runs in the commit that makes the order wait, so that there is never the one without
-    the other. Raises ``ImproperlyConfigured`` without ``HOLD_KEYS``.
+    Raises ``ImproperlyConfigured`` without ``HOLD_KEYS``, ``HoldUnavailable`` when the
+    cache that is to keep it does not.
     """
     expires_at = timezone.now() + timedelta(seconds=current().hold_ttl)
     pan_blob, cvv_blob = _blobs(order, card, token, expires_at)
-    # a database error here shows its frames to error trackers: no clear number in them
-    Hold.objects.create(
-        order=order, pan_blob=pan_blob, cvv_blob=cvv_blob, expires_at=expires_at
-    )
+    return place().put(order, Sealed(pan_blob, cvv_blob, expires_at))
 
 
 def _blobs(
@@ -100,14 +101,10 @@ def take(order: PaymentOrder) -> Sealed | None:
 
     Runs in the commit of the claim: of two requests, one gets it.
     """
-    row = Hold.objects.filter(order=order).first()
-    if row is None:
+    sealed = place().take(order)
+    if sealed is None or sealed.expires_at <= timezone.now():
         return None
-    removed, _ = Hold.objects.filter(order=order).delete()
-    if not removed or row.expires_at <= timezone.now():
-        return None
-    code = bytes(row.cvv_blob) if row.cvv_blob is not None else None
-    return Sealed(bytes(row.pan_blob), code, row.expires_at)
+    return sealed
 
 
 def unseal(order: PaymentOrder, sealed: Sealed, token: str) -> Card | None:
@@ -126,14 +123,15 @@ def unseal(order: PaymentOrder, sealed: Sealed, token: str) -> Card | None:
 
 def shred(order: PaymentOrder) -> None:
     """Removes an order's hold, if it has one."""
-    Hold.objects.filter(order=order).delete()
+    place().shred(order)
 
 
 def purge() -> int:
-    """Removes the holds whose time is over; returns how many."""
-    with transaction.atomic():
-        removed, _ = Hold.objects.filter(expires_at__lte=timezone.now()).delete()
-    return removed
+    """Removes the holds whose time is over; returns how many. A cache does it itself.
+
+    The table is looked through even then: ``HOLD_BACKEND`` may have changed.
+    """
+    return TABLE.purge()
 
 
 def _kid(key: bytes) -> bytes:
