@@ -1,0 +1,339 @@
+"""The whole life of baskets, at random: cards, banks, desks, captures, refunds, lost
+and late answers, time. After every step our ledger and the gateway's books agree, as
+far as they can; when all has come to rest, entirely."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+from django.utils import timezone
+from hypothesis import settings, strategies
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from nexi_payments import flows, money, states
+from nexi_payments.card import Card
+from nexi_payments.exceptions import NexiPaymentsError
+from nexi_payments.flows import moto
+from nexi_payments.models import Break, Event, Hold, Operation, PaymentOrder
+from nexi_payments.simulator import TEST_CARDS, Charge, Reply, Simulator
+from tests.shopper import CARDS, Form, Shopper, form_on
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+GOOD = ["challenge", "frictionless", "answer_lost", "pending_then_paid"]
+ENDINGS = strategies.sampled_from(
+    GOOD * 5 + ["refund_pending"] * 3 + sorted({card.ending for card in TEST_CARDS})
+)
+BASKETS = strategies.sampled_from(["A", "B", "C", "D"])
+FAULTS = strategies.sampled_from(
+    ["", "", "", "", "answer lost", "500", "400", "429", "unsent", "late", "half"]
+)
+ANSWERS = strategies.sampled_from(
+    ["approve", "approve", "refuse", "walk_away", "forge"]
+)
+AMOUNTS = strategies.none() | strategies.integers(1, 1400)
+WAITS = strategies.sampled_from([5, 40, 300, 1000, 4000, 2 * 86_400])
+_FREE = (states.REVIEW, states.VOIDED, states.REFUNDED)
+
+
+class Wire:
+    """The simulator behind a wire that does one thing wrong when told."""
+
+    def __init__(self, gateway: Simulator) -> None:
+        self.gateway = gateway
+        self.handle = gateway.handle
+        self.fault = self.part = ""
+        self.waiting: list[tuple[Any, ...]] = []
+        self.late: set[str] = set()
+        self.sent: Counter[str] = Counter()
+        gateway.handle = self  # type: ignore[method-assign, assignment]
+
+    def plan(self, fault: str, part: str) -> None:
+        self.fault, self.part = fault, part
+
+    def __call__(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply:
+        order_id = ""
+        if url.endswith(("/payment", "/moto")):
+            order_id = json.loads(body)["order"]["orderId"]
+            self.sent[order_id] += 1
+        if not self.fault or self.part not in url:
+            return self.handle(method, url, headers, body)
+        fault, self.fault = self.fault, ""
+        call = (method, url, dict(headers), body)
+        if fault == "late":
+            self.waiting.append(call)
+            self.late.add(order_id)
+            return Reply(0, fault="cut")
+        if fault in ("answer lost", "half"):
+            reply = self.handle(*call)
+            if fault == "half":
+                return Reply(200, reply.body[: len(reply.body) // 2])
+            return Reply(0, fault="cut")
+        return {
+            "500": Reply(500),
+            "400": Reply(400, b'{"errors":[{"code":"PS0026"}]}'),
+            "429": Reply(429, b"", {"Retry-After": "9"}),
+            "unsent": Reply(0, fault="refused"),
+        }[fault]
+
+    def catch_up(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for call in waiting:
+            self.handle(*call)
+
+
+class Life(RuleBasedStateMachine):
+    gateway: Simulator
+    real: Any
+
+    @initialize()
+    def open_shop(self) -> None:
+        Event.objects.all().delete()
+        Break.objects.all().delete()
+        Hold.objects.all().delete()
+        Operation.objects.update(of=None)
+        Operation.objects.all().delete()
+        PaymentOrder.objects.update(retry_of=None)
+        PaymentOrder.objects.all().delete()
+        self.gateway.reset()
+        self.gateway.handle = self.real  # type: ignore[method-assign]
+        self.wire = Wire(self.gateway)
+        self.shopper = Shopper(self.gateway)
+        self.forms: list[Form] = []
+        self.clock = time_machine.travel(timezone.now(), tick=True)
+        self.time = self.clock.start()
+
+    # -- what may happen ---------------------------------------------------------------
+
+    @rule(
+        basket=BASKETS,
+        ending=ENDINGS,
+        terminal=strategies.sampled_from(["default", "two", "manual"]),
+        fault=FAULTS,
+    )
+    def enter(self, basket: str, ending: str, terminal: str, fault: str) -> None:
+        order = self.order(basket, terminal)
+        if order is None or not order.takes_card:
+            return
+        self.wire.plan(fault, "/init")
+        answer = self.shopper.enter(order, ending)
+        self.wire.plan("", "")
+        if answer.status_code == 200 and b"ReturnUrl" in answer.content:
+            self.forms.append(form_on(answer))
+
+    @rule(
+        basket=BASKETS,
+        ending=ENDINGS,
+        terminal=strategies.sampled_from(["default", "two", "manual"]),
+        answer=ANSWERS,
+        fault=FAULTS,
+        part=strategies.sampled_from(["steps/payment", "steps/payment", "/validation"]),
+    )
+    def pay(
+        self,
+        basket: str,
+        ending: str,
+        terminal: str,
+        answer: str,
+        fault: str,
+        part: str,
+    ) -> None:
+        known = len(self.forms)
+        self.enter(basket, ending, terminal, "")
+        if len(self.forms) > known:
+            self.come_back(known, answer, fault, part, 1)
+
+    @rule(
+        which=strategies.integers(0, 5),
+        answer=ANSWERS,
+        fault=FAULTS,
+        part=strategies.sampled_from(["steps/payment", "steps/payment", "/validation"]),
+        times=strategies.integers(1, 2),
+    )
+    def come_back(
+        self, which: int, answer: str, fault: str, part: str, times: int
+    ) -> None:
+        if not self.forms:
+            return
+        form = self.forms[which % len(self.forms)]
+        word = "approve" if answer == "forge" else answer
+        fields = self.gateway.challenge(form.fields["transactionId"], word)
+        if answer == "forge":
+            fields["PaRes"] = "forged"
+        self.wire.plan(fault, part)
+        for _ in range(times):
+            assert self.shopper.come_back(form, fields).status_code == 303
+        self.wire.plan("", "")
+
+    @rule(basket=BASKETS, ending=ENDINGS, fault=FAULTS)
+    def by_phone(self, basket: str, ending: str, fault: str) -> None:
+        order = self.order(basket, "moto")
+        if order is None or order.state != states.INIT:
+            return
+        card = CARDS[ending]
+        self.wire.plan(fault, "/moto")
+        month, year = card.expiry.split("/")
+        moto.pay_moto(
+            order, Card(card.number, month + year, card.cvv), cardholder="Giulia"
+        )
+        self.wire.plan("", "")
+
+    @rule(basket=BASKETS, minor=AMOUNTS, fault=FAULTS)
+    def capture(self, basket: str, minor: int | None, fault: str) -> None:
+        self.afterwards(flows.capture, basket, minor, fault)
+
+    @rule(basket=BASKETS, minor=AMOUNTS, fault=FAULTS)
+    def refund(self, basket: str, minor: int | None, fault: str) -> None:
+        self.afterwards(flows.refund, basket, minor, fault)
+
+    @rule(basket=BASKETS, fault=FAULTS)
+    def void(self, basket: str, fault: str) -> None:
+        self.afterwards(flows.void, basket, None, fault)
+
+    def afterwards(self, verb: Any, basket: str, minor: int | None, fault: str) -> None:
+        rows = PaymentOrder.objects.filter(state__in=(*states.SUCCESSFUL, "review"))
+        order = rows.filter(reference=basket).last() or rows.last()
+        if order is None:
+            return
+        amount = [] if minor is None else [money.to_major(minor, "EUR")]
+        self.wire.plan(fault, "/captures" if verb is flows.capture else "/refunds")
+        before = len(self.gateway.calls)
+        try:
+            verb(order, *amount)
+        except NexiPaymentsError:
+            assert len(self.gateway.calls) == before
+        self.wire.plan("", "")
+
+    @rule(basket=BASKETS, again=strategies.booleans())
+    def money_comes_late(self, basket: str, again: bool) -> None:
+        """Given up, perhaps paid in another way meanwhile, and then it was charged."""
+        self.pay(basket, "challenge", "default", "approve", "late", "steps/payment")
+        for _ in range(2):
+            self.time_passes(1000, "", False)
+        if again:
+            self.pay(basket, "frictionless", "two", "approve", "", "")
+        self.wire.catch_up()
+
+    @rule(seconds=WAITS, fault=FAULTS, catch_up=strategies.booleans())
+    def time_passes(self, seconds: int, fault: str, catch_up: bool) -> None:
+        if catch_up:
+            self.wire.catch_up()
+        self.time.shift(timedelta(seconds=seconds))
+        self.wire.plan(
+            fault if fault not in ("late", "answer lost") else "", "/orders/"
+        )
+        flows.reconcile()
+        self.wire.plan("", "")
+
+    @rule(state=strategies.sampled_from([states.PAID, states.FAILED]))
+    def resolve(self, state: str) -> None:
+        order = PaymentOrder.objects.filter(state=states.REVIEW).first()
+        if order is None:
+            return
+        try:
+            flows.resolve(order, state, reason="looked into")
+        except NexiPaymentsError:
+            order.refresh_from_db()
+            assert order.state == states.REVIEW
+
+    def order(self, basket: str, terminal: str) -> PaymentOrder | None:
+        facts: Any = {"amount": Decimal("12.50"), "currency": "EUR"}
+        try:
+            if terminal == "moto":
+                return moto.open_order(
+                    reference=basket, terminal=terminal, actor=flows.Actor(), **facts
+                )
+            return flows.create_order(reference=basket, terminal=terminal, **facts)
+        except NexiPaymentsError:
+            return None
+
+    # -- what must hold ----------------------------------------------------------------
+
+    @invariant()
+    def the_books_agree(self) -> None:
+        standing: Counter[str] = Counter()
+        for order in PaymentOrder.objects.all():
+            charge = self.gateway.charge_of(order.order_id)
+            charged = charge is not None and charge.result in ("EXECUTED", "AUTHORIZED")
+            assert self.wire.sent[order.order_id] <= 1
+            if charge is None or not charged:
+                assert order.state not in states.SUCCESSFUL
+                assert order.captured_amount == 0
+                continue
+            self.one_order(order, charge)
+            if order.state in states.LIVE:
+                standing[str(order.reference)] += 1
+        assert all(count == 1 for count in standing.values())
+
+    def one_order(self, order: PaymentOrder, charge: Charge) -> None:
+        if order.state == states.FAILED:
+            # only money that came after we had given up, and somebody looks again
+            assert order.order_id in self.wire.late
+            assert order.due_at is not None
+            return
+        assert order.state in (states.PAYING, *states.SUCCESSFUL, *_FREE)
+        if order.state in states.SUCCESSFUL:
+            assert (charge.authorized, charge.currency) == (
+                order.amount,
+                order.currency,
+            )
+            assert charge.operation_id == order.gateway_operation_id
+            ours, more = order.captured_amount, order.capturing_amount
+            assert ours <= charge.captured <= ours + more
+            ours, more = order.refunded_amount, order.refunding_amount
+            if not charge.voided:
+                assert ours <= charge.refunded <= ours + more
+
+    def teardown(self) -> None:
+        if not hasattr(self, "wire"):
+            return
+        try:
+            self.wire.catch_up()
+            for seconds in (60, 300, 900, 900, 3600, 4000, 7200, 7200):
+                self.time.shift(timedelta(seconds=seconds))
+                self.gateway.advance(60)
+                flows.reconcile()
+            for order in PaymentOrder.objects.all():
+                self.at_rest(order)
+        finally:
+            self.clock.stop()
+
+    def at_rest(self, order: PaymentOrder) -> None:
+        assert order.state in states.FINAL
+        charge = self.gateway.charge_of(order.order_id)
+        charged = charge is not None and charge.result in ("EXECUTED", "AUTHORIZED")
+        if order.state == states.FAILED:
+            assert not charged
+        if charge is None or not charged:
+            return
+        assert order.state in (*states.SUCCESSFUL, *_FREE)
+        if charge.voided:
+            assert order.state in (states.VOIDED, states.REVIEW, states.REFUNDED)
+        else:
+            ours = (order.captured_amount, order.refunded_amount)
+            assert ours == (charge.captured, charge.refunded)
+            assert order.state == states.REVIEW or order.unsettled_since is None
+
+
+def test_the_whole_life(gateway: Simulator, request: Any) -> None:
+    many = request.config.getoption("--examples") or 25
+    Life.gateway = gateway
+    Life.real = staticmethod(gateway.handle)
+    run_state_machine_as_test(
+        Life, settings=settings(max_examples=int(many), stateful_step_count=15)
+    )
