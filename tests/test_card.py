@@ -7,6 +7,8 @@ import dataclasses
 import json
 import logging
 import pickle
+import re
+import uuid
 from typing import Any
 
 import pytest
@@ -14,7 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import luhn
 
-from nexi_payments.card import Card, brand_of, holds_card_number
+from nexi_payments.card import (
+    Card,
+    brand_of,
+    holds_card_number,
+    made_text_holds_card_number,
+)
 
 PAN = "4349940199004549"
 
@@ -231,6 +238,24 @@ def test_italian_telephone_numbers_are_not_cards(number: int, country: str) -> N
 @given(st.integers(0, 10**17 - 1), st.sampled_from("1278944"))
 def test_operation_ids_of_eighteen_digits_are_not_cards(rest: int, first: str) -> None:
     assert not holds_card_number(f"operation {first}{rest:017d}")
+
+
+@given(st.uuids(version=4).filter(lambda one: re.search("[a-f]", one.hex)))
+def test_ids_that_a_program_has_made_are_not_cards(one: uuid.UUID) -> None:
+    for text in (one.hex, str(one), f"Order {one}", f"D{one.hex[:16]}/{one}"):
+        assert not made_text_holds_card_number(text)
+
+
+def test_a_card_number_in_such_a_text_is_one() -> None:
+    assert not made_text_holds_card_number(f"D{PAN}")
+    for text in (
+        PAN,
+        f"card {PAN}",
+        f"pan={PAN}",
+        f"D17 {PAN} x",
+        "4349-9401-9900-4549",
+    ):
+        assert made_text_holds_card_number(text), text
 
 
 @given(st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", min_size=1))

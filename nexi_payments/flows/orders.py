@@ -14,7 +14,7 @@ from django.db import IntegrityError, models
 from django.utils import timezone
 
 from nexi_payments import conf, hold, money, states
-from nexi_payments.card import holds_card_number
+from nexi_payments.card import holds_card_number, made_text_holds_card_number
 from nexi_payments.conf.reading import did_you_mean
 from nexi_payments.exceptions import (
     CardDataNotAllowed,
@@ -90,7 +90,8 @@ def build(
     person = _customer(customer)
     reference = (reference or "").strip() or None
     for name, text in (("reference", reference), ("description", description)):
-        _refuse_card(name, text or "")
+        if made_text_holds_card_number(text or ""):
+            raise CardDataNotAllowed(f"{name} holds what could be a card number")
     if len(reference or "") > 100:
         raise ValueError("reference has more than 100 characters")
     return PaymentOrder(
@@ -243,7 +244,10 @@ def _customer(customer: Mapping[str, str] | None) -> dict[str, str]:
             hint = did_you_mean(name, _CUSTOMER)
             raise InvalidCustomer(f"customer has an unknown member {name!r}{hint}")
         found[name] = str(value or "").strip()
-        _refuse_card(f"customer {name}", found[name])
+        if holds_card_number(found[name]):
+            raise CardDataNotAllowed(
+                f"customer {name} holds what could be a card number"
+            )
     if len(found.get("name", "")) > 255:
         raise InvalidCustomer("customer name has more than 255 characters")
     if email := found.get("email"):
@@ -254,11 +258,6 @@ def _customer(customer: Mapping[str, str] | None) -> dict[str, str]:
         if not email or len(email) > 254:
             raise InvalidCustomer("customer email is not an e-mail address")
     return found
-
-
-def _refuse_card(where: str, text: str) -> None:
-    if holds_card_number(text):
-        raise CardDataNotAllowed(f"{where} holds what looks like a card number")
 
 
 def _own_address(url: str | None) -> str:
