@@ -69,6 +69,7 @@ def basket(request: HttpRequest) -> HttpResponse:
 @require_POST
 def change_basket(request: HttpRequest, product_id: int) -> HttpResponse:
     product = get_object_or_404(Product, pk=product_id)
+    _forget_what_is_paid(request)
     basket = request.session.setdefault("basket", {})
     quantity = basket.get(str(product.pk), 0)
     quantity += -1 if "less" in request.POST else 1
@@ -81,6 +82,9 @@ def change_basket(request: HttpRequest, product_id: int) -> HttpResponse:
 
 
 def checkout(request: HttpRequest) -> HttpResponse:
+    if number := _forget_what_is_paid(request):
+        # another tab was faster: this basket is on its way already
+        return redirect("order", number)
     lines = _lines(request)
     if not lines:
         return redirect("basket")
@@ -120,9 +124,13 @@ def _place(
 
 
 def _open_order(request: HttpRequest, who: dict[str, str], total: Decimal) -> ShopOrder:
-    """The unpaid order of this basket: paying again must not make a second one."""
+    """The order of this basket: paying again must not make a second one, even if the
+    first was paid between our looks (``create_order`` refuses it then)."""
     number = request.session.get("order", "")
-    found = ShopOrder.objects.filter(number=number, fulfilment=None).first()
+    found = ShopOrder.objects.filter(number=number).first()
+    live = PaymentOrder.objects.filter(live_reference=number).exists()
+    if found is not None and not live and hasattr(found, "fulfilment"):
+        found = None  # sent, and given back since: this is another purchase
     shop_order = found or ShopOrder()
     shop_order.name, shop_order.email = who["name"], who["email"]
     shop_order.total = total
@@ -131,6 +139,21 @@ def _open_order(request: HttpRequest, who: dict[str, str], total: Decimal) -> Sh
     request.session["order"] = shop_order.number
     request.session.setdefault("orders", []).append(shop_order.number)
     return shop_order
+
+
+def _forget_what_is_paid(request: HttpRequest) -> str:
+    """The number of this basket's order if that is paid; the basket is empty then.
+
+    By what is paid, not by which page was seen: a basket must not be paid again only
+    because the browser was closed on the way back from the bank.
+    """
+    number: str = request.session.get("order", "")
+    payments = PaymentOrder.objects.filter(reference=number)
+    if not number or not any(payment.is_successful for payment in payments):
+        return ""
+    del request.session["order"]
+    request.session["basket"] = {}
+    return number
 
 
 def _who(request: HttpRequest) -> dict[str, str]:
@@ -148,9 +171,7 @@ def order_page(request: HttpRequest, number: str) -> HttpResponse:
         raise Http404
     payments = PaymentOrder.objects.filter(reference=number).order_by("pk")
     paid = any(payment.is_successful for payment in payments)
-    if paid and request.session.get("order") == number:
-        del request.session["order"]
-        request.session["basket"] = {}
+    if request.session.get("order") == number and _forget_what_is_paid(request):
         messages.success(request, _("Thank you! Your order is on its way."))
     context = {"order": shop_order, "payments": payments, "paid": paid}
     return render(request, "demo_shop/order.html", context)

@@ -35,6 +35,44 @@ flows.resume_payment(order, url.split("/")[-2], pares=pares)
 print("SURVIVED", flush=True)
 """
 
+PAYS_AND_DIES = """
+import django, os, signal, sys
+django.setup()
+from decimal import Decimal
+from django.core.management import call_command
+from demo_shop.models import ShopOrder
+from nexi_payments import flows, outbox
+from nexi_payments.card import Card
+from nexi_payments.models import Event
+call_command("migrate", verbosity=0)
+ShopOrder.objects.create(number="crash", name="G", email="g@example.com", total=1)
+order = flows.create_order(amount=Decimal("12.50"), currency="EUR", reference="crash")
+step = flows.start_payment(order, Card("4999340261977289", "1230", "663"))
+url = step.redirect.fields["ReturnUrl"]
+print(step.redirect.fields["transactionId"], flush=True)
+pares = sys.stdin.readline().strip()
+deliver = outbox._deliver_own
+def die(event):
+    if event.kind == "paid":
+        os.kill(os.getpid(), signal.SIGKILL)
+    deliver(event)
+outbox._deliver_own = die
+flows.resume_payment(order, url.split("/")[-2], pares=pares)
+print("SURVIVED", flush=True)
+"""
+
+HEARS = """
+import django
+django.setup()
+from demo_shop.models import Fulfilment
+from nexi_payments import flows
+from nexi_payments.models import *
+event = Event.objects.get(kind="paid")
+counts = flows.reconcile()
+print(counts.delivered, PaymentOrder.objects.get().state, event.delivered_at is None,
+      *Fulfilment.objects.values_list("order__number", "signals", "event_id"), event.pk)
+"""
+
 ASKS = """
 import django, sys
 django.setup()
@@ -59,9 +97,9 @@ def environment(folder: Path, base_url: str) -> dict[str, str]:
     }
 
 
-def ask(env: dict[str, str]) -> str:
+def ask(env: dict[str, str], program: str = ASKS) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", ASKS],
+        [sys.executable, "-c", program],
         env=env,
         capture_output=True,
         text=True,
@@ -118,3 +156,35 @@ def test_killed_during_the_payment_call(tmp_path: Path, charged: bool) -> None:
         assert gateway.counts["POST /orders/3steps/payment"] == int(charged)
         assert gateway.charges(order_id) == int(charged)
     gateway.close()
+
+
+def test_killed_between_commit_and_delivery(tmp_path: Path) -> None:
+    """The shop hears of it from whoever reconciles next, once."""
+    with running(Simulator()) as server:
+        env = environment(tmp_path, server.base_url)
+        process = subprocess.Popen(
+            [sys.executable, "-c", PAYS_AND_DIES],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        operation_id = process.stdout.readline().strip()
+        pares = server.simulator.challenge(operation_id, "approve")["PaRes"]
+        process.stdin.write(pares + "\n")
+        process.stdin.close()
+        assert process.wait() == -signal.SIGKILL
+        assert process.stdout.read() == ""
+        process.stdout.close()
+        # it may still be under way in the process that wrote it
+        assert ask(env, HEARS).startswith("0 paid True")
+        time.sleep(3.5)
+        delivered, state, waited, *parcel = ask(env, HEARS).split(" ", 3)
+        assert (delivered, state, waited) == ("1", "paid", "True")
+        row, _, event_id = parcel[0].rpartition(" ")
+        assert row == f"('crash', 1, {event_id})"
+        assert ask(env, HEARS).startswith("0 paid False")
+        server.simulator.close()

@@ -47,6 +47,10 @@ fields = conf.simulator().challenge(operation, "approve")
 # the basket changes in another tab meanwhile
 c.post(f"/basket/{cup.pk}/")
 r = Client(HTTP_HOST="127.0.0.1").post(back, fields)
+# a tab that was left open checks the same basket out once more: it is paid already
+sent = ShopOrder.objects.count()
+assert c.post("/checkout/", who)["Location"] == f"/orders/{order.reference}/"
+assert ShopOrder.objects.count() == sent
 thanks = c.get(r["Location"])["Location"]
 assert f"payment={order.public_id}" in thanks
 page = c.get(thanks).content.decode()

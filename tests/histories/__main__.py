@@ -21,14 +21,14 @@ from typing import Any
 
 import requests
 
-from tests.histories import stage
+from tests.histories import stage, tables
 from tests.histories.people import Browser, Log
 
 
 def main() -> None:
     options = _options()
     folder = Path(tempfile.mkdtemp(prefix="histories-"))
-    database = _database(options.db, folder)
+    database = tables.database(options.db, folder)
     print(f"seed {options.seed}, {options.n} histories, {database}, {folder}")
     dice = random.Random(options.seed)
     env = stage.environment(folder, database, options.atomic)
@@ -38,7 +38,7 @@ def main() -> None:
         env["NEXI_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
         os.environ.update(env)
         os.environ["LOG_LEVEL"] = "ERROR"  # of the judge, not of the shop
-        clerks = _set_up()
+        clerks = tables.set_up()
         shop = stage.Shop(env, folder, port, dice)
         shop.start()
         try:
@@ -65,65 +65,6 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--only", help="the numbers of histories to play, 17,42")
     return parser.parse_args()
-
-
-def _database(wanted: str, folder: Path) -> str:
-    """A fresh database: a file, or one beside that of the URL."""
-    if wanted == "sqlite":
-        return f"sqlite:///{folder / 'shop.sqlite3'}"
-    import environ
-
-    facts = environ.Env.db_url_config(wanted)
-    name = "nexi_histories"
-    if wanted.startswith("postgres"):
-        import psycopg
-
-        with psycopg.connect(wanted, autocommit=True) as admin:
-            admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-            admin.execute(f"CREATE DATABASE {name}")
-    else:
-        import MySQLdb
-
-        admin = MySQLdb.connect(
-            host=facts["HOST"],
-            port=int(facts["PORT"] or 3306),
-            user=facts["USER"],
-            password=facts["PASSWORD"],
-        )
-        admin.query(f"DROP DATABASE IF EXISTS {name}")
-        admin.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-        admin.close()
-    return wanted.rpartition("/")[0] + f"/{name}"
-
-
-def _set_up() -> list[dict[str, str]]:
-    """Tables, products, and the session cookies of two clerks."""
-    import django
-
-    django.setup()
-    from django.contrib.auth import (
-        BACKEND_SESSION_KEY,
-        HASH_SESSION_KEY,
-        SESSION_KEY,
-        get_user_model,
-    )
-    from django.contrib.sessions.backends.db import SessionStore
-    from django.core.management import call_command
-
-    from demo_shop.seed import seed
-
-    call_command("migrate", verbosity=0)
-    seed()
-    cookies = []
-    for name in ("one", "two"):
-        user = get_user_model().objects.create_superuser(name, "", name)
-        session = SessionStore()
-        session[SESSION_KEY] = str(user.pk)
-        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-        session.create()
-        cookies.append({"sessionid": str(session.session_key)})
-    return cookies
 
 
 def _run(

@@ -63,10 +63,14 @@ def children(pid: int) -> list[int]:
 
 
 @contextmanager
-def gateway(seed: str, folder: Path) -> Iterator[str]:
-    """Runs the gateway; its address, without a path."""
+def gateway(
+    seed: str, folder: Path, *, posts: float = 0.45, gets: float = 0.2
+) -> Iterator[str]:
+    """Runs the gateway; its address, without a path. ``posts`` and ``gets`` are the
+    shares of calls that go wrong."""
     command = [sys.executable, "-m", "tests.histories.gateway", "--seed", seed]
     command += ["--timeout", str(TOTAL), "--latest", str(LATEST)]
+    command += ["--posts", str(posts), "--gets", str(gets)]
     with (folder / "gateway.log").open("w") as log:
         process = subprocess.Popen(
             command,
@@ -102,9 +106,10 @@ class Shop:
     def site(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        for name in ("web", "reconciler"):
-            self._run(name)
+    def start(self, *, reconciler: bool = True) -> None:
+        self._run("web")
+        if reconciler:
+            self._run("reconciler")
         for _ in range(150):
             with suppress(requests.RequestException):
                 if requests.get(self.site, timeout=5).status_code == 200:

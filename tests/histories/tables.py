@@ -1,0 +1,64 @@
+"""A fresh database for a run, and who may log in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def database(wanted: str, folder: Path) -> str:
+    """A fresh database: a file, or one beside that of the URL."""
+    if wanted == "sqlite":
+        return f"sqlite:///{folder / 'shop.sqlite3'}"
+    import environ
+
+    facts = environ.Env.db_url_config(wanted)
+    name = "nexi_histories"
+    if wanted.startswith("postgres"):
+        import psycopg
+
+        with psycopg.connect(wanted, autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            admin.execute(f"CREATE DATABASE {name}")
+    else:
+        import MySQLdb
+
+        admin = MySQLdb.connect(
+            host=facts["HOST"],
+            port=int(facts["PORT"] or 3306),
+            user=facts["USER"],
+            password=facts["PASSWORD"],
+        )
+        admin.query(f"DROP DATABASE IF EXISTS {name}")
+        admin.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        admin.close()
+    return wanted.rpartition("/")[0] + f"/{name}"
+
+
+def set_up() -> list[dict[str, str]]:
+    """Tables, products, and the session cookies of two clerks."""
+    import django
+
+    django.setup()
+    from django.contrib.auth import (
+        BACKEND_SESSION_KEY,
+        HASH_SESSION_KEY,
+        SESSION_KEY,
+        get_user_model,
+    )
+    from django.contrib.sessions.backends.db import SessionStore
+    from django.core.management import call_command
+
+    from demo_shop.seed import seed
+
+    call_command("migrate", verbosity=0)
+    seed()
+    cookies = []
+    for name in ("one", "two"):
+        user = get_user_model().objects.create_superuser(name, "", name)
+        session = SessionStore()
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.create()
+        cookies.append({"sessionid": str(session.session_key)})
+    return cookies
