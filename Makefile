@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 PORT ?= 8000
 POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
+MYSQL_URL ?= mysql://root@127.0.0.1:3306/test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format types arch browser test-postgres mutants histories bench messages clean
+.PHONY: help demo test check lint format types arch browser test-postgres test-mysql mutants histories stampede bench messages clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,11 +46,17 @@ browser: $(VENV)/dev ## The tests that drive a real Chromium
 test-postgres: $(VENV)/run ## The tests on PostgreSQL (POSTGRES_URL=…)
 	@DATABASE_URL=$(POSTGRES_URL) $(BIN)/python -m pytest $(ARGS)
 
+test-mysql: $(VENV)/mysql ## The tests on MySQL or MariaDB (MYSQL_URL=…)
+	@DATABASE_URL=$(MYSQL_URL) $(BIN)/python -m pytest $(ARGS)
+
 mutants: $(VENV)/run ## Put known defects into a copy: the tests must notice each
 	@$(BIN)/python .ci/mutants.py
 
 histories: $(VENV)/run ## Random shops under faults and kill -9 (N=300 SEED=7 DB=url)
 	@$(BIN)/python -m tests.histories -n $(or $(N),300) $(if $(SEED),--seed $(SEED)) $(if $(DB),--db $(DB)) $(ARGS)
+
+stampede: $(VENV)/run ## Everybody at the same moment, one charge each (N=100 DB=url)
+	@$(BIN)/python -m tests.histories.stampede -n $(or $(N),100) $(if $(DB),--db $(DB))
 
 bench: $(VENV)/run ## The admin's pages on a million rows (DATABASE_URL=…)
 	@$(BIN)/python benchmarks/admin_pages.py $(ARGS)
@@ -76,3 +83,8 @@ $(VENV)/dev: requirements-dev.txt requirements.txt | $(VENV)/bin/python
 	@echo "Installing packages for development …"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/run
+
+# mysqlclient is compiled: it needs the headers (Debian: libmariadb-dev, pkg-config)
+$(VENV)/mysql: $(VENV)/run
+	@$(BIN)/python -m pip install -q --disable-pip-version-check "mysqlclient>=2.2.1"
+	@touch $@
