@@ -1,4 +1,5 @@
-"""System checks of the databases: how transactions and locks behave there."""
+"""System checks of the database: how transactions and locks behave there. Ids:
+docs/checks.md."""
 
 from __future__ import annotations
 

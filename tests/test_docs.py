@@ -97,3 +97,12 @@ def test_every_kind_of_break_is_explained() -> None:
     kinds |= {getattr(states.Reason, name) for name in reasons}
     assert len(kinds) >= 12
     assert kinds <= explained
+
+
+def test_every_check_is_explained_and_nothing_else() -> None:
+    written = "".join(
+        path.read_text() for path in (ROOT / "nexi_payments").glob("*checks.py")
+    )
+    page = (ROOT / "docs" / "checks.md").read_text()
+    ids = r"nexi_payments\.[EW]\d{3}"
+    assert set(re.findall(ids, written)) == set(re.findall(ids, page))
