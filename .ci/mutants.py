@@ -139,6 +139,30 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         '    if code in {"208", "115", "116",',
         "tests/test_desk.py tests/test_desk_endings.py",
     ),
+    "the watch ends without an answer": (
+        FLOWS + "schedule.py",
+        "(end is None or (good and now >= end))",
+        "(end is None or now >= end)",
+        "tests/test_late_money.py",
+    ),
+    "a deadlock is the end": (
+        "nexi_payments/models/database.py",
+        "_TRIES: Final = 5",
+        "_TRIES: Final = 1",
+        "tests/test_database.py",
+    ),
+    "transactions of another database": (
+        "nexi_payments/models/database.py",
+        "    return str(router.db_for_write(PaymentOrder))\n",
+        '    return "default"\n',
+        "tests/test_other_hosts.py",
+    ),
+    "a review is not looked at": (
+        FLOWS + "schedule.py",
+        "if soon.state in (states.AUTHORIZED, states.REVIEW):",
+        "if soon.state == states.AUTHORIZED:",
+        "tests/test_late_money.py",
+    ),
     "a link lives for ever": (
         "nexi_payments/models/order.py",
         "        return self.pay_until is not None and self.pay_until <= timezone.now()\n",

@@ -1,8 +1,10 @@
 """The fault matrix: what goes wrong, at which call, and where it leaves the payment.
 
 Each row is one fault, each column the call that meets it: init, validation, payment,
-MOTO, and a refund of a payment that is paid; then the look-up of one in doubt. A cell says ``state:reason``, for a refund
-its outcome. What a fault on the wire means (time-outs, resets, TLS, half answers) is
+MOTO, and a refund of a payment that is paid (or a capture of one that is held); then the
+look-up of one in doubt. A cell says ``state:reason``, for a refund or capture its
+outcome; what the shopper reads follows from the state (``PAGES``). Rows that no answer
+can act out have tests of their own: ``ELSEWHERE``. What a fault on the wire means (time-outs, resets, TLS, half answers) is
 measured on sockets in ``gateway/test_wire.py``; here "unsent" and "lost" stand for them.
 
 At validation a fault that leaves doubt is asked about once more: no money moves there.
@@ -11,6 +13,8 @@ At validation a fault that leaves doubt is asked about once more: no money moves
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,6 +113,79 @@ ROWS = {row[0]: row for row in MATRIX}
 BROKEN = {"F28", "F29", "F30", "F46"}
 
 
+#: what a shopper reads, by the state a fault leaves
+PAGES = {
+    "failed": ("bad", "Nothing has been charged."),
+    "paying": ("data-poll", "The bank has not told us the result yet."),
+    "review": ("wait", "contact the"),
+    "authorized": ("good", "The amount is reserved on your card"),
+    "paid": ("good", "Your card has been charged."),
+}
+#: rows that need a network, a clock, a database or a dead process of their own
+ELSEWHERE = {
+    "F02": ["gateway/test_wire.py::test_no_such_host"],
+    "F03": ["gateway/test_wire.py::test_connect_timeout"],
+    "F04": [
+        "gateway/test_wire.py::test_bad_certificate",
+        "gateway/test_wire.py::test_certificate_of_another_host",
+    ],
+    "F05": ["gateway/test_wire.py::test_stalled_handshake"],
+    "F06": ["gateway/test_wire.py::test_unknown"],
+    "F08": [
+        "test_late_money.py::test_late_money_makes_a_failed_order_paid",
+        "test_late_money.py::test_late_money_beside_a_paid_order_is_reviewed",
+    ],
+    "F10": ["gateway/test_wire.py::test_unknown"],
+    "F11": ["gateway/test_wire.py::test_unknown"],
+    "F12": ["gateway/test_wire.py::test_tls_garbage_after_the_request_was_read"],
+    "F23": [
+        "gateway/test_deadline.py::test_a_dripped_body_over_tls_ends_at_the_deadline"
+    ],
+    "F24": ["gateway/test_wire.py::test_a_cut_in_the_headers_is_not_believed"],
+    "F31": [
+        "test_three_ds_address.py::test_a_hostile_3ds_address_is_never_rendered",
+        "test_three_ds_address.py::test_text_of_the_gateway_reaches_no_page",
+    ],
+    "F36": ["test_checkout.py::test_endings_before_the_bank"],
+    "F37": [
+        "test_expiry.py::test_a_claim_whose_worker_died_is_failed_after_its_deadline"
+    ],
+    "F38": [
+        "test_crash.py::test_killed_during_the_payment_call",
+        "test_crash_desk.py::test_killed_while_it_is_out",
+    ],
+    "F39": ["test_crash.py::test_killed_during_the_payment_call"],
+    "F40": ["test_ledger.py::test_the_final_commit_fails"],
+    "F41": [
+        "test_outbox.py::test_a_receiver_that_raises_is_asked_again",
+        "test_crash.py::test_killed_between_commit_and_delivery",
+    ],
+    "F42": [
+        "test_expiry.py::test_an_order_left_at_the_bank_expires_after_asking",
+        "test_expiry.py::test_an_order_left_at_the_bank_and_charged_is_reviewed",
+    ],
+    "F43": [
+        "test_checkout.py::test_walked_away_at_the_bank",
+        "test_returns.py::test_a_missing_payment_id_goes_on_with_ours",
+    ],
+    "F44": ["test_returns.py::test_a_return_after_the_hold_has_expired"],
+    "F45": ["test_crash.py::test_killed_during_the_payment_call"],
+    "F47": [
+        "test_late_money.py::test_executed_though_capture_is_manual_is_paid_with_a_break"
+    ],
+}
+
+
+def test_every_row_of_the_matrix_is_somewhere() -> None:
+    rows = {name.split()[0] for name in ROWS} | set(ELSEWHERE)
+    assert rows == {f"F{number:02}" for number in range(1, 48)}
+    for places in ELSEWHERE.values():
+        for place in places:
+            file, _, name = place.partition("::")
+            written = (Path(__file__).parent / file).read_text()
+            assert re.search(rf"^def {name}\(", written, re.MULTILINE), place
+
+
 class Fault:
     """Meets the next call to a path, once."""
 
@@ -148,6 +225,17 @@ def stands(order: PaymentOrder) -> str:
     return f"{order.state}:{order.reason}"
 
 
+def reads(shopper: Shopper, order: PaymentOrder) -> None:
+    """The page that goes with the state, and with no other."""
+    page = shopper.browser.get(f"/payments/result/{order.public_id}/").content.decode()
+    tone, words = PAGES[order.state]
+    assert words in page
+    assert f"nexi-{tone}" in page or tone in page
+    for state, (_, others) in PAGES.items():
+        if state != order.state:
+            assert others not in page, state
+
+
 def check_row(name: str, *, money_call: bool) -> None:
     """What holds in every cell."""
     row = name.split()[0]
@@ -164,6 +252,7 @@ def test_init(shopper: Shopper, gateway: Simulator, name: str) -> None:
     shopper.enter(order)
     assert stands(order) == ROWS[name][2]
     assert fault.met == 1
+    reads(shopper, order)
     check_row(name, money_call=False)
 
 
@@ -178,6 +267,7 @@ def test_validation(
     shopper.come_back(form, shopper.answer(form))
     assert stands(order) == ROWS[name][3]
     assert fault.met == 1
+    reads(shopper, order)
     if ROWS[name][3] != FINE:
         assert gateway.count("POST /orders/3steps/payment") == 0
     check_row(name, money_call=False)
@@ -191,6 +281,7 @@ def test_payment(shopper: Shopper, gateway: Simulator, name: str) -> None:
     shopper.come_back(form, shopper.answer(form))
     assert stands(order) == ROWS[name][4]
     assert fault.met == 1
+    reads(shopper, order)
     check_row(name, money_call=True)
 
 
@@ -203,6 +294,26 @@ def test_moto(gateway: Simulator, name: str) -> None:
     assert stands(order) == ROWS[name][5]
     assert fault.met == 1
     check_row(name, money_call=True)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_capture(shopper: Shopper, gateway: Simulator, name: str) -> None:
+    order = shopper.pay(new_order(terminal="manual"))
+    fault = Fault(gateway, "/captures", ROWS[name][1])
+    operation = flows.capture(order)
+    assert fault.met == 1
+    expected = ROWS[name][6]
+    if expected == AGAIN:
+        assert operation.sends == 2
+        flows.reconcile(order)
+        operation.refresh_from_db()
+        expected = "done"
+    assert operation.outcome == expected
+    booked = 1250 if expected == "done" else 0
+    order.refresh_from_db()
+    assert (order.captured_amount, order.capturing_amount) == (booked, 0)
+    assert order.state == (states.PAID if booked else states.AUTHORIZED)
+    assert gateway.charge_of(order.order_id).captured == booked
 
 
 @pytest.mark.parametrize("name", ROWS)
