@@ -12,11 +12,12 @@ from django.core.cache import caches
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from nexi_payments import conf, hold, states
 from nexi_payments.card import Card
+from nexi_payments.flows import comeback
 from nexi_payments.models import Hold, PaymentOrder
 from nexi_payments.simulator import Simulator
 from tests.shopper import CARDS, Shopper, new_order
@@ -217,6 +218,36 @@ def test_a_payment_with_the_card_in_a_cache(
     shopper.come_back(form, shopper.answer(form))
     order.refresh_from_db()
     assert order.state == states.PAID
+    assert cache.get(f"nexi_payments:hold:{order.order_id}") is None
+
+
+@pytest.mark.parametrize("backend", ["holds", "database"])
+def test_a_claim_that_is_ended_by_a_deadlock_keeps_the_card(
+    shopper: Shopper,
+    cache: Any,
+    nexi: Any,
+    gateway: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    backend: str,
+) -> None:
+    nexi(HOLD_BACKEND=backend)
+    order = new_order()
+    form = shopper.start(order)
+    take, tries = comeback._Return.take, []
+
+    def ended_once(self: Any) -> None:
+        take(self)
+        tries.append(1)
+        if len(tries) == 1:
+            error = OperationalError("deadlock")
+            raise error from Exception(1213, "Deadlock found")
+
+    monkeypatch.setattr(comeback._Return, "take", ended_once)
+    shopper.come_back(form, shopper.answer(form))
+    order.refresh_from_db()
+    assert (order.state, len(tries)) == (states.PAID, 2)
+    assert gateway.count("payment") == 1
+    assert not Hold.objects.exists()
     assert cache.get(f"nexi_payments:hold:{order.order_id}") is None
 
 
