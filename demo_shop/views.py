@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -91,7 +92,7 @@ def checkout(request: HttpRequest) -> HttpResponse:
     form = CheckoutForm(request.POST or None, initial=_who(request))
     if request.method == "POST" and form.is_valid():
         try:
-            payment = _place(request, form.cleaned_data, lines)
+            payment = _place_patiently(request, form.cleaned_data, lines)
         except ReferenceInUse as error:
             # it is being paid, or was paid, with another basket: show how it stands
             return redirect("nexi_payments:result", error.order.public_id)
@@ -99,6 +100,18 @@ def checkout(request: HttpRequest) -> HttpResponse:
     context = {"form": form, "lines": lines, "total": _total(lines)}
     cards = TEST_CARDS if settings.DEBUG else ()
     return render(request, "demo_shop/checkout.html", {**context, "cards": cards})
+
+
+def _place_patiently(
+    request: HttpRequest, who: dict[str, str], lines: list[Line]
+) -> PaymentOrder:
+    """Two tabs at the same moment may wait for each other: MySQL then ends one of the
+    transactions, to be begun again."""
+    tries = 4
+    while tries := tries - 1:
+        with suppress(OperationalError):
+            return _place(request, who, lines)
+    return _place(request, who, lines)
 
 
 @transaction.atomic
