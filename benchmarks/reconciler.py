@@ -100,6 +100,7 @@ def one_pass(rows: int, due: int) -> None:
         started = time.perf_counter()
         flows.reconcile()
         quiet = time.perf_counter() - started
+    Event.objects.all().delete()  # or the table cannot be filled anew
     print(
         f"{rows:9,} rows, {len(ids)} due: {took:6.2f} s,"
         f" {took / len(ids) * 1000:.1f} ms and {len(asked) / 50:.1f} SQL an order;"

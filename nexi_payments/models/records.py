@@ -152,7 +152,7 @@ class Event(models.Model):
 
 
 class Hold(models.Model):
-    """The sealed card between the challenge and the charge. See ``hold.py``.
+    """The sealed card between the challenge and the charge. See ``hold``.
 
     Neither this row with every secret of the server, nor the browser's token alone,
     opens it. The claim deletes it.
