@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 from django.test import AsyncClient
 
 from nexi_payments import states
@@ -58,6 +60,8 @@ def test_ten_returns_at_once_on_an_async_server(
         browser = AsyncClient()
         posts = [browser.post(form.path, fields) for _ in range(10)]
         answers = await asyncio.gather(*posts)
+        # the test client leaves connections of its threads open
+        await sync_to_async(connections.close_all)()
         return [answer.status_code for answer in answers]
 
     assert asyncio.run(all_at_once()) == [303] * 10
