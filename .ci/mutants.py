@@ -157,6 +157,12 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         '    return "default"\n',
         "tests/test_other_hosts.py",
     ),
+    "a refused repetition ends it": (
+        FLOWS + "confirmations.py",
+        "if verdicts.was_refused(row) and row.sends == 1:",
+        "if verdicts.was_refused(row):",
+        "tests/test_confirmations.py",
+    ),
     "a review is not looked at": (
         FLOWS + "schedule.py",
         "if soon.state in (states.AUTHORIZED, states.REVIEW):",

@@ -209,20 +209,41 @@ def test_an_accepted_refund_that_nobody_knows(
     assert row.outcome == states.ACCEPTED
 
 
-def test_a_repeat_that_is_refused_is_decided_by_the_next_look(
+def test_a_refused_repetition_says_nothing_about_the_first_send(
     paid: PaymentOrder, gateway: Simulator
 ) -> None:
-    gateway.next_reply("/refunds", Reply(500))
+    """The first one is still on its way: given up, the money could go back twice."""
+    handle, on_its_way = gateway.handle, []
+
+    def late(*call: Any) -> Reply:
+        if call[1].endswith("/refunds") and not on_its_way:
+            on_its_way.append(call)
+            return Reply(0, fault="cut")
+        return handle(*call)
+
+    gateway.handle = late  # type: ignore[method-assign]
     body = b'{"errors": [{"code": "PS0027"}]}'
-    refused = Reply(400, body, {"Content-Type": "application/json"})
-    gateway.next_reply("/refunds", refused)
-    row = flows.refund(paid, Decimal("2.00"))
+    for _ in range(3):
+        refused = Reply(400, body, {"Content-Type": "application/json"})
+        gateway.next_reply("/refunds", refused)
+    row = flows.refund(paid, Decimal("8.00"))
     assert (row.outcome, row.sends) == (states.IN_DOUBT, 2)
     assert row.error == "Refused refused PS0027"
+    for _ in range(3):
+        flows.reconcile(paid)
+    row.refresh_from_db()
+    assert (row.outcome, row.sends) == (states.IN_DOUBT, 4)
+    assert sums(paid) == (states.PAID, 1250, 0, 0, 800)
+    with pytest.raises(MoreThanLeft):
+        flows.refund(paid, Decimal("8.00"))
+    handle(*on_its_way[0])  # it arrives
     flows.reconcile(paid)
     row.refresh_from_db()
-    assert (row.outcome, row.sends) == (states.DECLINED, 2)
-    assert sums(paid) == (states.PAID, 1250, 0, 0, 0)
+    assert row.outcome == states.DONE
+    assert sums(paid) == (states.PAID, 1250, 0, 800, 0)
+    charge = gateway.charge_of(paid.order_id)
+    assert charge is not None
+    assert charge.refunded == 800
 
 
 # -- made at Nexi ----------------------------------------------------------------------

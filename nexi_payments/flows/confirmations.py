@@ -147,7 +147,8 @@ def _unseen(
 ) -> None:
     """Nobody knows what became of it, and Nexi's list does not show it."""
     now = timezone.now()
-    if verdicts.was_refused(row):
+    if verdicts.was_refused(row) and row.sends == 1:
+        # the only send is over; a refused repetition says nothing about the first
         _write(order, row, states.DECLINED)
     elif row.sends < _MOST_SENDS and now < row.created_at + _KEY_LIVES:
         _repeat(order, row, client, deadline)
