@@ -6,8 +6,10 @@ from nexi_payments.simulator.cards import TEST_CARDS, TestCard
 from nexi_payments.simulator.engine import Simulator
 from nexi_payments.simulator.ledger import Charge
 from nexi_payments.simulator.recording import Call
+from nexi_payments.simulator.weather import FAULTS
 
 __all__ = [
+    "FAULTS",
     "TEST_CARDS",
     "Call",
     "Charge",

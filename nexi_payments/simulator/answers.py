@@ -58,6 +58,7 @@ def local_time(moment: datetime) -> str:
 
 def operation(record: Record, *, numeric: bool = False) -> dict[str, Any]:
     """The AUTHORIZATION operation of an order."""
+    past_init = record["charged_at"] or record["result"] != "PENDING"
     currency = record["currency"]
     more = {
         "maskedPan": record["masked"],
@@ -84,7 +85,7 @@ def operation(record: Record, *, numeric: bool = False) -> dict[str, Any]:
         "operationAmount": record["amount"],
         "operationCurrency": _NUMBERS.get(currency, currency) if numeric else currency,
         "customerInfo": None,
-        "warnings": [],
+        "warnings": record.get("warnings", []) if past_init else [],
         "additionalData": more,
     }
 

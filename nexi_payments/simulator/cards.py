@@ -152,8 +152,56 @@ TEST_CARDS: Final = (
         "Stopped by the risk engine",
         "Bloccata dal controllo antifrode",
     ),
+    TestCard(
+        "4000000000000119",
+        "VISA",
+        "12/30",
+        "123",
+        "later_no_money",
+        "Paid; kept on file it is declined: not enough money",
+        "Pagata; se memorizzata viene rifiutata: fondi insufficienti",
+    ),
+    TestCard(
+        "4000000000000127",
+        "VISA",
+        "12/30",
+        "123",
+        "later_lost_card",
+        "Paid; kept on file it is declined: card reported lost",
+        "Pagata; se memorizzata viene rifiutata: carta smarrita",
+    ),
+    TestCard(
+        "4000000000000135",
+        "VISA",
+        "12/30",
+        "123",
+        "later_answer_lost",
+        "Paid; charged on file, the answer gets lost",
+        "Pagata; se addebitata da memorizzata, la risposta si perde",
+    ),
+    TestCard(
+        "4000000000000143",
+        "VISA",
+        "12/30",
+        "123",
+        "later_pending",
+        "Paid; charged on file it is pending at first",
+        "Pagata; se addebitata da memorizzata, resta in sospeso per un po'",
+    ),
 )
 _ENDINGS: Final = {card.number: card.ending for card in TEST_CARDS}
+
+#: how a card ends that is charged on file → as which other ending
+ON_FILE: Final = {
+    "later_no_money": "declined",
+    "later_lost_card": "lost_card",
+    "later_answer_lost": "answer_lost",
+    "later_pending": "pending_then_paid",
+    # these are about the first payment, which has gone well
+    "answer_lost": "challenge",
+    "pending_then_paid": "challenge",
+    "validation_failed": "challenge",
+}
 
 #: authorizationStatus of a declined ending
 DECLINE_CODES: Final = {

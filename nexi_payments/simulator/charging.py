@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from nexi_payments.simulator import answers, schema, shapes
+from nexi_payments.simulator import answers, ledger, schema, shapes
 from nexi_payments.simulator.answers import Reply
 from nexi_payments.simulator.cards import DECLINE_CODES
 from nexi_payments.simulator.ledger import Record
@@ -83,7 +83,10 @@ class Charging:
                 return _answer(record)
             if record["ending"] == "garbage":
                 return GARBAGE
-            return self.charge(record, data.get("captureType"))
+            reply = self.charge(record, data.get("captureType"))
+            if (made := ledger.contract_of(record)) is not None:
+                self._simulator.store.add_contract(made)
+            return reply
 
     def charge(self, record: Record, capture: str | None) -> Reply:
         """Changes ``record`` as the card's ending says. ``capture`` is IMPLICIT,
@@ -128,4 +131,6 @@ def _same_purchase(record: Record, data: Any) -> bool:
         and pan[:6] == record["masked"][:6]
         and pan[-4:] == record["masked"][-4:]
         and data["card"]["expiryDate"] == record["expiry"]
+        # a contract that init has promised is not dropped on the way
+        and data.get("recurrence") == record.get("recurrence")
     )

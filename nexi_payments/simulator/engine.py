@@ -17,17 +17,19 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from nexi_payments.simulator import answers, issuer, ledger, schema
 from nexi_payments.simulator.answers import Reply
 from nexi_payments.simulator.charging import Charging
+from nexi_payments.simulator.contracts import Contracts
 from nexi_payments.simulator.ledger import Charge, Record
 from nexi_payments.simulator.lookups import Lookups
 from nexi_payments.simulator.opening import Opening
 from nexi_payments.simulator.postops import PostOperations
 from nexi_payments.simulator.recording import Call, Recorder
 from nexi_payments.simulator.store import Store
+from nexi_payments.simulator.weather import DOWN, LOST, Weather
 
 _API: Final = re.compile(r"(?P<prefix>.*?)/api/phoenix-0\.0/psp/api/v1(?P<path>/.*)")
 _ISSUER: Final = re.compile(r".*/monetaweb(?P<path>/phoenixstos.*)")
@@ -35,7 +37,8 @@ _ISSUER: Final = re.compile(r".*/monetaweb(?P<path>/phoenixstos.*)")
 
 @dataclass
 class Planned:
-    """A one-time answer for the next call whose path holds ``part``."""
+    """A one-time answer for the next call whose path holds ``part``, or one of several
+    parts with "|" between them."""
 
     part: str
     reply: Reply | None  # None = process the call, then lose the answer
@@ -58,6 +61,7 @@ class Simulator:
         default_capture: str = "IMPLICIT",
     ) -> None:
         self.store = Store(path)
+        self.weather = Weather()
         self.api_keys = api_keys
         self.pending_seconds = pending_seconds
         self.latency = latency
@@ -69,6 +73,7 @@ class Simulator:
         self._recorder = Recorder()
         self._charging = Charging(self)
         self._opening = Opening(self, self._charging)
+        self._contracts = Contracts(self, self._charging)
         self._later = PostOperations(self)
         self._lookups = Lookups(self)
         self._issuer = issuer.Issuer(self)
@@ -122,8 +127,12 @@ class Simulator:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """The last calls of the API, oldest first, without bodies."""
+        """The last calls of the API, oldest first; bodies after ``keep_bodies()``."""
         return self._recorder.calls()
+
+    def keep_bodies(self) -> None:
+        """From now on calls are listed with their bodies, without cards."""
+        self._recorder.keep_bodies = True
 
     @property
     def counts(self) -> Counter[str]:
@@ -135,8 +144,9 @@ class Simulator:
         return self._recorder.count(part)
 
     def reset(self) -> None:
-        """Forgets plans and counts; with memory as the store, the orders too."""
+        """Forgets plans, faults, counts; with memory as the store, the orders too."""
         self._planned.clear()
+        self.weather.switch()
         self._recorder.clear()
         self._ahead = timedelta()
         self.close()
@@ -165,8 +175,11 @@ class Simulator:
         self._recorder.arrived(method, path)
         if self.latency:
             time.sleep(self.latency)
-        planned = self._take_plan(path)
-        if planned is not None and planned.reply is not None:
+        struck = self.weather.strike(method, path)
+        planned = None if struck == DOWN else self._take_plan(path)
+        if struck == DOWN:
+            reply = Reply(503, fault="refused")
+        elif planned is not None and planned.reply is not None:
             reply = planned.reply
         else:
             site = f"{parts.scheme}://{parts.netloc}{api['prefix']}"
@@ -174,10 +187,10 @@ class Simulator:
                 Request(method, path, parts.query, site, _lowered(headers), body)
             )
             reply = replace(reply, headers={**reply.headers, "cid": str(uuid.uuid4())})
-            if planned is not None:
+            if planned is not None or struck == LOST:
                 reply = replace(reply, fault="cut")
         ms = (time.monotonic() - started) * 1000
-        self._recorder.answered(method, path, reply, ms)
+        self._recorder.answered(method, path, body, reply, ms)
         return reply
 
     def _plan(self, planned: Planned) -> None:
@@ -187,7 +200,7 @@ class Simulator:
     def _take_plan(self, path: str) -> Planned | None:
         with self._lock:
             for planned in self._planned:
-                if planned.part in path:
+                if any(part in path for part in planned.part.split("|")):
                     self._planned.remove(planned)
                     return planned
         return None
@@ -210,11 +223,15 @@ class Simulator:
             return answers.error(refusal.code, str(refusal))
 
     def _look(self, path: str, query: dict[str, str]) -> Reply:
+        if path.startswith("/contracts/customers/"):
+            return self._contracts.listed(unquote(path.split("/")[3]))
         return self._lookups.answer(path, query)
 
     def _post(self, request: Request) -> Reply | None:
         """``None`` for a path that does not exist."""
         path = request.path
+        if path.startswith("/contracts/"):
+            return self._contracts.deactivate(path)
         if not path.startswith(("/orders/", "/operations/")):
             return None
         try:
@@ -231,7 +248,11 @@ class Simulator:
             return self._charging.pay(path.split("/")[2], data)
         if path == "/orders/moto":
             return self._opening.moto(data)
+        if path == "/orders/card_verification":
+            return self._contracts.verify(data)
         key = request.headers.get("idempotency-key", "")
+        if path == "/orders/mit":
+            return self._contracts.charge(key, data)
         return self._later.answer(path, key, data)
 
 

@@ -102,3 +102,25 @@ def taken(record: Record, kind: str, target: str) -> int:
         for one in standing(record)
         if one["type"] == kind and one["of"] == target
     )
+
+
+def contract_of(record: Record) -> Record | None:
+    """The contract that a payment has made with its charge, if it asked for one."""
+    recurrence = record.get("recurrence") or {}
+    if recurrence.get("action") != "CONTRACT_CREATION":
+        return None
+    if record["result"] not in ("EXECUTED", "AUTHORIZED", "PENDING"):
+        return None
+    return {
+        "contract_id": recurrence["contractId"],
+        "customer_id": record.get("customer_id", ""),
+        "type": recurrence.get("contractType", "MIT_UNSCHEDULED"),
+        "until": recurrence.get("contractExpiryDate", ""),
+        "frequency": recurrence.get("contractFrequency", ""),
+        "masked": record["masked"],
+        "expiry": record["expiry"],
+        "brand": record["brand"],
+        "ending": record["ending"],
+        "order_id": record["order_id"],
+        "active": True,
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, Final
 
-from nexi_payments.simulator import answers, cards, schema, shapes
+from nexi_payments.simulator import addresses, answers, cards, schema, shapes
 from nexi_payments.simulator.answers import Reply
 from nexi_payments.simulator.charging import GARBAGE, Charging
 from nexi_payments.simulator.ledger import Record
@@ -31,6 +31,9 @@ class Opening:
         record = self._record(flow, data)
         if record["ending"] == "gateway_down":
             return _DOWN
+        wanted = (record["recurrence"] or {}).get("contractId")
+        if wanted and self._simulator.store.contract(wanted):
+            return answers.error("PS0017", "contractId not valid")
         if not self._simulator.store.add(record):
             return answers.error(*_TAKEN)
         asks = record["result"] == "PENDING" and record["ending"] != "not_enrolled"
@@ -70,6 +73,10 @@ class Opening:
             "amount": data["order"]["amount"],
             "currency": data["order"]["currency"],
             "description": data["order"].get("description", ""),
+            "warnings": addresses.warnings(data["order"].get("customerInfo")),
+            "customer_id": data["order"].get("customerId", ""),
+            "recurrence": data.get("recurrence"),
+            "exemptions": data.get("exemptions", ""),
             "masked": f"{pan[:6]}{'*' * (len(pan) - 10)}{pan[-4:]}",
             "expiry": data["card"]["expiryDate"],
             "brand": cards.brand_of(pan),

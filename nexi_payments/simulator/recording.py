@@ -1,4 +1,5 @@
-"""What was asked of the simulator. Ids and outcomes only: a body may hold a card."""
+"""What was asked of the simulator. Ids and outcomes only: a body may hold a card. The
+demo shows bodies, and gets them scrubbed."""
 
 from __future__ import annotations
 
@@ -10,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nexi_payments.simulator.answers import Reply
+from nexi_payments.simulator.scrubbing import scrubbed
 
 #: An id in a path, for the counts; "3steps/init" and "moto" are not ids.
 _ID: Final = re.compile(
-    r"(?<=/orders/)(?![23]steps/|moto$)[^/]+|(?<=/operations/)[^/]+"
+    r"(?<=/orders/)(?![23]steps/|moto$|mit$|card_verification$)[^/]+"
+    r"|(?<=/operations/)[^/]+|(?<=/contracts/customers/)[^/]+"
+    r"|(?<=/contracts/)(?!customers/)[^/]+"
 )
 
 #: Calls that are remembered; the oldest go first.
@@ -22,7 +26,11 @@ _MOST: Final = 1000
 
 @dataclass(frozen=True)
 class Call:
-    """``fault`` is "cut" or "refused" when no answer arrived; ids are "" if unknown."""
+    """``fault`` is "cut" or "refused" when no answer arrived; ids are "" if unknown.
+
+    ``asked`` and ``answer`` are scrubbed bodies, kept only with ``keep_bodies``;
+    ``number`` counts the calls of this process.
+    """
 
     method: str
     path: str
@@ -31,6 +39,9 @@ class Call:
     order_id: str
     operation_id: str
     fault: str
+    number: int = 0
+    asked: Any = ""
+    answer: Any = ""
 
 
 def endpoint(method: str, path: str) -> str:
@@ -41,6 +52,8 @@ def endpoint(method: str, path: str) -> str:
 class Recorder:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.keep_bodies = False
+        self._number = 0
         self._calls: deque[Call] = deque(maxlen=_MOST)
         self._lock = threading.Lock()
 
@@ -48,11 +61,29 @@ class Recorder:
         with self._lock:
             self.counts[endpoint(method, path)] += 1
 
-    def answered(self, method: str, path: str, reply: Reply, ms: float) -> None:
+    def answered(
+        self, method: str, path: str, asked: bytes, reply: Reply, ms: float
+    ) -> None:
+        question, answer = "", ""
+        if self.keep_bodies:
+            question, answer = scrubbed(asked), scrubbed(reply.body)
         order_id, operation_id = _ids(reply)
-        call = Call(method, path, reply.status, ms, order_id, operation_id, reply.fault)
         with self._lock:
-            self._calls.append(call)
+            self._number += 1
+            self._calls.append(
+                Call(
+                    method,
+                    path,
+                    reply.status,
+                    ms,
+                    order_id,
+                    operation_id,
+                    reply.fault,
+                    self._number,
+                    question,
+                    answer,
+                )
+            )
 
     def calls(self) -> tuple[Call, ...]:
         with self._lock:

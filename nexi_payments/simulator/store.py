@@ -40,6 +40,14 @@ _SCHEMA: Final = (
         body BLOB NOT NULL
     )
     """,
+    """
+    CREATE TABLE IF NOT EXISTS contracts (
+        contract_id TEXT PRIMARY KEY,
+        customer_id TEXT NOT NULL,
+        record TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS contracts_customer ON contracts (customer_id)",
 )
 
 
@@ -81,19 +89,23 @@ class Store:
     def add(self, record: Record) -> bool:
         """False when the order id was used before."""
         try:
-            with self.changing() as db:
-                db.execute(
-                    "INSERT INTO orders VALUES (?, ?, ?, ?)",
-                    (
-                        record["order_id"],
-                        record["operation_id"],
-                        record["created"],
-                        json.dumps(record),
-                    ),
-                )
+            with self.changing():
+                self.insert(record)
         except sqlite3.IntegrityError:
             return False
         return True
+
+    def insert(self, record: Record) -> None:
+        """Inside ``changing``. Raises ``IntegrityError`` for a used order id."""
+        self._connection().execute(
+            "INSERT INTO orders VALUES (?, ?, ?, ?)",
+            (
+                record["order_id"],
+                record["operation_id"],
+                record["created"],
+                json.dumps(record),
+            ),
+        )
 
     @contextmanager
     def edit(self, operation_id: str) -> Iterator[Record | None]:
@@ -147,6 +159,44 @@ class Store:
             self._connection().execute(
                 "INSERT INTO replies VALUES (?, ?, ?)", (key, fingerprint, body)
             )
+
+    def add_contract(self, contract: Record) -> None:
+        """Inside the change that charges its first payment."""
+        with self._lock:
+            self._connection().execute(
+                "INSERT OR IGNORE INTO contracts VALUES (?, ?, ?)",
+                (
+                    contract["contract_id"],
+                    contract["customer_id"],
+                    json.dumps(contract),
+                ),
+            )
+
+    def contract(self, contract_id: str) -> Record | None:
+        return _first(
+            self._rows(
+                "SELECT record FROM contracts WHERE contract_id = ?", contract_id
+            )
+        )
+
+    def contracts_of(self, customer_id: str) -> list[Record]:
+        rows = self._rows(
+            "SELECT record FROM contracts WHERE customer_id = ? ORDER BY rowid",
+            customer_id,
+        )
+        return [json.loads(row[0]) for row in rows]
+
+    def end_contract(self, contract_id: str) -> bool:
+        """False when there is no such contract."""
+        with self.changing() as db:
+            found = self.contract(contract_id)
+            if found is None:
+                return False
+            db.execute(
+                "UPDATE contracts SET record = ? WHERE contract_id = ?",
+                (json.dumps({**found, "active": False}), contract_id),
+            )
+        return True
 
     def by_order(self, order_id: str) -> Record | None:
         return _first(

@@ -1,0 +1,31 @@
+"""For ``unittest``, under Django's runner or pytest."""
+
+from __future__ import annotations
+
+import unittest
+from typing import TYPE_CHECKING
+
+from nexi_payments.testing.nexi import NexiSimulator
+
+if TYPE_CHECKING:
+    _TestCase = unittest.TestCase
+else:
+    _TestCase = object
+
+
+class NexiTestMixin(_TestCase):
+    """``class CheckoutTests(NexiTestMixin, TestCase)``: ``self.nexi`` in every test, in
+    ``setUp`` too. Nothing reaches Nexi meanwhile."""
+
+    nexi: NexiSimulator
+
+    def run(
+        self, result: unittest.TestResult | None = None
+    ) -> unittest.TestResult | None:
+        """Around all of a test, so that no ``setUp`` has to call ``super()``."""
+        with NexiSimulator() as self.nexi:
+            return super().run(result)
+
+    def debug(self) -> None:
+        with NexiSimulator() as self.nexi:
+            super().debug()
