@@ -1,0 +1,1 @@
+"""Bridges to other shops, imported by nobody but a host that has them installed."""
