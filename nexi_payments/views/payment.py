@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.contrib.auth.decorators import login_not_required
@@ -22,11 +22,10 @@ from django.http import (
 )
 from django.http.multipartparser import MultiPartParserError
 from django.urls import reverse
-from django.utils import formats
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from nexi_payments import conf, flows, forms, money, states, wording
+from nexi_payments import conf, flows, forms, states, wording
 from nexi_payments.card import Card
 from nexi_payments.exceptions import (
     CardBlocked,
@@ -44,7 +43,9 @@ from nexi_payments.pages import (
     address_of,
     guarded,
     page,
+    request_id_of,
     sealed,
+    with_payment,
 )
 
 log = logging.getLogger("nexi_payments.views")
@@ -55,9 +56,8 @@ _LONGEST_PARES: Final = 64 * 1024
 
 def _order(request: HttpRequest, public_id: str) -> PaymentOrder | None:
     """The order, if there is one and this visitor may see it."""
-    order = (
-        PaymentOrder.objects.filter(public_id=public_id).select_related("user").first()
-    )
+    rows = PaymentOrder.objects.select_related("user", "details")
+    order = rows.filter(public_id=public_id).first()
     if order is None or order.user_id is None:
         return order
     user = getattr(request, "user", None)
@@ -68,12 +68,12 @@ def context_of(order: PaymentOrder | None, **more: Any) -> dict[str, Any]:
     """What every template gets: documented in docs/templates.md."""
     if order is None:
         return {"order": None, "message": wording.UNKNOWN, **more}
-    digits = money.exponent(order.currency)
-    amount = formats.number_format(order.total, digits, force_grouping=True)
     return {
         "order": order,
-        "amount": f"{amount} {order.currency}",
+        **wording.sums(order),
         "message": wording.message(order),
+        "merchant": conf.current().merchant_name,
+        "agreement": wording.agreement(order),
         "pay_url": order.get_absolute_url(),
         "result_url": reverse("nexi_payments:result", args=[order.public_id]),
         "status_url": reverse("nexi_payments:status", args=[order.public_id]),
@@ -103,6 +103,10 @@ def _site(request: HttpRequest) -> str:
     return conf.site_address(host, secure=request.is_secure())
 
 
+def _actor(request: HttpRequest) -> flows.Actor:
+    return flows.Actor(address=address_of(request), request_id=request_id_of(request))
+
+
 @login_not_required
 @database.non_atomic_requests
 @guarded
@@ -116,12 +120,24 @@ def pay(request: HttpRequest, public_id: str) -> HttpResponse:
     if not order.takes_card:
         forms.scrub(request)
         return see_result(order)
+    form_of = forms.card_form(wording.agreement(order))
     if request.method != "POST":
-        return _card_page(request, order, forms.CardForm(initial=_initial(order)))
-    form = forms.read_card(request)
+        later = _instead_of(order)
+        if later is not None:
+            return see_result(later)
+        return _card_page(request, order, form_of(initial=_initial(order)))
+    form = forms.read_card(request, form_of)
     if form.card is None:
         return _card_page(request, order, form)
     return _start(request, order, form, form.card)
+
+
+def _instead_of(order: PaymentOrder) -> PaymentOrder | None:
+    """Back on the page of a failed attempt: a later one that is paid, or in doubt."""
+    if order.state != states.FAILED:
+        return None
+    live = PaymentOrder.objects.filter(live_reference=order.live_key).first()
+    return live if live is not None and not live.takes_card else None
 
 
 def _start(
@@ -133,7 +149,8 @@ def _start(
             card,
             cardholder=form.cleaned_data["cardholder_name"],
             site=_site(request),
-            actor=flows.Actor(address=address_of(request)),
+            agreed=str(wording.agreement(order)),
+            actor=_actor(request),
         )
     except (OrderBusy, OrderNotPayable, ReferenceInUse) as error:
         return see_result(error.order)
@@ -207,7 +224,8 @@ def return_from_issuer(
             return see(result)
         fields = {"PaRes": pares, "paymentId": request.GET.get("paymentId", "")}
         return page(request, "repost.html", {"fields": fields, "action": request.path})
-    order = PaymentOrder.objects.filter(public_id=public_id).first()
+    rows = PaymentOrder.objects.filter(public_id=public_id).select_related("details")
+    order = rows.first()
     posted = _posted(request)
     if order is not None and posted is not None:
         try:
@@ -217,7 +235,7 @@ def return_from_issuer(
                 pares=posted[0],
                 payment_id=posted[1],
                 site=_site(request),
-                actor=flows.Actor(address=address_of(request)),
+                actor=_actor(request),
             )
         except Exception:
             # what was claimed is on disk and reconciliation finds its end; an error
@@ -249,17 +267,9 @@ def result(request: HttpRequest, public_id: str) -> HttpResponse:
     if order is None:
         return _neutral(request)
     if order.state in states.SUCCESSFUL and order.success_url:
-        return see(_with_payment(order.success_url, order))
+        return see(with_payment(order.success_url, order.public_id))
     template = "result.html" if order.is_final else "pending.html"
     return page(request, template, context_of(order))
-
-
-def _with_payment(url: str, order: PaymentOrder) -> str:
-    """``url`` with ``payment=<public_id>`` among its query."""
-    parts = urlsplit(url)
-    query = [*parse_qsl(parts.query, keep_blank_values=True)]
-    query.append(("payment", order.public_id))
-    return urlunsplit(parts._replace(query=urlencode(query)))
 
 
 @login_not_required

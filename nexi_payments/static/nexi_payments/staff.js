@@ -1,4 +1,5 @@
-/* Copying the link and printing the receipt. The pages work without this file. */
+/* Copying the link, printing the receipt, and no second submit by a second Enter. The
+   pages work without this file. */
 (function () {
   "use strict";
   document.querySelectorAll("[data-copy]").forEach(function (button) {
@@ -14,5 +15,13 @@
   document.querySelectorAll("[data-print]").forEach(function (button) {
     button.hidden = false;
     button.addEventListener("click", function () { window.print(); });
+  });
+  // the server does it once whatever comes; the button stays, for the browser's Back
+  document.querySelectorAll("form[data-once]").forEach(function (form) {
+    form.addEventListener("submit", function (event) {
+      if (form.getAttribute("aria-busy")) { event.preventDefault(); return; }
+      form.setAttribute("aria-busy", "true");
+    });
+    window.addEventListener("pageshow", function () { form.removeAttribute("aria-busy"); });
   });
 })();
