@@ -1,9 +1,9 @@
 """The forms of the desk and of what staff do after a payment. No card but in
-``DeskCardForm``, and any text that holds a card number is refused."""
+``DeskCardForm`` and ``CheckForm``; any text that holds a card number is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +17,7 @@ from nexi_payments import conf, money
 from nexi_payments.card import holds_card_number
 from nexi_payments.exceptions import InvalidAmount
 from nexi_payments.forms import CardForm
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import Contract, PaymentOrder
 
 NO_CARD_HERE = _("This looks like a card number. It must not be written here.")
 
@@ -38,6 +38,16 @@ class _Texts(forms.Form):
     def _forget(self, name: str) -> None:
         kept = {**self.data, self.add_prefix(name): ""}
         self.data = kept
+
+
+def focus_first(form: forms.Form) -> None:
+    """Puts the cursor where to go on: on the first mistake, else on the first empty
+    field. Done here, so that it needs no script."""
+    shown = form.visible_fields()
+    wrong = [field for field in shown if field.errors]
+    empty = [field for field in shown if not field.value()]
+    for field in (wrong or empty)[:1]:
+        field.field.widget.attrs["autofocus"] = True
 
 
 class _Amount(forms.DecimalField):
@@ -67,6 +77,24 @@ def moto_terminals() -> list[conf.Terminal]:
     return [one for one in conf.current().terminals.values() if one.moto]
 
 
+def check_terminals() -> list[conf.Terminal]:
+    """Where a card may be verified: anywhere; where callers are charged comes first."""
+    every = conf.current().terminals.values()
+    return sorted(every, key=lambda one: not one.moto)
+
+
+def _offer_terminals(form: forms.Form, terminals: Sequence[conf.Terminal]) -> None:
+    """Its choices of currency and terminal; of one terminal there is no choice."""
+    known: dict[str, None] = {}
+    for one in terminals:
+        known |= dict.fromkeys(one.currencies or ("EUR", *money.CURRENCIES))
+    names = [one.name for one in terminals]
+    for field, values in (("currency", known), ("terminal", names)):
+        form.fields[field].choices = [(value, value) for value in values]  # type: ignore[attr-defined]
+    if len(names) < 2:
+        form.fields["terminal"].widget = forms.HiddenInput()
+
+
 class MotoOrderForm(_Texts):
     """What is being paid, and by whom. The card comes on a page of its own."""
 
@@ -94,14 +122,7 @@ class MotoOrderForm(_Texts):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.terminals = moto_terminals()
-        known: dict[str, None] = {}
-        for one in self.terminals:
-            known |= dict.fromkeys(one.currencies or ("EUR", *money.CURRENCIES))
-        self.fields["currency"].choices = [(code, code) for code in known]  # type: ignore[attr-defined]
-        names = [one.name for one in self.terminals]
-        self.fields["terminal"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
-        if len(names) < 2:
-            self.fields["terminal"].widget = forms.HiddenInput()
+        _offer_terminals(self, self.terminals)
         for name in ("reference", "description", "customer_name", "customer_email"):
             self.fields[name].widget.attrs["autocomplete"] = "off"
 
@@ -121,11 +142,7 @@ class MotoOrderForm(_Texts):
 
 def refuse_amount(amount: Decimal, currency: str, line: conf.Terminal) -> None:
     """What the terminal does not take, in words for the clerk."""
-    if line.currencies and currency not in line.currencies:
-        raise ValidationError(
-            _("Terminal %(name)s does not take %(currency)s."),
-            params={"name": line.name, "currency": currency},
-        )
+    _refuse_currency(currency, line)
     try:
         money.to_minor(amount, currency)
     except InvalidAmount:
@@ -141,8 +158,24 @@ def refuse_amount(amount: Decimal, currency: str, line: conf.Terminal) -> None:
         )
 
 
+def _refuse_currency(currency: str, line: conf.Terminal) -> None:
+    if line.currencies and currency not in line.currencies:
+        raise ValidationError(
+            _("Terminal %(name)s does not take %(currency)s."),
+            params={"name": line.name, "currency": currency},
+        )
+
+
+def _unremembered(fields: Iterable[tuple[str, forms.Field]]) -> None:
+    """A card as the caller reads it out: nothing is remembered by the browser."""
+    for name, field in fields:
+        field.widget.attrs["autocomplete"] = "off"
+        if name in ("card_number", "security_code"):
+            field.widget.attrs["class"] = "nexi-masked"
+
+
 class DeskCardForm(CardForm):
-    """The card as the caller reads it out: nothing is remembered by the browser."""
+    """The card of a phone order."""
 
     knowingly = forms.BooleanField(
         label=_("Charge the same card and amount once more: the caller wants it"),
@@ -151,10 +184,39 @@ class DeskCardForm(CardForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, field in self.fields.items():
-            field.widget.attrs["autocomplete"] = "off"
-            if name in ("card_number", "security_code"):
-                field.widget.attrs["class"] = "nexi-masked"
+        _unremembered(self.fields.items())
+
+
+class CheckForm(CardForm):
+    """A card that is verified for nothing, and where."""
+
+    #: what was posted is not repeated: it may be anything
+    _CHOOSE = {"invalid_choice": _("Choose one of the list.")}
+    currency = forms.ChoiceField(label=_("Currency"), error_messages=_CHOOSE)
+    terminal = forms.ChoiceField(
+        label=_("Terminal"), required=False, error_messages=_CHOOSE
+    )
+    nonce = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.terminals = check_terminals()
+        _offer_terminals(self, self.terminals)
+        _unremembered(self.fields.items())
+
+    def clean_terminal(self) -> str:
+        return self.cleaned_data["terminal"] or self.terminals[0].name
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        if self.card is not None:
+            try:
+                line = conf.current().terminal(data["terminal"])
+                _refuse_currency(data["currency"], line)
+            except ValidationError as error:
+                self.card = None
+                self.add_error("currency", error)
+        return data
 
 
 class AmountForm(forms.Form):
@@ -164,6 +226,27 @@ class AmountForm(forms.Form):
     seen = forms.DecimalField(widget=forms.HiddenInput, max_digits=15, decimal_places=3)
     capture = forms.IntegerField(required=False, widget=forms.HiddenInput)
     nonce = forms.CharField(max_length=32, required=False, widget=forms.HiddenInput)
+
+
+class ContractChargeForm(_Texts):
+    """One charge to a card on file."""
+
+    amount = _Amount(label=_("Amount"))
+    reference = forms.CharField(
+        label=_("Reference"),
+        max_length=100,
+        error_messages={"required": _("Enter the number of the order.")},
+    )
+
+    def __init__(self, *args: Any, contract: Contract, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.contract = contract
+
+    def clean_amount(self) -> Decimal:
+        amount: Decimal = self.cleaned_data["amount"]
+        line = conf.current().terminal(self.contract.terminal)
+        refuse_amount(amount, self.contract.currency, line)
+        return amount
 
 
 class ResolveForm(_Texts):

@@ -61,6 +61,17 @@ _REFUND = _Deed(
 )
 
 
+_CANCEL = _Deed(
+    "cancel",
+    _("Cancel a capture"),
+    _(
+        "Roll back the capture of %(amount)s? The amount is reserved on the card again,"
+        " and may be captured anew or released."
+    ),
+    _("Cancel the capture of %(amount)s"),
+)
+
+
 class Actions:
     if TYPE_CHECKING:
         admin_site: Any
@@ -83,6 +94,11 @@ class Actions:
     def refund_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         access.require(request, access.REFUND)
         return self._decide(request, self._one(pk), _REFUND)
+
+    @database.non_atomic_requests
+    def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        access.require(request, access.CANCEL)
+        return self._decide(request, self._one(pk), _CANCEL)
 
     # -- one decision ------------------------------------------------------------------
 
@@ -162,6 +178,8 @@ class Actions:
             call = lambda: flows.capture(order, amount, seen=seen, **who)  # noqa: E731
         elif deed is _VOID:
             call = lambda: flows.void(order, **who)  # noqa: E731
+        elif deed is _CANCEL:
+            call = lambda: flows.cancel_capture(order, of, **who)  # noqa: E731
         else:
             call = lambda: flows.refund(  # noqa: E731
                 order, amount, of, seen=seen, **who
@@ -259,7 +277,7 @@ def _problem(order: PaymentOrder, deed: _Deed, data: dict[str, Any], left: int) 
         return why_not(error)
     if data["seen"] != money.to_major(left, order.currency):
         return why_not(AmountChanged(order, left))
-    whole = deed is _VOID
+    whole = deed in (_VOID, _CANCEL)
     if minor > left or (whole and minor != left) or not left:
         return why_not(MoreThanLeft(order, left))
     return ""

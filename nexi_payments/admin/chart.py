@@ -38,45 +38,50 @@ class Chart:
     bars: tuple[Bar, ...]
     days: tuple[Label, ...]
     lines: tuple[Label, ...]
-    width: int = WIDTH
-    height: int = HEIGHT
+    width: int
+    height: int
 
 
 def stacked(
-    title: str, days: Sequence[str], series: Mapping[str, Sequence[Decimal]]
+    title: str,
+    days: Sequence[str],
+    series: Mapping[str, Sequence[Decimal]],
+    *,
+    width: int = WIDTH,
+    height: int = HEIGHT,
 ) -> Chart:
     """One column a day, the ``series`` on top of one another in their order."""
     totals = [sum(column) for column in zip(*series.values(), strict=True)]
     top = nice(max(totals, default=Decimal(0)))
-    step = (WIDTH - _LEFT) / max(len(days), 1)
-    scale = Decimal(HEIGHT - _BOTTOM - _TOP) / top
+    step = (width - _LEFT) / max(len(days), 1)
+    scale = Decimal(height - _BOTTOM - _TOP) / top
     wide = min(step * 0.7, _WIDEST)
     bars, labels = [], []
     every = -(-len(days) // 12)  # a dozen labels fit
     for place, day in enumerate(days):
         x = _LEFT + step * place
-        floor = Decimal(HEIGHT - _BOTTOM)
+        floor = Decimal(height - _BOTTOM)
         for kind, values in series.items():
-            height = values[place] * scale
-            floor -= height
-            if height:
+            tall = values[place] * scale
+            floor -= tall
+            if tall:
                 bars.append(
                     Bar(
                         kind,
                         round(x + (step - wide) / 2, 1),
                         round(float(floor), 1),
                         round(wide, 1),
-                        round(float(height), 1),
+                        round(float(tall), 1),
                         f"{day}: {values[place]}",
                     )
                 )
         if place % every == 0:
-            labels.append(Label(round(x + step / 2, 1), HEIGHT - 6, day))
+            labels.append(Label(round(x + step / 2, 1), height - 6, day))
     lines = tuple(
-        Label(_LEFT, float(HEIGHT - _BOTTOM - top * part * scale), _scale(top * part))
+        Label(_LEFT, float(height - _BOTTOM - top * part * scale), _scale(top * part))
         for part in (Decimal(0), Decimal("0.5"), Decimal(1))
     )
-    return Chart(title, tuple(bars), tuple(labels), lines)
+    return Chart(title, tuple(bars), tuple(labels), lines, width, height)
 
 
 def _scale(value: Decimal) -> str:

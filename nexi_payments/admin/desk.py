@@ -32,7 +32,12 @@ from nexi_payments.exceptions import (
 from nexi_payments.flows import moto, orders
 from nexi_payments.models import PaymentOrder, database
 from nexi_payments.pages import guarded, page
-from nexi_payments.staff_forms import DeskCardForm, MotoOrderForm, moto_terminals
+from nexi_payments.staff_forms import (
+    DeskCardForm,
+    MotoOrderForm,
+    focus_first,
+    moto_terminals,
+)
 
 
 class Desk(Customer):
@@ -95,6 +100,7 @@ class Desk(Customer):
         return order
 
     def _order_page(self, request: HttpRequest, form: MotoOrderForm) -> HttpResponse:
+        focus_first(form)
         context = self._context(
             request,
             title=_("Phone order"),
@@ -176,6 +182,10 @@ class Desk(Customer):
         status: int = 200,
     ) -> HttpResponse:
         terminal = conf.current().terminal(order.terminal)
+        # the number is typed again after any mistake, so the clerk begins there
+        name = form["cardholder_name"]
+        first = "card_number" if name.value() and not name.errors else name.name
+        form.fields[first].widget.attrs["autofocus"] = True
         context = {
             "order": order,
             "amount": mails.amount_in_words(order),
@@ -235,9 +245,10 @@ class Desk(Customer):
     # -- shared ------------------------------------------------------------------------
 
     def desk_order(self, public_id: str) -> PaymentOrder:
-        """An order that staff have made, or one that a desk may charge; else 404."""
+        """An order that staff have made, or one that a desk may charge; else 404.
+        A charge on file has its card already."""
         order = PaymentOrder.objects.filter(public_id=public_id).first()
-        if order is not None:
+        if order is not None and order.channel != states.CHANNEL_MIT:
             terminal = conf.current().terminals.get(order.terminal)
             if order.channel in states.DESK or (terminal and terminal.moto):
                 return order

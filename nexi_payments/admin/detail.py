@@ -14,8 +14,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, mails, money, staff_wording, states
-from nexi_payments.admin import access
-from nexi_payments.flows import postauth
+from nexi_payments.admin import access, notes, parts
 from nexi_payments.models import Event, PaymentOrder
 from nexi_payments.signals import BY_KIND
 
@@ -32,6 +31,13 @@ _EVENTS = {
     "link": _("secure link offered"),
     "mail_link": _("secure link mailed"),
     "mail_receipt": _("receipt mailed"),
+    "captured": _("capture in part confirmed"),
+    "cancelled": _("capture cancelled"),
+    "contract_active": _("card on file from now on"),
+    "contract_ended": _("card on file ended"),
+    "contract_hold": _("card on file on hold: no charge until somebody decides"),
+    "contract_on": _("card on file off hold"),
+    "charge_retry": _("charge is tried again"),
 }
 
 
@@ -87,17 +93,20 @@ class OrderPage:
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "original": order,
-            "title": order.order_id,
+            "title": f"{_('Payment')} {order.reference or order.order_id}",
             "order": order,
             "amount": mails.amount_in_words(order),
             "advice": staff_wording.advice(order),
             "sums": _sums(order),
             "facts": _facts(order),
             "moments": _moments(order),
+            "left_out": notes.left_out(order),
             "breaks": order.breaks.filter(resolved_at=None),
             "attempts": _attempts(order),
             "live": _environment(order) == conf.PRODUCTION,
             "desk": order.channel in states.DESK and access.may(request, access.MOTO),
+            "captures": parts.captures(order),
+            "contract": parts.contract_link(request, order, self.admin_site.name),
             "may_resend": access.may(request, access.ASK),
             "may_resolve": access.may(request, access.RESOLVE),
             **_deeds(request, order),
@@ -130,7 +139,10 @@ def _sums(order: PaymentOrder) -> list[tuple[Any, str, bool]]:
         lines.append(line(_("Capture waiting for Nexi"), order.capturing_amount))
     if order.refunding_amount:
         lines.append(line(_("Refund waiting for Nexi"), order.refunding_amount))
-    if order.state in (states.AUTHORIZED, states.PAID) and order.left_to_capture:
+    manual = order.capture == states.CAPTURE_MANUAL
+    if order.state in (states.AUTHORIZED, states.PAID) and (
+        manual or order.left_to_capture
+    ):
         lines.append(line(_("Left to capture"), order.left_to_capture, True))
     if order.captured_amount:
         lines.append(line(_("Left to refund"), order.left_to_refund, True))
@@ -190,7 +202,9 @@ def _deeds(request: HttpRequest, order: PaymentOrder) -> dict[str, Any]:
     returnable = order.state in (states.PAID, states.REVIEW)
     returnable = returnable and order.left_to_refund > 0
     if returnable and access.may(request, access.REFUND):
-        deeds["refunds"] = _refundable(order)
+        deeds["refunds"] = parts.refundable(order)
+    if access.may(request, access.CANCEL) and (rolls := parts.cancellable(order)):
+        deeds["cancels"] = rolls
     if access.may(request, access.ASK) and order.operations.exists():
         deeds["may_ask"] = True
     if order.state == states.REVIEW and access.may(request, access.RESOLVE):
@@ -198,23 +212,6 @@ def _deeds(request: HttpRequest, order: PaymentOrder) -> dict[str, Any]:
     elif order.state == states.AUTHORIZED and access.may(request, access.RESOLVE):
         deeds["resolutions"] = _RESOLUTIONS[-1:]
     return {"deeds": deeds}
-
-
-def _refundable(order: PaymentOrder) -> list[dict[str, Any]]:
-    """One form for each capture that has a rest, or one for the payment."""
-    made = postauth.captures(order)
-    if not made:
-        whole = money.to_major(order.left_to_refund, order.currency)
-        return [{"left": whole, "capture": None}]
-    return [
-        {
-            "left": money.to_major(left, order.currency),
-            "capture": one,
-            "captured": mails.amount_in_words(order, one.amount),
-        }
-        for one in made
-        if (left := postauth.left_of(one))
-    ]
 
 
 # -- what has happened ---------------------------------------------------------------
@@ -237,11 +234,13 @@ def _moments(order: PaymentOrder) -> list[Moment]:
                 one.result,
                 _code(one.response_code),
                 one.error,
+                *map(notes.warning_in_words, one.warnings.split()),
             ],
             ids=[
                 (_("correlation id"), one.correlation_id),
                 (_("Nexi's operation"), one.gateway_operation_id),
                 (_("Nexi's trace"), one.cid),
+                (_("request id"), one.request_id),
                 (_("idempotency key"), one.idempotency_key),
             ],
         )

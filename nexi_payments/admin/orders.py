@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
+from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.loader import get_template
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import mails
-from nexi_payments.admin import access, export, listing
+from nexi_payments.admin import access, assets, dashboard, export, listing
 from nexi_payments.admin.actions import Actions
 from nexi_payments.admin.desk import Desk
 from nexi_payments.admin.detail import OrderPage
 from nexi_payments.admin.till import TillReport
 from nexi_payments.admin.worklist import ToCheck
-from nexi_payments.card import holds_card_number
 from nexi_payments.models import PaymentOrder
 
 log = logging.getLogger("nexi_payments.admin")
@@ -81,52 +80,37 @@ class PaymentOrderAdmin(
     paginator = listing.CappedPaginator
     actions = None
 
-    class Media:
-        css = {"all": ("nexi_payments/staff.css",)}
-        js = ("nexi_payments/search.js",)
+    @property
+    def media(self) -> Media:
+        return super().media + assets.media()
 
     # -- addresses ---------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        def at(route: str, view: Callable[..., HttpResponseBase], name: str) -> Any:
-            @functools.wraps(view)
-            def here(request: HttpRequest, *args: Any, **kw: Any) -> HttpResponseBase:
-                request.current_app = self.admin_site.name  # for {% url %}
-                return view(request, *args, **kw)
-
-            wrapped = self.admin_site.admin_view(here)
-            return path(route, wrapped, name=f"nexi_payments_paymentorder_{name}")
-
         one, row = "moto/<slug:public_id>/", "<int:pk>/"
         return [
-            at("moto/", self.moto_view, "moto"),
-            at(one, self.moto_result_view, "moto_result"),
-            at(one + "card/", self.moto_card_view, "moto_card"),
-            at(one + "again/", self.moto_again_view, "moto_again"),
-            at(one + "link/", self.moto_link_view, "moto_link"),
-            at(one + "mail/", self.moto_mail_view, "moto_mail"),
-            at(one + "status/", self.moto_status_view, "moto_status"),
-            at(one + "receipt/", self.moto_receipt_view, "moto_receipt"),
-            at(row + "capture/", self.capture_view, "capture"),
-            at(row + "void/", self.void_view, "void"),
-            at(row + "refund/", self.refund_view, "refund"),
-            at(row + "ask/", self.ask_view, "ask"),
-            at(row + "resolve/", self.resolve_view, "resolve"),
-            at("event/<int:pk>/resend/", self.resend_view, "resend"),
-            at("break/<int:pk>/seen/", self.seen_view, "seen"),
-            at("search/", self.search_view, "search"),
-            at("export/", self.export_view, "export"),
-            at("to-check/", self.to_check_view, "tocheck"),
-            at("till/", self.till_view, "till"),
+            self.at("moto/", self.moto_view, "moto"),
+            self.at(one, self.moto_result_view, "moto_result"),
+            self.at(one + "card/", self.moto_card_view, "moto_card"),
+            self.at(one + "again/", self.moto_again_view, "moto_again"),
+            self.at(one + "link/", self.moto_link_view, "moto_link"),
+            self.at(one + "mail/", self.moto_mail_view, "moto_mail"),
+            self.at(one + "status/", self.moto_status_view, "moto_status"),
+            self.at(one + "receipt/", self.moto_receipt_view, "moto_receipt"),
+            self.at(row + "capture/", self.capture_view, "capture"),
+            self.at(row + "void/", self.void_view, "void"),
+            self.at(row + "refund/", self.refund_view, "refund"),
+            self.at(row + "cancel/", self.cancel_view, "cancel"),
+            self.at(row + "ask/", self.ask_view, "ask"),
+            self.at(row + "resolve/", self.resolve_view, "resolve"),
+            self.at("event/<int:pk>/resend/", self.resend_view, "resend"),
+            self.at("break/<int:pk>/seen/", self.seen_view, "seen"),
+            self.at("search/", self.search_view, "search"),
+            self.at("export/", self.export_view, "export"),
+            self.at("to-check/", self.to_check_view, "tocheck"),
+            self.at("till/", self.till_view, "till"),
             *super().get_urls(),
         ]
-
-    def address(self, name: str, *args: Any) -> str:
-        return reverse(
-            f"admin:nexi_payments_paymentorder_{name}",
-            args=args,
-            current_app=self.admin_site.name,
-        )
 
     # -- the list ----------------------------------------------------------------------
 
@@ -134,10 +118,11 @@ class PaymentOrderAdmin(
         self, request: HttpRequest, extra_context: Any = None
     ) -> HttpResponse:
         query = request.GET.get("q", "")
-        if holds_card_number(query):
+        if listing.may_be_a_card(query):
             return self._refuse_search(request)
         context = {
             "may_take_moto": access.may(request, access.MOTO),
+            "verify_url": access.way_to_verify(request, self.admin_site.name),
             # a theme's own search form may hold its filters too: it stays
             "stock": _is_stock("admin/change_list.html"),
             "most_rows": listing.MOST_ROWS,
@@ -146,6 +131,9 @@ class PaymentOrderAdmin(
             ),
             **(extra_context or {}),
         }
+        if not request.GET and self.has_view_permission(request):
+            # who has searched or filtered wants the rows
+            context["board"] = dashboard.board(self.address)
         return super().changelist_view(request, context)
 
     def search_view(self, request: HttpRequest) -> HttpResponse:
@@ -153,7 +141,7 @@ class PaymentOrderAdmin(
         part of an address, which ends up in logs."""
         access.require(request, *access.READERS)
         query = request.POST.get("q", "").strip()
-        if holds_card_number(query):
+        if listing.may_be_a_card(query):
             return self._refuse_search(request)
         kept = [(key, str(one)) for key, one in request.GET.items() if key != "p"]
         if query:
@@ -178,7 +166,7 @@ class PaymentOrderAdmin(
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
         """The filtered list as CSV, all of it."""
         access.require(request, *access.READERS)
-        if holds_card_number(request.GET.get("q", "")):
+        if listing.may_be_a_card(request.GET.get("q", "")):
             return self._refuse_search(request)
         log.info("export by user %s", request.user.pk)
         changelist = self.get_changelist_instance(request)
@@ -210,7 +198,7 @@ class PaymentOrderAdmin(
     def card(self, order: PaymentOrder) -> str:
         if not order.card_last4:
             return "–"
-        return f"{order.card_brand} ••••\u00a0{order.card_last4}".strip()
+        return _unbroken(f"{order.card_brand} •••• {order.card_last4}".strip())
 
     @admin.display(description=_("customer"))
     def customer(self, order: PaymentOrder) -> str:

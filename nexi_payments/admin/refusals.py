@@ -11,6 +11,8 @@ from nexi_payments import mails
 from nexi_payments.exceptions import (
     AmountChanged,
     CardDataNotAllowed,
+    ContractNotUsable,
+    ContractUnsettled,
     InvalidAmount,
     MoreThanLeft,
     NexiDisagrees,
@@ -37,6 +39,12 @@ VERDICTS = {
 }
 
 
+NOT_ENDED_YET = _(
+    "Nexi has not confirmed the end yet; it is asked again. Nothing is charged to this"
+    " card any more."
+)
+
+
 def why_not(error: Exception) -> Any:
     """What went wrong, that nothing has moved, and what now."""
     if isinstance(error, AmountChanged | MoreThanLeft):
@@ -49,7 +57,10 @@ def why_not(error: Exception) -> Any:
         return _("Only %(left)s is left. Nothing was sent.") % {"left": left}
     if isinstance(error, NexiDisagrees):
         return f"{VERDICTS[error.verdict]} {_('Not resolved.')}"
+    if isinstance(error, ContractUnsettled):
+        return NOT_ENDED_YET
     words = {
+        ContractNotUsable: _("This card on file is not charged any more."),
         OrderBusy: _("Another request is working on this payment. Nothing was sent."),
         WrongState: _("This is not possible any more. Nothing was sent."),
         ReferenceInUse: _(

@@ -1,21 +1,17 @@
 """The till report: what was taken and given back, by day and by who did it. A mixin of
-the order's ``ModelAdmin``.
-
-Added up from the operations that Nexi has confirmed, on the day on which we knew it: a
-payment booked at once, each capture, each refund.
-"""
+the order's ``ModelAdmin``. The sums are those of ``takings``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.contrib.auth import get_user_model
-from django.db.models import Case, Count, F, IntegerField, Q, Sum, Value, When
+from django.db.models import Case, Count, F, Sum, When
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -24,9 +20,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import money, states
-from nexi_payments.admin import access, chart, export
-from nexi_payments.gateway import codes
-from nexi_payments.models import Operation
+from nexi_payments.admin import access, chart, export, takings
 from nexi_payments.models.order import CHANNEL_LABELS
 
 _MOST_DAYS: Final = 31
@@ -134,34 +128,12 @@ def _word(channel: str) -> Any:
 # -- adding up -----------------------------------------------------------------------
 
 
-def _start(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
-
-
 def _rows(since: date, until: date) -> Iterator[Row]:
-    """One query, whatever the number of days: the database sorts into days by their
-    borders, which are local midnights."""
-    days = [since + timedelta(n) for n in range((until - since).days + 1)]
-    day = Case(
-        *(
-            When(settled_at__lt=_start(one + timedelta(1)), then=Value(place))
-            for place, one in enumerate(days)
-        ),
-        output_field=IntegerField(),
-    )
-    booked = Q(kind__in=states.CHARGING, result=codes.EXECUTED)
-    moved = booked | Q(kind__in=(states.CAPTURE, states.REFUND))
+    """One query, whatever the number of days."""
+    days = takings.days_of(since, until)
     sums = (
-        Operation.objects.filter(
-            moved,
-            outcome=states.DONE,
-            settled_at__gte=_start(since),
-            settled_at__lt=_start(until + timedelta(1)),
-        )
-        .order_by()
+        takings.moved(since, until)
         .annotate(
-            day=day,
-            back=Case(When(kind=states.REFUND, then=Value(1)), default=Value(0)),
             # a customer paid by the link that a clerk has sent: the clerk's takings
             who=Case(
                 When(
@@ -201,11 +173,6 @@ def _names(keys: set[Any]) -> dict[Any, str]:
     return {user.pk: user.get_username() for user in users}
 
 
-def _number(value: Decimal, currency: str) -> str:
-    digits = money.exponent(currency)
-    return formats.number_format(value, digits, force_grouping=True)
-
-
 def _by(rows: list[Row], key: Any) -> list[dict[str, Any]]:
     """Taken, given back and the rest, for each key and currency."""
     groups: dict[Any, dict[str, Any]] = {}
@@ -220,10 +187,10 @@ def _by(rows: list[Row], key: Any) -> list[dict[str, Any]]:
             "names": names[:-1],
             "currency": names[-1],
             "count": group["count"],
-            "taken": _number(group["taken"], names[-1]),
+            "taken": takings.figure(group["taken"], names[-1]),
             "backs": group["backs"],
-            "back": _number(group["back"], names[-1]),
-            "net": _number(group["taken"] - group["back"], names[-1]),
+            "back": takings.figure(group["back"], names[-1]),
+            "net": takings.figure(group["taken"] - group["back"], names[-1]),
         }
         for names, group in sorted(groups.items(), key=lambda one: _sortable(one[0]))
     ]
@@ -251,7 +218,7 @@ def _totals(rows: list[Row]) -> list[dict[str, Any]]:
 
 def _charts(rows: list[Row], since: date, until: date) -> list[chart.Chart]:
     """What was taken each day, by channel: one chart a currency."""
-    days = [since + timedelta(n) for n in range((until - since).days + 1)]
+    days = takings.days_of(since, until)
     charts = []
     for currency in sorted({row.currency for row in rows if not row.back}):
         series = {

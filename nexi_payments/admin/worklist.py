@@ -95,10 +95,14 @@ class ToCheck:
         return self.address("change", order_pk)
 
 
-def _undelivered() -> list[Event]:
-    """What a receiver of the shop has not taken: oldest first."""
+def _undelivered() -> list[tuple[Event, str]]:
+    """What a receiver of the shop has not taken, and its words: oldest first."""
     rows = Event.objects.filter(deliver_at__isnull=False, attempts__gt=0)
-    return list(rows.select_related("order").order_by("pk")[:_MOST])
+    labels = dict(PaymentOrder._meta.get_field("state").choices or [])
+    return [
+        (one, f"{labels[one.from_state]} → {labels[one.to_state]}")
+        for one in rows.select_related("order").order_by("pk")[:_MOST]
+    ]
 
 
 def _waiting() -> list[tuple[PaymentOrder, list[Operation]]]:
