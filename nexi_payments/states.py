@@ -33,15 +33,16 @@ STATES: Final = (
     REFUNDED,
 )
 
-#: from → the states it may go to. ``paid`` only moves on by a refund; a failed order
-#: may still turn out to have been charged while it is watched.
+#: from → the states it may go to. ``paid`` moves on by a refund, and back to
+#: ``authorized`` when the only capture was cancelled on its day; a failed order may
+#: still turn out to have been charged while it is watched.
 TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     INIT: frozenset({AWAITING_3DS, PAYING, FAILED, REVIEW}),
     AWAITING_3DS: frozenset({VALIDATED, PAYING, FAILED, REVIEW}),
     VALIDATED: frozenset({PAYING, FAILED, REVIEW}),
     PAYING: frozenset({AUTHORIZED, PAID, FAILED, REVIEW}),
     AUTHORIZED: frozenset({PAID, VOIDED, REVIEW}),
-    PAID: frozenset({REFUNDED}),
+    PAID: frozenset({REFUNDED, AUTHORIZED}),
     FAILED: frozenset({AUTHORIZED, PAID, REVIEW}),
     REVIEW: frozenset({AUTHORIZED, PAID, FAILED, VOIDED, REFUNDED}),
     VOIDED: frozenset(),
@@ -56,6 +57,8 @@ FINAL: Final = frozenset({AUTHORIZED, PAID, FAILED, REVIEW, VOIDED, REFUNDED})
 
 #: Money is with the merchant, or held for him.
 SUCCESSFUL: Final = frozenset({AUTHORIZED, PAID})
+#: It was.
+GIVEN_BACK: Final = frozenset({VOIDED, REFUNDED})
 
 
 def sources(target: str) -> frozenset[str]:
@@ -72,12 +75,23 @@ MOTO: Final = "moto"
 CAPTURE: Final = "capture"
 VOID: Final = "void"
 REFUND: Final = "refund"
-KINDS: Final = (AUTHENTICATION, VALIDATION, PAYMENT, MOTO, CAPTURE, VOID, REFUND)
+#: a card on file is charged, its owner not being there
+MIT: Final = "mit"
+#: a capture is rolled back, the day it was made
+CANCEL: Final = "cancel"
+KINDS: Final = (
+    *(AUTHENTICATION, VALIDATION, PAYMENT, MOTO, MIT),
+    *(CAPTURE, VOID, REFUND, CANCEL),
+)
 
 #: The kinds that can charge a card: never sent twice, never guessed about.
-CHARGING: Final = frozenset({PAYMENT, MOTO})
-#: What may follow a charge. Nexi takes a key for these: the same one may be repeated.
-AFTERWARDS: Final = frozenset({CAPTURE, VOID, REFUND})
+CHARGING: Final = frozenset({PAYMENT, MOTO, MIT})
+#: What may follow a charge.
+AFTERWARDS: Final = frozenset({CAPTURE, VOID, REFUND, CANCEL})
+#: Nexi takes a key for these: the same one may be repeated.
+REPEATABLE: Final = frozenset({CAPTURE, VOID, REFUND})
+#: Captured money on its way back.
+BACKWARDS: Final = frozenset({REFUND, CANCEL})
 
 OPEN: Final = "open"
 ACCEPTED: Final = "accepted"
@@ -127,6 +141,8 @@ class Reason:
     STILL_PENDING: Final = "still_pending"
     TWO_AUTHORIZATIONS: Final = "two_authorizations"
     LAPSED: Final = "lapsed"
+    #: the only capture was rolled back: the amount is reserved again
+    CANCELLED: Final = "capture_cancelled"
     #: at Nexi with our prefix, and not in the database that was restored
     RESTORED: Final = "restored"
     #: a person looked, and Nexi agreed
@@ -143,6 +159,28 @@ CHANNEL_SHOP: Final = "shop"
 CHANNEL_MOTO: Final = "moto"
 #: Keyed at the desk, paid by the customer on the 3-D Secure page behind a signed link.
 CHANNEL_LINK: Final = "link"
-CHANNELS: Final = (CHANNEL_SHOP, CHANNEL_MOTO, CHANNEL_LINK)
+#: A later charge of a contract, its owner not being there.
+CHANNEL_MIT: Final = "mit"
+CHANNELS: Final = (CHANNEL_SHOP, CHANNEL_MOTO, CHANNEL_LINK, CHANNEL_MIT)
+#: Charged in one call, without 3-D Secure: Nexi's id is not known before the answer.
+ONE_CALL: Final = frozenset({CHANNEL_MOTO, CHANNEL_MIT})
+#: Where a card may come on file: by telephone nobody reads what he agrees to.
+KEEPING: Final = frozenset({CHANNEL_SHOP, CHANNEL_LINK})
 #: Orders that staff have made.
 DESK: Final = frozenset({CHANNEL_MOTO, CHANNEL_LINK})
+
+# -- contracts: a card on file at Nexi ----------------------------------------------
+
+#: its first payment is not charged yet
+REQUESTED: Final = "requested"
+ACTIVE: Final = "active"
+#: a charge was refused in a way that time does not mend: a person decides
+ON_HOLD: Final = "on_hold"
+#: asked of Nexi, whose answer was lost: asked again until it comes
+ENDING: Final = "ending"
+ENDED: Final = "ended"
+#: its first payment failed: there is none
+NOT_MADE: Final = "not_made"
+CONTRACT_STATES: Final = (REQUESTED, ACTIVE, ON_HOLD, ENDING, ENDED, NOT_MADE)
+UNSCHEDULED: Final = "unscheduled"
+SCHEDULED: Final = "scheduled"

@@ -7,9 +7,10 @@ Django's own ``atomic``, ``on_commit`` and ``non_atomic_requests`` mean the data
 from __future__ import annotations
 
 import copy
+import functools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from django.db import OperationalError, connections, models, router, transaction
 from nexi_payments.models.order import PaymentOrder
 
 Result = TypeVar("Result")
+Row = TypeVar("Row", bound=models.Model)
 View = TypeVar("View", bound=Callable[..., Any])
 
 #: So often is a transaction tried that the database ends to resolve a deadlock.
@@ -62,8 +64,34 @@ def committed(
     raise AssertionError("not reached")
 
 
+def shared(
+    rows: models.QuerySet[Row], take: Callable[[Row], bool], *, size: int, most: int
+) -> Iterator[Row]:
+    """At most ``most`` of ``rows``, taken ``size`` at a time by whichever worker comes.
+
+    ``take`` makes a row this worker's by compare-and-swap, and says whether it did.
+    Where the database can, others do not even look at rows that one is taking.
+    """
+
+    def batch(count: int) -> tuple[bool, list[Row]]:
+        asked = rows.all()
+        if connections[rows.db].features.has_select_for_update_skip_locked:
+            asked = rows.select_for_update(skip_locked=True)
+        found = list(asked[:count])
+        return bool(found), [one for one in found if take(one)]
+
+    while most > 0:
+        more, taken = committed(functools.partial(batch, min(size, most)))
+        if not more:
+            return
+        most -= len(taken)
+        yield from taken
+
+
 def _picture(row: models.Model) -> dict[str, Any]:
     state = copy.copy(row._state)
+    # not shared: Django 6.1 empties it when the copy goes
+    state.fields_cache = dict(row._state.fields_cache)
     return {**vars(row), "_state": state}
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -15,9 +18,11 @@ KIND_LABELS = [
     (states.VALIDATION, _("3-D Secure check")),
     (states.PAYMENT, _("payment")),
     (states.MOTO, _("phone payment")),
+    (states.MIT, _("charge on file")),
     (states.CAPTURE, _("capture")),
     (states.VOID, _("void")),
     (states.REFUND, _("refund")),
+    (states.CANCEL, _("cancelled capture")),
 ]
 OUTCOME_LABELS = [
     (states.OPEN, _("on its way")),
@@ -47,11 +52,15 @@ class Operation(models.Model):
     open_slot = models.BigIntegerField(null=True, unique=True, editable=False)
     amount = models.BigIntegerField(_("amount, minor units"), null=True)
     correlation_id = models.CharField(max_length=36)
-    #: captures, voids and refunds: minted before the first send, the same in each
+    #: the host's own id of the request that asked for this, "" where it names none;
+    #: with a default in the database, as the version before inserts without it
+    request_id = models.CharField(max_length=64, blank=True, default="", db_default="")
+    #: captures, voids, refunds and charges of contracts: minted before the first send,
+    #: the same in each
     idempotency_key = models.CharField(max_length=63, blank=True)
     #: Nexi's id of the operation that this one was asked of
     target = models.CharField(max_length=64, blank=True)
-    #: the capture that is given back, where there was an explicit one
+    #: the capture that is given back or cancelled, where there was an explicit one
     of = models.ForeignKey(
         "self", null=True, on_delete=models.PROTECT, related_name="refunds"
     )
@@ -64,6 +73,10 @@ class Operation(models.Model):
     error = models.CharField(_("error"), max_length=100, blank=True)
     http_status = models.PositiveSmallIntegerField(null=True)
     cid = models.CharField(_("trace id of Nexi"), max_length=64, blank=True)
+    #: codes of Nexi's warnings, with spaces between; the payment is not affected
+    warnings = models.CharField(
+        _("warnings of Nexi"), max_length=200, blank=True, default="", db_default=""
+    )
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -108,7 +121,8 @@ class Event(models.Model):
     """One state change, written in its commit: history and outbox in one.
 
     Also, with ``from_state`` and ``to_state`` alike: a refund in part (``kind`` is
-    "refunded"), and what staff did that changed no state (``DID``).
+    "refunded"), a further capture ("captured"), a cancelled one ("cancelled"), and what
+    staff did that changed no state (``DID``).
 
     ``deliver_at`` is when to send the signal (again); NULL once it was delivered, or
     where there is nobody to tell.
@@ -133,6 +147,8 @@ class Event(models.Model):
     created_at = models.DateTimeField()
     deliver_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
+    #: taken by whoever mails the customer about it: at most one mail an event
+    mailed_at = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)
 
     class Meta:
@@ -192,6 +208,13 @@ class Break(models.Model):
         verbose_name = _("disagreement")
         verbose_name_plural = _("disagreements")
         ordering = ("-id",)
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                name="nexi_open_breaks",
+                condition=Q(resolved_at__isnull=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.ours} / {self.theirs}"
@@ -224,3 +247,50 @@ class Sweep(models.Model):
 
     def __str__(self) -> str:
         return self.terminal
+
+
+class LastPass(models.Model):
+    """When the reconciler last came to the end of a pass, and where it ran."""
+
+    RECONCILE: Final = "reconcile"
+    #: it should run every minute; later than this somebody should look
+    LATE: Final = timedelta(minutes=10)
+
+    name = models.CharField(max_length=32, unique=True)
+    ended_at = models.DateTimeField()
+    host = models.CharField(max_length=128, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("last pass")
+        verbose_name_plural = _("last passes")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class KeptAnswer(models.Model):
+    """What was answered to one ``Idempotency-Key`` of one caller.
+
+    ``fingerprint`` is of the request without its card fields. ``body`` is JSON, ""
+    while the first request is under way, and for requests that carry a card: those are
+    answered again from the order as it is.
+    """
+
+    caller = models.CharField(max_length=64)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("kept answer")
+        verbose_name_plural = _("kept answers")
+        constraints = [
+            models.UniqueConstraint(fields=["caller", "key"], name="nexi_one_answer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.caller} {self.key}"
