@@ -11,8 +11,13 @@ from django.utils import timezone
 
 from nexi_payments import conf, hold, states
 from nexi_payments.card import Card
-from nexi_payments.exceptions import GatewayError, HoldUnavailable, OrderNotPayable
-from nexi_payments.flows import alarms, ledger, limits, orders, verdicts
+from nexi_payments.exceptions import (
+    ConsentNeeded,
+    GatewayError,
+    HoldUnavailable,
+    OrderNotPayable,
+)
+from nexi_payments.flows import agreements, alarms, ledger, limits, orders, verdicts
 from nexi_payments.flows.ledger import Claim, Settlement
 from nexi_payments.flows.moves import NOBODY, Actor
 from nexi_payments.gateway.deadline import Deadline
@@ -43,26 +48,29 @@ def start_payment(
     *,
     cardholder: str = "",
     site: str = "",
+    agreed: str = "",
     actor: Actor = NOBODY,
 ) -> Step:
     """Takes a card for ``order`` (or for a new attempt at it) and asks for 3-D Secure.
 
-    ``site`` is our own address (``conf.site_address``). A failed order, and one left at
-    the issuer, is not changed: a new attempt is made, ``step.order``. Raises
-    ``OrderNotPayable``, ``ReferenceInUse``, ``OrderBusy``, ``TooManyAttempts``,
-    ``CardBlocked`` and ``TerminalUnavailable``; nothing was sent then. Everything else,
-    a decline too, is ``step.order.state``.
+    ``site`` is our own address (``conf.site_address``). ``agreed`` are the words that
+    the shopper has ticked, where the card is to stay on file (``order.contract``). A
+    failed order, and one left at the issuer, is not changed: a new attempt is made,
+    ``step.order``. Raises ``OrderNotPayable``, ``ConsentNeeded``, ``ReferenceInUse``,
+    ``OrderBusy``, ``TooManyAttempts``, ``CardBlocked`` and ``TerminalUnavailable``;
+    nothing was sent then. Everything else, a decline too, is ``step.order.state``.
     """
     terminal = conf.current().terminal(order.terminal)
     address = site or conf.site_address()
     hold.server_key()  # without a key to hold the card with, do not begin
     if not order.takes_card:
         raise OrderNotPayable(order)
-    alarms.refuse_if_raised(order.terminal)
-    limits.refuse_too_many(order, actor)
-    limits.refuse_blocked(order, card)
+    limits.admit(order, card, actor)
+    if agreements.wanted(order) is not None and not agreed.strip():
+        raise ConsentNeeded(order)
     if order.state != states.INIT:
         order = orders.another_attempt(order)
+    contract = agreements.wanted(order)
     token = hold.new_token()
     client = conf.client(terminal, address)
     deadline = Deadline(conf.current().total_timeout)
@@ -83,6 +91,7 @@ def start_payment(
         states.INIT,
         guard={"terminal": order.terminal},
         changes=card_facts(card, cardholder),
+        also=lambda: agreements.agree(contract, agreed, actor.address),
     )
     try:
         answer = ledger.perform(

@@ -38,6 +38,7 @@ _TYPES: Final = {
     states.CAPTURE: frozenset({codes.CAPTURE}),
     states.VOID: codes.BACKWARDS,
     states.REFUND: codes.BACKWARDS,
+    states.CANCEL: frozenset({codes.CANCEL}),
 }
 
 
@@ -55,18 +56,25 @@ class _Found:
             if one.type not in wanted:
                 continue
             by_id = one.operation_id == known
-            alike = one.amount == operation.amount and one.result not in codes.NEGATIVE
+            alike = _alike(one, operation) and one.result not in codes.NEGATIVE
             if by_id if known else alike:
                 self.rest.remove(one)
                 return one
         return None
 
 
+def _alike(one: OperationResult, operation: Operation) -> bool:
+    """A cancel names what it rolls back; anything else is told by its amount."""
+    if operation.kind == states.CANCEL and one.cancelled:
+        return one.cancelled == operation.target
+    return one.amount == operation.amount
+
+
 def confirm(
     order: PaymentOrder, found: OrderResult, client: Client, deadline: Deadline
 ) -> None:
     """Settles what ``found`` decides about ``order``'s captures, voids and refunds."""
-    types = frozenset().union(*_TYPES.values(), {codes.CANCEL})
+    types = frozenset().union(*_TYPES.values())
     left = _Found([one for one in found.operations if one.type in types])
     # those with an id first: what is left may then be one whose id never came
     counting = Q(outcome__in=states.RESERVING | {states.DONE})
@@ -150,7 +158,11 @@ def _unseen(
     if verdicts.was_refused(row) and row.sends == 1:
         # the only send is over; a refused repetition says nothing about the first
         _write(order, row, states.DECLINED)
-    elif row.sends < _MOST_SENDS and now < row.created_at + _KEY_LIVES:
+    elif (
+        row.kind in states.REPEATABLE
+        and row.sends < _MOST_SENDS
+        and now < row.created_at + _KEY_LIVES
+    ):
         _repeat(order, row, client, deadline)
     elif _given_up(order, row, now):
         _write(order, row, states.DECLINED, error="unconfirmed")
@@ -193,6 +205,8 @@ def send(
     """One request for ``row``, from nothing but what is on disk; Nexi's new id."""
     part = Part(row.amount or 0, order.currency, row.idempotency_key)
     trace = conf.trace(deadline, row.correlation_id)
+    if row.kind == states.CANCEL:
+        return client.cancel(row.target, trace)
     if row.kind == states.CAPTURE:
         return client.capture(row.target, part, trace)
     return client.refund(row.target, part, trace)
@@ -207,6 +221,8 @@ def _adopt(order: PaymentOrder, one: OperationResult, unsure: Iterable[str]) -> 
     if one.result not in codes.HAPPENED or not one.operation_id:
         return
     kind = states.CAPTURE if one.type == codes.CAPTURE else states.REFUND
+    if one.type == codes.CANCEL and states.CANCEL in unsure:
+        return  # it may be ours
     if kind in unsure or (kind == states.REFUND and states.VOID in unsure):
         return  # it may be the one of ours whose id never came
 

@@ -65,8 +65,8 @@ def of_lookup(order: PaymentOrder, found: OrderResult) -> Evidence:
     if answer.result in codes.NEGATIVE:
         return Evidence(DECLINED, answer)
     if answer.result in codes.OPEN:
-        moto = order.channel == states.CHANNEL_MOTO
-        pending = moto and answer.result == codes.PENDING
+        one_call = order.channel in states.ONE_CALL
+        pending = one_call and answer.result == codes.PENDING
         return Evidence(PENDING if pending else "nothing", answer)
     return Evidence(UNKNOWN, answer, detail=answer.result)
 

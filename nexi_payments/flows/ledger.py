@@ -2,9 +2,8 @@
 
 ``perform`` is the only function that sends anything which changes something at the
 gateway. Its intent is on disk before the request leaves; no transaction is open while
-it is out; its outcome is written by compare-and-swap, so that a late answer cannot undo
-what a reconciliation has settled meanwhile. The ledger never sees a card: ``send`` is a
-closure made by the flow.
+it is out; its outcome is written by compare-and-swap, so that a late answer undoes no
+reconciliation. The ledger never sees a card: ``send`` is a closure made by the flow.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from nexi_payments import states
 from nexi_payments.exceptions import OrderBusy, OutcomeNotRecorded
 from nexi_payments.flows import breaks, moves
 from nexi_payments.flows.moves import NOBODY, Actor
-from nexi_payments.models import Operation, PaymentOrder, database
+from nexi_payments.models import Operation, PaymentOrder, database, statements
 
 log = logging.getLogger("nexi_payments.ledger")
 Answer = TypeVar("Answer")
@@ -32,9 +31,9 @@ Answer = TypeVar("Answer")
 class Settlement:
     """What an answer, or the lack of one, means on disk.
 
-    ``state`` is where the order goes (``None`` = it stays), ``order`` and ``operation``
-    further columns, ``disagreement`` the kind, ours and theirs of a break row, ``also``
-    something to do in the same commit, when the order has moved.
+    ``state`` is where the order goes (``None``: nowhere), ``order`` and ``operation``
+    further columns, ``disagreement`` the kind, ours and theirs of a break, ``also``
+    something for the same commit, when the order has moved.
     """
 
     outcome: str
@@ -83,9 +82,9 @@ def perform(
     """Claims, sends once, settles whatever happens, and returns the answer.
 
     ``after`` settles an error, which is raised again; ``details`` are further columns
-    of the operation. Raises ``OrderBusy`` when the
-    claim was lost (nothing was sent), ``OutcomeNotRecorded`` when the second commit
-    failed, and a loud ``RuntimeError`` inside somebody's transaction.
+    of the operation. Raises ``OrderBusy`` when the claim was lost (nothing was sent),
+    ``OutcomeNotRecorded`` when the second commit failed, and a loud ``RuntimeError``
+    inside somebody's transaction.
     """
     operation = reserve(
         order, kind, claim, amount=amount, actor=actor, details=details or {}
@@ -118,6 +117,7 @@ def reserve(
         correlation_id=str(uuid.uuid4()),
         actor=actor.user,
         address=actor.address,
+        request_id=actor.request_id[:64],
         created_at=timezone.now(),
         **details,
     )
@@ -125,7 +125,7 @@ def reserve(
     def take() -> bool:
         # the operation first, the order second, as settling does: two requests that
         # lock them in different order wait for each other
-        operation.save(force_insert=True)
+        statements.insert(operation)
         if not _claim(order, claim):
             raise NotMoved
         if claim.also is not None:
@@ -151,9 +151,10 @@ def _claim(order: PaymentOrder, claim: Claim) -> bool:
             guard=claim.guard,
             **claim.changes,
         )
-    rows = PaymentOrder.objects.filter(pk=order.pk, state=claim.source, **claim.guard)
+    where = {"pk": order.pk, "state": claim.source, **claim.guard}
     # an UPDATE even without news: it locks the row against whoever supersedes the order
-    won = bool(rows.update(**(claim.changes or {"state": claim.source})))
+    news = claim.changes or {"state": claim.source}
+    won = bool(statements.update(PaymentOrder, where, news))
     if won:
         moves.assign(order, claim.changes)
     return won
@@ -218,8 +219,8 @@ def _close(operation: Operation, settlement: Settlement) -> bool:
         ),
         **settlement.operation,
     }
-    rows = Operation.objects.filter(pk=operation.pk, open_slot__isnull=False)
-    if not rows.update(**values):
+    where = {"pk": operation.pk, "open_slot": statements.SOMETHING}
+    if not statements.update(Operation, where, values):
         return False
     moves.assign(operation, values)
     return True

@@ -13,19 +13,25 @@ from __future__ import annotations
 import logging
 import time
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from nexi_payments import conf, states
 from nexi_payments.card import Card
-from nexi_payments.exceptions import CardBlocked, TooManyAttempts
+from nexi_payments.exceptions import (
+    CardBlocked,
+    TerminalUnavailable,
+    TooManyAttempts,
+)
 from nexi_payments.flows.moves import Actor
-from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models import PaymentOrder, statements
 from nexi_payments.states import Reason
 
 log = logging.getLogger("nexi_payments.limits")
+
+#: An expression of SQL, and the values in it.
+Question = tuple[str, tuple[Any, ...]]
 
 _COUNTING: Final = (Reason.DECLINED, Reason.NOT_AUTHENTICATED)
 #: "Excess re-attempts": the schemes forbid this card for this purchase.
@@ -35,73 +41,100 @@ _EVERYONE: Final = "everyone"
 SLOW: Final = 2.0
 
 
-def refuse_too_many(order: PaymentOrder, actor: Actor) -> None:
-    """Raises ``TooManyAttempts`` when one of the limits is reached."""
+def admit(order: PaymentOrder, card: Card, actor: Actor | None = None) -> None:
+    """Everything that is asked before a card is taken, in one statement.
+
+    Raises ``TerminalUnavailable`` while the gateway refuses the terminal's key,
+    ``TooManyAttempts`` when one of the limits on ``actor`` is reached (``None``: a
+    clerk, who has none), ``CardBlocked`` for a card that was answered 413 on this
+    purchase.
+    """
     now = timezone.now()
-    for name, (most, seconds) in conf.current().rate_limits.items():
-        since = now - timedelta(seconds=seconds)
-        if name == _EVERYONE:
-            _slow_down(order, since, most)
-        elif _count(name, order, actor, since, most) >= most:
-            log.warning("order %s: too many attempts by %s", order.order_id, name)
-            raise TooManyAttempts(order, name, seconds)
+    limits = conf.current().rate_limits if actor is not None else {}
+    counts = {
+        name: _count(name, order, actor, now - timedelta(seconds=seconds), most)
+        for name, (most, seconds) in limits.items()
+    }
+    asked = {name: count for name, count in counts.items() if count is not None}
+    alarm, blocked, *found = statements.ask(
+        [(_ALARM, (order.terminal,)), _blocked(order, card), *asked.values()]
+    )
+    if alarm:
+        raise TerminalUnavailable(order.terminal)
+    for name, count in zip(asked, found, strict=True):
+        most, seconds = limits[name]
+        if count >= most:
+            _refuse(name, order, most, seconds)
+    if blocked:
+        raise CardBlocked(order)
 
 
-def _slow_down(order: PaymentOrder, since: datetime, most: int) -> None:
-    if len(_failed(since)[:most]) < most:
-        return
+def _refuse(name: str, order: PaymentOrder, most: int, seconds: float) -> None:
+    if name != _EVERYONE:
+        log.warning("order %s: too many attempts by %s", order.order_id, name)
+        raise TooManyAttempts(order, name, seconds)
     log.critical(
-        "%d cards were declined since %s: is somebody testing stolen ones?", most, since
+        "%d cards were declined within %d s: is somebody testing stolen ones?",
+        most,
+        seconds,
     )
     if not order.user_id:
         time.sleep(SLOW)
 
 
-def _failed(since: datetime) -> QuerySet[PaymentOrder]:
-    return PaymentOrder.objects.filter(
-        state=states.FAILED, reason__in=_COUNTING, created_at__gte=since
-    )
+_ALARM: Final = "EXISTS(SELECT 1 FROM nexi_payments_terminalalarm WHERE terminal = %s)"
+#: Never more rows are counted than are needed to say "too many".
+_AT_MOST: Final = "(SELECT COUNT(*) FROM (SELECT 1 FROM {} LIMIT %s) AS found)"
+#: A card on file is charged by the shop: nobody tries one out.
+_FAILED: Final = (
+    "nexi_payments_paymentorder"
+    " WHERE state = %s AND reason IN (%s, %s) AND channel <> %s AND created_at >= %s"
+)
+#: No join: where most operations have one address, or none, a planner reads them all.
+_BY_ADDRESS: Final = (
+    "(SELECT COUNT(*) FROM (SELECT 1 FROM nexi_payments_paymentorder WHERE id IN"
+    " (SELECT order_id FROM nexi_payments_operation"
+    " WHERE address = %s AND created_at >= %s AND kind IN (%s, %s, %s))"
+    " AND state = %s AND reason IN (%s, %s) LIMIT %s) AS found)"
+)
+_BLOCKED: Final = (
+    "EXISTS(SELECT 1 FROM nexi_payments_paymentorder WHERE {} AND response_code = %s"
+    " AND card_brand = %s AND card_bin = %s AND card_last4 = %s AND card_expiry = %s)"
+)
 
 
 def _count(
-    name: str, order: PaymentOrder, actor: Actor, since: datetime, most: int
-) -> int:
-    failed = _failed(since)
+    name: str, order: PaymentOrder, actor: Actor | None, since: datetime, most: int
+) -> Question | None:
+    """How many attempts failed since then; ``None`` where the limit is about nobody."""
+    failed = (states.FAILED, *_COUNTING)
+    tried = (*failed, states.CHANNEL_MIT, since)
+    if name == _EVERYONE:
+        return _AT_MOST.format(_FAILED), (*tried, most)
     if name == "reference":
-        return len(_same_purchase(order, failed)[:most])
+        which, values = _same_purchase(order)
+        text = _AT_MOST.format(f"{_FAILED} AND {which}")
+        return text, (*tried, *values, most)
     if name == "user":
-        return len(failed.filter(user=order.user)[:most]) if order.user_id else 0
-    if not actor.address:
-        return 0
-    rows = Operation.objects.filter(
-        address=actor.address,
-        created_at__gte=since,
-        kind__in=(states.AUTHENTICATION, states.VALIDATION, states.PAYMENT),
-        order__state=states.FAILED,
-        order__reason__in=_COUNTING,
-    )
-    return len(rows.order_by().values("order").distinct()[:most])
+        text = _AT_MOST.format(f"{_FAILED} AND user_id = %s")
+        return (text, (*tried, order.user_id, most)) if order.user_id else None
+    if actor is None or not actor.address:
+        return None
+    kinds = (states.AUTHENTICATION, states.VALIDATION, states.PAYMENT)
+    return _BY_ADDRESS, (actor.address, since, *kinds, *failed, most)
 
 
-def _same_purchase(
-    order: PaymentOrder, rows: QuerySet[PaymentOrder]
-) -> QuerySet[PaymentOrder]:
+def _same_purchase(order: PaymentOrder) -> Question:
     """The attempts at the same basket: of its reference, or made from one another."""
     if order.reference:
-        return rows.filter(reference=order.reference)
+        return "reference = %s", (order.reference,)
     root = order.retry_of_id or order.pk
-    return rows.filter(Q(pk=root) | Q(retry_of=root))
+    return "(id = %s OR retry_of_id = %s)", (root, root)
 
 
-def refuse_blocked(order: PaymentOrder, card: Card) -> None:
-    """Raises ``CardBlocked`` for a card that was answered 413 on this purchase. It is
-    recognised by what is kept of a card, which may fit another one: so be it."""
-    blocked = _same_purchase(order, PaymentOrder.objects.all()).filter(
-        response_code=_EXCESS,
-        card_brand=card.brand,
-        card_bin=card.bin6,
-        card_last4=card.last4,
-        card_expiry=card.expiry,
-    )
-    if blocked.exists():
-        raise CardBlocked(order)
+def _blocked(order: PaymentOrder, card: Card) -> Question:
+    """The card is recognised by what is kept of one, which may fit another card, too:
+    so be it."""
+    which, values = _same_purchase(order)
+    kept = (card.brand, card.bin6, card.last4, card.expiry)
+    return _BLOCKED.format(which), (*values, _EXCESS, *kept)

@@ -57,7 +57,7 @@ def open_order(
     terminal: str,
     actor: Actor,
     description: str = "",
-    customer: Mapping[str, str] | None = None,
+    customer: Mapping[str, Any] | None = None,
     nonce: str | None = None,
 ) -> PaymentOrder:
     """The order of a phone call, or the one that is live for this reference already.
@@ -67,10 +67,6 @@ def open_order(
     """
     if not conf.current().terminal(terminal).moto:
         raise MotoNotAllowed(terminal)
-    if nonce:
-        earlier = PaymentOrder.objects.filter(desk_nonce=nonce).first()
-        if earlier is not None:
-            return earlier
     order = orders.build(
         amount=amount,
         currency=currency,
@@ -82,6 +78,8 @@ def open_order(
     order.channel = states.CHANNEL_MOTO
     order.clerk = actor.user
     order.desk_nonce = nonce or None
+    if (earlier := orders.twin(order)) is not None:
+        return earlier
     lifetime = timedelta(seconds=conf.current().expire_after)
     order = orders.insert_or_join(order, timezone.now() + lifetime)
     if order.state == states.AWAITING_3DS and not order.is_claimed:
@@ -112,8 +110,7 @@ def pay_moto(
     purchase = orders.purchase(order, cardholder)
     if not purchase.cardholder:
         raise InvalidCustomer("a phone order needs the cardholder's name")
-    alarms.refuse_if_raised(order.terminal)
-    limits.refuse_blocked(order, card)
+    limits.admit(order, card)
     client = conf.client(terminal)
     deadline = Deadline(conf.current().total_timeout)
 

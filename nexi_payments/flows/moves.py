@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
 
-from nexi_payments import outbox, states
-from nexi_payments.flows import schedule
-from nexi_payments.models import Event, Operation, PaymentOrder
+from nexi_payments import outbox, states, telemetry
+from nexi_payments.flows import agreements, schedule
+from nexi_payments.models import Event, Operation, PaymentOrder, database, statements
+
+log = logging.getLogger("nexi_payments.ledger")
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asked, for the audit: a staff user or shopper, and from where."""
+    """Who asked, for the audit: a staff user or shopper, and from where.
+
+    ``request_id`` is the host's own id of the request, for its logs and ours.
+    """
 
     user: Any = None
     address: str | None = None
+    request_id: str = ""
 
 
 NOBODY = Actor()
@@ -48,10 +55,8 @@ def move(
         changes["live_reference"] = None
     changes = schedule.after_move(order, changes, timezone.now()) | changes
     for candidate in sorted(wanted, key=lambda state: state != order.state):
-        rows = PaymentOrder.objects.filter(
-            pk=order.pk, state=candidate, **(guard or {})
-        )
-        if rows.update(**changes):
+        where = {"pk": order.pk, "state": candidate, **(guard or {})}
+        if statements.update(PaymentOrder, where, changes):
             assign(order, changes)
             write_event(
                 order,
@@ -62,9 +67,17 @@ def move(
                 actor=actor,
                 note=note,
             )
+            _tell_contract(order, target)
             return True
     order.refresh_from_db()
     return False
+
+
+def _tell_contract(order: PaymentOrder, target: str) -> None:
+    if order.contract_id is None:
+        return
+    if kind := agreements.follow(order, target):
+        write_event(order, kind, source=target)
 
 
 def write_event(
@@ -81,7 +94,7 @@ def write_event(
     where ``kind`` is one of its signals."""
     now = timezone.now()
     ahead = outbox.due_at(kind)
-    event = Event.objects.create(
+    event = Event(
         order=order,
         operation=operation,
         kind=kind,
@@ -94,7 +107,49 @@ def write_event(
         created_at=now,
         deliver_at=None if ahead is None else now + ahead,
     )
+    statements.insert(event)
+    _after_commit(event, actor)
     outbox.after_commit(event)
+
+
+def _after_commit(event: Event, actor: Actor) -> None:
+    """The log line of an event: ids and classes, never what a person wrote or is.
+
+    After the commit, because a line about what was rolled back would be a lie; built
+    before it, because ``order`` may have moved on by then.
+    """
+    order, operation = event.order, event.operation
+    facts = {
+        "order_id": order.order_id,
+        "public_id": order.public_id,
+        "channel": order.channel,
+        "terminal": order.terminal,
+        "kind": event.kind,
+        "from_state": event.from_state,
+        "to_state": event.to_state,
+        "reason": event.reason,
+        "operation_kind": operation.kind if operation else "",
+        "outcome": operation.outcome if operation else "",
+        "correlation_id": operation.correlation_id if operation else "",
+        "cid": operation.cid if operation else "",
+        "request_id": actor.request_id or (operation.request_id if operation else ""),
+    }
+
+    def tell() -> None:
+        log.info(
+            "order %s: %s → %s %s",
+            *(facts[name] for name in ("order_id", "from_state", "to_state")),
+            facts["reason"] or facts["kind"],
+            extra=facts,
+        )
+        if event.from_state != event.to_state:
+            telemetry.tell(
+                telemetry.Transition(
+                    event.from_state, event.to_state, order.channel, order.terminal
+                )
+            )
+
+    database.on_commit(tell)
 
 
 def assign(row: Any, values: dict[str, Any]) -> None:

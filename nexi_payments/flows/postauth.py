@@ -50,13 +50,15 @@ def capture(
     sent" or "in doubt".
     """
     order.refresh_from_db()
+    if earlier := again(order, nonce):
+        return earlier
     left = order.left_to_capture
     if order.state not in (states.AUTHORIZED, states.PAID) or not (
         order.capture == states.CAPTURE_MANUAL or order.state == states.AUTHORIZED
     ):
-        return _again(order, nonce) or _wrong(order)
+        return wrong(order)
     guard = {"authorized_amount": F("captured_amount") + F("capturing_amount") + left}
-    return _ask(
+    return ask(
         order,
         states.CAPTURE,
         _asked(order, amount, left, seen, nonce),
@@ -75,10 +77,12 @@ def void(
     Nexi's way of doing it is a refund of the whole amount on the authorization's id.
     """
     order.refresh_from_db()
+    if earlier := again(order, nonce):
+        return earlier
     held = order.state in (states.AUTHORIZED, states.REVIEW)
     if not held or order.captured_amount or not order.authorized_amount:
-        return _again(order, nonce) or _wrong(order)
-    return _ask(
+        return wrong(order)
+    return ask(
         order,
         states.VOID,
         order.authorized_amount,
@@ -105,8 +109,10 @@ def refund(
     that capture's rest is ``MoreThanLeft``; nothing is split silently.
     """
     order.refresh_from_db()
+    if earlier := again(order, nonce):
+        return earlier
     if order.state not in (states.PAID, states.REVIEW) or not order.captured_amount:
-        return _again(order, nonce) or _wrong(order)
+        return wrong(order)
     of = capture or _the_capture(order, amount)
     left = order.left_to_refund if of is None else left_of(of)
     guard = {
@@ -114,7 +120,7 @@ def refund(
         + F("refunding_amount")
         + order.left_to_refund
     }
-    return _ask(
+    return ask(
         order,
         states.REFUND,
         _asked(order, amount, left, seen, nonce),
@@ -127,8 +133,11 @@ def refund(
 
 
 def captures(order: PaymentOrder) -> list[Operation]:
-    """The confirmed captures of an order, oldest first; none for an implicit one."""
-    return list(order.operations.filter(kind=states.CAPTURE, outcome=states.DONE))
+    """The confirmed captures of an order that stand, oldest first; none for an implicit
+    one."""
+    made = order.operations.filter(kind=states.CAPTURE, outcome=states.DONE)
+    cancelled = order.operations.filter(kind=states.CANCEL, outcome=states.DONE)
+    return list(made.exclude(pk__in=cancelled.values("of")))
 
 
 def left_of(capture: Operation) -> int:
@@ -136,7 +145,9 @@ def left_of(capture: Operation) -> int:
     reserved = states.RESERVING | {states.DONE}
     taken = sum(
         row.amount or 0
-        for row in capture.refunds.filter(kind=states.REFUND, outcome__in=reserved)
+        for row in capture.refunds.filter(
+            kind__in=states.BACKWARDS, outcome__in=reserved
+        )
     )
     return (capture.amount or 0) - taken
 
@@ -175,15 +186,15 @@ def _asked(
     return minor
 
 
-def _again(order: PaymentOrder, nonce: str | None) -> Operation | None:
+def again(order: PaymentOrder, nonce: str | None) -> Operation | None:
     return order.operations.filter(nonce=nonce).first() if nonce else None
 
 
-def _wrong(order: PaymentOrder) -> Operation:
+def wrong(order: PaymentOrder) -> Operation:
     raise WrongState(order)
 
 
-def _ask(
+def ask(
     order: PaymentOrder,
     kind: str,
     amount: int,
@@ -194,7 +205,7 @@ def _ask(
     actor: Actor,
     of: Operation | None = None,
 ) -> Operation:
-    if earlier := _again(order, nonce):
+    if earlier := again(order, nonce):
         return earlier
     alarms.refuse_if_raised(order.terminal)
     deadline = Deadline(conf.current().total_timeout)
@@ -229,14 +240,15 @@ def _ask(
             details={
                 "target": target,
                 "of": of,
-                "idempotency_key": str(uuid.uuid4()),
+                # Nexi takes none for a cancel: that one is never repeated
+                "idempotency_key": "" if kind == states.CANCEL else str(uuid.uuid4()),
                 "nonce": nonce or None,
             },
         )
     except GatewayError as error:
         alarms.note(order, error)
     except OrderBusy:
-        if earlier := _again(order, nonce):
+        if earlier := again(order, nonce):
             return earlier
         raise
     operation = asked[0]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
-from django.db import connections
+from django.db import IntegrityError
 from django.utils import timezone
 
 from nexi_payments import conf, hold, outbox, states
 from nexi_payments.flows import alarms, consequences, inquiry, schedule, sweep
-from nexi_payments.models import PaymentOrder, database
+from nexi_payments.models import LastPass, PaymentOrder, database
 from nexi_payments.states import Reason
 
 log = logging.getLogger("nexi_payments.reconcile")
@@ -64,38 +66,27 @@ def reconcile(order: PaymentOrder | None = None, *, most: int = 1000) -> Counts:
                 _settle_due(candidate, counts)
         counts.unknown = sweep.sweep()
     counts.delivered = outbox.deliver_due()
+    if order is None:
+        _sign()
     return counts
+
+
+def _sign() -> None:
+    """Writes down that a whole pass has come to its end: the doctor, the checks and the
+    metrics say when nobody reconciles."""
+    facts = {"ended_at": timezone.now(), "host": socket.gethostname()[:128]}
+    if LastPass.objects.filter(name=LastPass.RECONCILE).update(**facts):
+        return
+    with contextlib.suppress(IntegrityError), database.atomic():
+        # the first pass of all; another one may be the first at the same moment
+        LastPass.objects.create(name=LastPass.RECONCILE, **facts)
 
 
 def _due(most: int) -> Iterator[PaymentOrder]:
     """What was due when the pass began, oldest first, taken batch by batch. What a look
     makes due at once is for the next pass."""
-    started = timezone.now()
-    left = most
-    while left > 0:
-        batch = _take_batch(started, min(_BATCH, left))
-        if not batch:
-            return
-        left -= len(batch)
-        yield from batch
-
-
-def _take_batch(started: datetime, size: int) -> list[PaymentOrder]:
-    """Orders that are ours for a while. Several workers share the work: where the
-    database can, they do not even look at rows that another is taking."""
-    due = PaymentOrder.objects.filter(due_at__lte=started).order_by("due_at")
-
-    def take() -> tuple[bool, list[PaymentOrder]]:
-        rows = due
-        if connections[due.db].features.has_select_for_update_skip_locked:
-            rows = due.select_for_update(skip_locked=True)
-        found = list(rows[:size])
-        return bool(found), [order for order in found if _take(order)]
-
-    while True:
-        more, taken = database.committed(take)
-        if taken or not more:
-            return taken
+    rows = PaymentOrder.objects.filter(due_at__lte=timezone.now())
+    return database.shared(rows.order_by("due_at"), _take, size=_BATCH, most=most)
 
 
 def _take(order: PaymentOrder) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import F
 from django.utils import timezone
@@ -14,6 +14,10 @@ from nexi_payments import states
 from nexi_payments.flows import moves, schedule
 from nexi_payments.gateway import codes
 from nexi_payments.models import Operation, PaymentOrder
+
+#: ``Event.kind`` of a capture after the first, and of a cancelled one
+CAPTURED: Final = "captured"
+CANCELLED: Final = "cancelled"
 
 
 def confirm(operation: Operation, outcome: str, **facts: Any) -> bool:
@@ -42,9 +46,13 @@ def lock(order: PaymentOrder) -> None:
 
 
 def booked_in_parts(order: PaymentOrder) -> int:
-    """The sum of the confirmed captures, minor units."""
-    done = order.operations.filter(kind=states.CAPTURE, outcome=states.DONE)
-    return sum(row.amount or 0 for row in done)
+    """The sum of the confirmed captures that stand, minor units."""
+    done = order.operations.filter(outcome=states.DONE)
+    captured = done.filter(kind=states.CAPTURE)
+    cancelled = done.filter(kind=states.CANCEL)
+    return sum(row.amount or 0 for row in captured) - sum(
+        row.amount or 0 for row in cancelled
+    )
 
 
 def tally(order: PaymentOrder, operation: Operation | None = None) -> None:
@@ -68,11 +76,11 @@ def tally(order: PaymentOrder, operation: Operation | None = None) -> None:
 
 
 def _sums(order: PaymentOrder, rows: Iterable[Operation]) -> dict[str, Any]:
-    def total(kind: str, outcomes: Iterable[str]) -> int:
+    def total(outcomes: Iterable[str], *kinds: str) -> int:
         return sum(
             row.amount or 0
             for row in rows
-            if row.kind == kind and row.outcome in outcomes
+            if row.kind in kinds and row.outcome in outcomes
         )
 
     booked_at_once = any(
@@ -81,12 +89,14 @@ def _sums(order: PaymentOrder, rows: Iterable[Operation]) -> dict[str, Any]:
         and row.result == codes.EXECUTED
         for row in rows
     )
-    captured = total(states.CAPTURE, {states.DONE})
+    done = {states.DONE}
+    captured = total(done, states.CAPTURE) - total(done, states.CANCEL)
     return {
         "captured_amount": order.amount if booked_at_once else captured,
-        "capturing_amount": total(states.CAPTURE, states.RESERVING),
-        "refunded_amount": total(states.REFUND, {states.DONE}),
-        "refunding_amount": total(states.REFUND, states.RESERVING),
+        "capturing_amount": total(states.RESERVING, states.CAPTURE),
+        "refunded_amount": total(done, states.REFUND),
+        # a capture that is being cancelled is nobody's to refund
+        "refunding_amount": total(states.RESERVING, *states.BACKWARDS),
     }
 
 
@@ -118,14 +128,18 @@ def _follow(
     order: PaymentOrder, operation: Operation | None, *, gave_back: bool
 ) -> None:
     """The state that follows from the sums: the first capture pays, the last refund
-    ends it; a refund in part is told to the shop and changes no state."""
+    ends it, the cancel of the only capture leaves the authorization; a later capture,
+    a refund or a cancel in part is told to the shop and changes no state."""
     since = order.unsettled_since
+    cancelled = _is_done(operation, states.CANCEL)
     if order.state == states.AUTHORIZED and order.captured_amount:
         moves.move(order, states.PAID, operation=operation)
-        keep = {"unsettled_since": since, "due_at": _due(order, since)}
-        PaymentOrder.objects.filter(pk=order.pk).update(**keep)
-        moves.assign(order, keep)
-    elif operation is not None and _released(operation):
+        _keep_open(order, since)
+    elif cancelled and order.state == states.PAID:
+        _after_cancel(order, operation, since)
+    elif _is_done(operation, states.CAPTURE) and order.state == states.PAID:
+        moves.write_event(order, CAPTURED, source=order.state, operation=operation)
+    elif _is_done(operation, states.VOID):
         moves.move(order, states.VOIDED, operation=operation)
     elif gave_back and order.state in (states.PAID, states.REVIEW):
         open_sums = order.capturing_amount or order.refunding_amount
@@ -137,5 +151,34 @@ def _follow(
             )
 
 
-def _released(operation: Operation) -> bool:
-    return operation.kind == states.VOID and operation.outcome == states.DONE
+def _after_cancel(
+    order: PaymentOrder, operation: Operation | None, since: datetime | None
+) -> None:
+    moves.write_event(order, CANCELLED, source=order.state, operation=operation)
+    if order.captured_amount == 0 and not order.capturing_amount:
+        moves.move(
+            order,
+            states.AUTHORIZED,
+            reason=states.Reason.CANCELLED,
+            operation=operation,
+        )
+        _keep_open(order, since)
+    elif order.refunded_amount == order.captured_amount and not (
+        order.capturing_amount or order.refunding_amount
+    ):
+        moves.move(order, states.REFUNDED, operation=operation)
+
+
+def _keep_open(order: PaymentOrder, since: datetime | None) -> None:
+    """A new state does not settle what else is on its way."""
+    keep = {"unsettled_since": since, "due_at": _due(order, since)}
+    PaymentOrder.objects.filter(pk=order.pk).update(**keep)
+    moves.assign(order, keep)
+
+
+def _is_done(operation: Operation | None, kind: str) -> bool:
+    return (
+        operation is not None
+        and operation.kind == kind
+        and operation.outcome == states.DONE
+    )

@@ -36,7 +36,14 @@ def of_operation(answer: OperationResult) -> dict[str, Any]:
         "result": answer.result,
         "response_code": answer.response_code,
         "http_status": 200,
+        # a look-up's trace is not this request's
+        **({"cid": answer.cid} if answer.cid else {}),
+        **({"warnings": _codes(answer)} if answer.warnings else {}),
     }
+
+
+def _codes(answer: OperationResult) -> str:
+    return " ".join(dict.fromkeys(answer.warnings))[:200]
 
 
 def of_init(answer: InitResult, *, url_is_safe: bool) -> Settlement:
