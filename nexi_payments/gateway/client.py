@@ -7,30 +7,23 @@ answer that says "charged" without naming them is ``UnknownOutcome``: a look-up 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote
 
 from requests.adapters import BaseAdapter
 
 from nexi_payments.card import Card
-from nexi_payments.exceptions import BadAnswer, UnknownOutcome
-from nexi_payments.gateway import codes, payloads, results
-from nexi_payments.gateway.deadline import Deadline
+from nexi_payments.exceptions import BadAnswer
+from nexi_payments.gateway import checking, codes, payloads, results
+from nexi_payments.gateway.checking import Trace
+from nexi_payments.gateway.onfile import CardsOnFile
 from nexi_payments.gateway.payloads import Authentication, Part, Purchase
 from nexi_payments.gateway.transport import Reply, Transport
 
-
-@dataclass(frozen=True)
-class Trace:
-    """What every call carries: our id for its log line, and its share of the time."""
-
-    correlation_id: str
-    deadline: Deadline
+__all__ = ["Client", "Trace"]
 
 
-class Client:
+class Client(CardsOnFile):
     """NPG card payments, Server to Server.
 
     ``base_url`` is everything before ``/orders``. ``flow`` is "3steps" or "2steps".
@@ -66,14 +59,15 @@ class Client:
         reply = self._transport.exchange(
             "POST",
             f"/orders/{flow}/init",
+            order_id=purchase.order_id,
             body=lambda: payloads.init(purchase, card),
             correlation_id=trace.correlation_id,
             deadline=trace.deadline,
         )
-        answer = results.init(reply.body)
-        _matches(answer.operation, purchase, "", reply, trace)
+        answer = results.init(reply.body, reply.cid)
+        checking.matches(answer.operation, purchase, "", reply, trace)
         if not answer.operation.operation_id:
-            raise _lacking("operationId", reply, trace)
+            raise checking.lacking("operationId", reply, trace)
         return answer
 
     def validate(
@@ -83,14 +77,15 @@ class Client:
         reply = self._transport.exchange(
             "POST",
             "/orders/3steps/validation",
+            order_id=purchase.order_id,
             body=lambda: payloads.validation(operation_id, pares),
             correlation_id=trace.correlation_id,
             deadline=trace.deadline,
         )
-        answer = results.validation(reply.body)
-        _matches(answer.operation, purchase, operation_id, reply, trace)
+        answer = results.validation(reply.body, reply.cid)
+        checking.matches(answer.operation, purchase, operation_id, reply, trace)
         if not answer.operation.operation_id or not answer.operation.result:
-            raise _lacking("operationId", reply, trace)
+            raise checking.lacking("operationId", reply, trace)
         return answer
 
     def pay(
@@ -107,16 +102,17 @@ class Client:
         reply = self._transport.exchange(
             "POST",
             f"/orders/{flow}/payment",
+            order_id=purchase.order_id,
             body=lambda: payloads.payment(
                 operation_id, purchase, card, authentication, capture_type
             ),
             correlation_id=trace.correlation_id,
             deadline=trace.deadline,
         )
-        answer = results.payment(reply.body)
-        _matches(answer, purchase, operation_id, reply, trace)
+        answer = results.payment(reply.body, reply.cid)
+        checking.matches(answer, purchase, operation_id, reply, trace)
         if answer.result in codes.CHARGED:
-            _complete(answer, reply, trace)
+            checking.complete(answer, reply, trace)
         return answer
 
     def moto(
@@ -129,14 +125,15 @@ class Client:
         reply = self._transport.exchange(
             "POST",
             "/orders/moto",
+            order_id=purchase.order_id,
             body=lambda: payloads.moto(purchase, card, capture_type),
             correlation_id=trace.correlation_id,
             deadline=trace.deadline,
         )
-        answer = results.payment(reply.body)
-        _matches(answer, purchase, "", reply, trace)
+        answer = results.payment(reply.body, reply.cid)
+        checking.matches(answer, purchase, "", reply, trace)
         if answer.result in codes.CHARGED:
-            _complete(answer, reply, trace)
+            checking.complete(answer, reply, trace)
         return answer
 
     def capture(self, operation_id: str, part: Part, trace: Trace) -> str:
@@ -155,6 +152,22 @@ class Client:
         """
         return self._afterwards(operation_id, "refunds", part, trace)
 
+    def cancel(self, operation_id: str, trace: Trace) -> str:
+        """``POST /operations/{id}/cancels`` on a capture, the day it was made; the new
+        id. There is no key: never sent twice, a look-up tells whether it was done.
+        """
+        reply = self._transport.exchange(
+            "POST",
+            f"/operations/{quote(operation_id, safe='')}/cancels",
+            body=dict,
+            correlation_id=trace.correlation_id,
+            deadline=trace.deadline,
+        )
+        new_id = results.accepted(reply.body)
+        if not new_id:
+            raise checking.lacking("operationId", reply, trace)
+        return new_id
+
     def _afterwards(
         self, operation_id: str, what: str, part: Part, trace: Trace
     ) -> str:
@@ -168,19 +181,20 @@ class Client:
         )
         new_id = results.accepted(reply.body)
         if not new_id:
-            raise _lacking("operationId", reply, trace)
+            raise checking.lacking("operationId", reply, trace)
         return new_id
 
     # -- calls that only look ----------------------------------------------------------
 
     def order(self, order_id: str, trace: Trace) -> results.OrderResult:
         """``GET /orders/{orderId}``. ``Refused`` with status 404 = not seen (yet)."""
-        reply = self._get(f"/orders/{quote(order_id, safe='')}", trace)
+        path = f"/orders/{quote(order_id, safe='')}"
+        reply = self._get(path, trace, order_id)
         answer = results.order(reply.body)
         if not answer.readable:
-            raise _lacking("operations", reply, trace)
+            raise checking.lacking("operations", reply, trace)
         if answer.order_id and answer.order_id != order_id:
-            raise BadAnswer("orderId", **_ids(reply, trace))
+            raise BadAnswer("orderId", **checking.ids(reply, trace))
         return answer
 
     def operation(self, operation_id: str, trace: Trace) -> results.OperationResult:
@@ -188,7 +202,7 @@ class Client:
         reply = self._get(f"/operations/{quote(operation_id, safe='')}", trace)
         answer = results.operation(reply.body)
         if answer.operation_id and answer.operation_id != operation_id:
-            raise BadAnswer("operationId", **_ids(reply, trace))
+            raise BadAnswer("operationId", **checking.ids(reply, trace))
         return answer
 
     def orders(
@@ -204,7 +218,7 @@ class Client:
         )
         listed = reply.body.get("orders") if isinstance(reply.body, dict) else None
         if not isinstance(listed, list):
-            raise _lacking("orders", reply, trace)
+            raise checking.lacking("orders", reply, trace)
         return tuple(results.order({"orderStatus": item}) for item in listed)
 
     def payment_methods(self, trace: Trace) -> tuple[str, ...]:
@@ -212,67 +226,25 @@ class Client:
 
         The cheapest call that tells whether the key is accepted.
         """
-        reply = self._get("/payment_methods", trace)
-        methods = (
-            reply.body.get("paymentMethods") if isinstance(reply.body, dict) else None
-        )
-        if not isinstance(methods, list):
-            raise _lacking("paymentMethods", reply, trace)
-        names = (m.get("circuit") for m in methods if isinstance(m, dict))
-        return tuple(name for name in names if isinstance(name, str))
+        return self.greet(trace).methods
 
-    def _get(self, path: str, trace: Trace, **query: str) -> Reply:
+    def greet(self, trace: Trace) -> results.Greeting:
+        """``payment_methods``, and the gateway's clock."""
+        reply = self._get("/payment_methods", trace)
+        answer = results.greeting(reply.body, reply.date)
+        if answer is None:
+            raise checking.lacking("paymentMethods", reply, trace)
+        return answer
+
+    def _get(self, path: str, trace: Trace, order_id: str = "", **query: str) -> Reply:
         return self._transport.exchange(
             "GET",
             path,
             query=query,
+            order_id=order_id,
             correlation_id=trace.correlation_id,
             deadline=trace.deadline,
         )
-
-
-def _ids(reply: Reply, trace: Trace) -> dict[str, Any]:
-    return {
-        "correlation_id": trace.correlation_id,
-        "cid": reply.cid,
-        "status": reply.status,
-    }
-
-
-def _lacking(member: str, reply: Reply, trace: Trace) -> UnknownOutcome:
-    return UnknownOutcome(f"no {member}", **_ids(reply, trace))
-
-
-def _matches(
-    answer: results.OperationResult,
-    purchase: Purchase,
-    operation_id: str,
-    reply: Reply,
-    trace: Trace,
-) -> None:
-    """Raises ``BadAnswer`` when a member is there and is not ours."""
-    for member, theirs, ours in (
-        ("orderId", answer.order_id, purchase.order_id),
-        ("operationId", answer.operation_id, operation_id),
-        ("operationCurrency", answer.currency, purchase.currency),
-    ):
-        if theirs and ours and theirs != ours:
-            raise BadAnswer(member, **_ids(reply, trace))
-    different = answer.amount is not None and answer.amount != purchase.amount
-    if different or "amount" in answer.unreadable:
-        raise BadAnswer("operationAmount", **_ids(reply, trace))
-
-
-def _complete(answer: results.OperationResult, reply: Reply, trace: Trace) -> None:
-    """Raises ``UnknownOutcome`` when "charged" does not say what was charged."""
-    for member, theirs in (
-        ("orderId", answer.order_id),
-        ("operationId", answer.operation_id),
-        ("operationAmount", answer.amount),
-        ("operationCurrency", answer.currency),
-    ):
-        if theirs is None or theirs == "":
-            raise _lacking(member, reply, trace)
 
 
 def _zulu(moment: datetime) -> str:

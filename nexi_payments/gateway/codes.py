@@ -42,6 +42,22 @@ CANCEL: Final = "CANCEL"
 #: Money on its way back, or a hold released: Nexi uses both words for both.
 BACKWARDS: Final = frozenset({"REFUND", "VOID"})
 
+#: "contractId not valid", an error code of a 400
+NO_SUCH_CONTRACT: Final = "PS0017"
+
+
+#: Declines that time may mend, of a card that is charged without its owner: try later,
+#: not enough money, a limit of amount or frequency. 913 is not here: it says that the
+#: same was sent before. Anything else, 413 and what is not known too, is not repeated.
+_MENDED_BY_TIME: Final = frozenset(
+    {"903", "906", "907", "908", "909", "911", "116", "121", "123"}
+)
+
+
+def may_be_charged_later(code: str) -> bool:
+    """Whether a declined charge on file may be tried again by itself."""
+    return code in _MENDED_BY_TIME
+
 
 class DeclineClass:
     """What a response code (``authorizationStatus``) asks of the person at the card."""

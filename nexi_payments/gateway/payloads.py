@@ -3,22 +3,42 @@ against the published schema, over-long texts are cut here rather than refused t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final
 
 from nexi_payments.card import Card
 
+#: exemptions; nothing else can be asked for
+NO_PREFERENCE: Final = "NO_PREFERENCE"
+CHALLENGE_REQUESTED: Final = "CHALLENGE_REQUESTED"
+EXEMPTIONS: Final = (NO_PREFERENCE, CHALLENGE_REQUESTED)
 #: captureType; ``docs/gateway.md`` §2.8
 IMPLICIT: Final = "IMPLICIT"
 EXPLICIT: Final = "EXPLICIT"
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """The contract that a first payment makes: a card on file for later charges.
+
+    ``contract_id`` is ours, 1–18 letters and digits. With ``frequency`` (days between
+    two charges) it is a scheduled one, whose last day may be ``until``.
+    """
+
+    contract_id: str
+    frequency: int | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True)
 class Purchase:
     """What is being paid, as the gateway needs to know it.
 
-    ``amount`` in minor units, ``currency`` alphabetic. ``cardholder`` and ``email`` go
-    into ``customerInfo``, which raises the chance of a payment without a challenge.
+    ``amount`` in minor units, ``currency`` alphabetic. ``cardholder``, ``email`` and
+    ``details`` (further members, as ``customers.tell`` makes them) go into
+    ``customerInfo``, which raises the chance of a payment without a challenge.
     """
 
     order_id: str
@@ -27,6 +47,12 @@ class Purchase:
     description: str = ""
     cardholder: str = ""
     email: str = ""
+    #: under which Nexi lists the contracts of one customer, at most 27 characters
+    customer_id: str = ""
+    agreement: Agreement | None = None
+    #: one of ``EXEMPTIONS``, or "" to say nothing
+    exemptions: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -61,9 +87,11 @@ def order(purchase: Purchase) -> dict[str, Any]:
         "amount": str(purchase.amount),
         "currency": purchase.currency,
     }
+    if purchase.customer_id:
+        body["customerId"] = purchase.customer_id[:27]
     if purchase.description:
         body["description"] = purchase.description[:255]
-    customer = {}
+    customer = dict(purchase.details)
     if purchase.cardholder:
         customer["cardHolderName"] = purchase.cardholder[:255]
     if purchase.email:
@@ -82,7 +110,31 @@ def card(it: Card) -> dict[str, str]:
 
 
 def init(purchase: Purchase, it: Card) -> dict[str, Any]:
-    return {"order": order(purchase), "card": card(it)}
+    return {"order": order(purchase), "card": card(it), **_wishes(purchase)}
+
+
+def _wishes(purchase: Purchase) -> dict[str, Any]:
+    """What init and payment say alike of contract and challenge."""
+    wishes: dict[str, Any] = {}
+    if purchase.agreement is not None:
+        wishes["recurrence"] = _recurrence(purchase.agreement)
+    if purchase.exemptions:
+        wishes["exemptions"] = purchase.exemptions
+    return wishes
+
+
+def _recurrence(agreement: Agreement) -> dict[str, str]:
+    scheduled = agreement.frequency is not None
+    found = {
+        "action": "CONTRACT_CREATION",
+        "contractId": agreement.contract_id,
+        "contractType": "MIT_SCHEDULED" if scheduled else "MIT_UNSCHEDULED",
+    }
+    if agreement.until is not None:
+        found["contractExpiryDate"] = agreement.until.isoformat()
+    if scheduled:
+        found["contractFrequency"] = str(agreement.frequency)
+    return found
 
 
 def validation(operation_id: str, pares: str) -> dict[str, Any]:
@@ -102,6 +154,7 @@ def payment(
         "card": card(it),
         "captureType": capture_type,
         "threeDSAuthData": _three_ds(authentication),
+        **_wishes(purchase),
     }
 
 
@@ -111,6 +164,18 @@ def moto(purchase: Purchase, it: Card, capture_type: str) -> dict[str, Any]:
         "card": card(it),
         "captureType": capture_type,
     }
+
+
+def mit(purchase: Purchase, contract_id: str, capture_type: str) -> dict[str, Any]:
+    return {
+        "order": order(purchase),
+        "contractId": contract_id,
+        "captureType": capture_type,
+    }
+
+
+def verification(purchase: Purchase, it: Card) -> dict[str, Any]:
+    return {"order": order(purchase), "card": card(it)}
 
 
 def part(it: Part) -> dict[str, str]:

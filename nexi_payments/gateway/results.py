@@ -11,10 +11,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from nexi_payments import money
+from nexi_payments.card import holds_card_number
 
 #: Times without a zone are Central European local time, daylight saving included.
 _ROME: Final = ZoneInfo("Europe/Rome")
@@ -22,10 +24,19 @@ _DIGITS: Final = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True)
+class Greeting:
+    """The circuits of a terminal, and its gateway's clock where it is readable."""
+
+    methods: tuple[str, ...]
+    clock: datetime | None = None
+
+
+@dataclass(frozen=True)
 class OperationResult:
     """Nexi's view of one operation. Amount in minor units; ``None`` = absent.
 
-    ``unreadable`` names members that were there and made no sense.
+    ``unreadable`` names members that were there and made no sense. ``cid`` is Nexi's
+    trace id of the answer, where the answer is the operation's own.
     """
 
     order_id: str = ""
@@ -40,8 +51,11 @@ class OperationResult:
     response_code: str = ""
     authorization_code: str = ""
     rrn: str = ""
+    #: of a cancel: the operation that it rolls back
+    cancelled: str = ""
     warnings: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    cid: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,18 @@ class ValidationResult:
 
 
 @dataclass(frozen=True)
+class ContractResult:
+    """A card on file as Nexi lists it; ``instrument`` is like "***4549"."""
+
+    contract_id: str
+    type: str = ""
+    expires: str = ""
+    frequency: str = ""
+    circuit: str = ""
+    instrument: str = ""
+
+
+@dataclass(frozen=True)
 class OrderResult:
     """``GET /orders/{orderId}``: totals in minor units and every operation."""
 
@@ -74,10 +100,10 @@ class OrderResult:
     readable: bool = True
 
 
-def operation(body: Any) -> OperationResult:
+def operation(body: Any, cid: str = "") -> OperationResult:
     """Reads one operation object; anything else gives an empty one."""
     if not isinstance(body, Mapping):
-        return OperationResult()
+        return OperationResult(cid=cid)
     more = body.get("additionalData")
     more = more if isinstance(more, Mapping) else {}
     amount, odd = _amount(body.get("operationAmount"))
@@ -94,15 +120,17 @@ def operation(body: Any) -> OperationResult:
         response_code=_text(more.get("authorizationStatus"))[:8],
         authorization_code=_text(more.get("authorizationCode"))[:16],
         rrn=_text(more.get("rrn"))[:32],
+        cancelled=_text(body.get("cancelledOperationId"))[:64],
         warnings=_warnings(body.get("warnings")),
         unreadable=("amount",) if odd else (),
+        cid=cid,
     )
 
 
-def init(body: Any) -> InitResult:
+def init(body: Any, cid: str = "") -> InitResult:
     body = body if isinstance(body, Mapping) else {}
     return InitResult(
-        operation=operation(body.get("operation")),
+        operation=operation(body.get("operation"), cid),
         # not stripped: a URL with spaces around it is not a URL we follow
         auth_url=_raw(body.get("threeDSAuthUrl")),
         auth_request=_raw(body.get("threeDSAuthRequest")),
@@ -110,12 +138,12 @@ def init(body: Any) -> InitResult:
     )
 
 
-def validation(body: Any) -> ValidationResult:
+def validation(body: Any, cid: str = "") -> ValidationResult:
     body = body if isinstance(body, Mapping) else {}
     result = body.get("threeDSAuthResult")
     result = result if isinstance(result, Mapping) else {}
     return ValidationResult(
-        operation=operation(body.get("operation")),
+        operation=operation(body.get("operation"), cid),
         value=_text(result.get("authenticationValue")),
         eci=_text(result.get("eci"))[:2],
         xid=_text(result.get("xid")),
@@ -123,8 +151,8 @@ def validation(body: Any) -> ValidationResult:
     )
 
 
-def payment(body: Any) -> OperationResult:
-    return operation(body.get("operation") if isinstance(body, Mapping) else None)
+def payment(body: Any, cid: str = "") -> OperationResult:
+    return operation(body.get("operation") if isinstance(body, Mapping) else None, cid)
 
 
 def accepted(body: Any) -> str:
@@ -152,6 +180,42 @@ def order(body: Any) -> OrderResult:
         operations=tuple(operation(item) for item in listed) if readable else (),
         readable=readable,
     )
+
+
+def contracts(body: Any) -> tuple[ContractResult, ...] | None:
+    """``GET /contracts/customers/{id}``; ``None`` when there is no list."""
+    listed = body.get("contracts") if isinstance(body, Mapping) else None
+    if not isinstance(listed, list):
+        return None
+    return tuple(
+        ContractResult(
+            contract_id=_text(item.get("contractId"))[:255],
+            type=_word(item.get("contractType")),
+            expires=_text(item.get("contractExpiryDate"))[:32],
+            frequency=_text(item.get("contractFrequency"))[:8],
+            circuit=_word(item.get("paymentCircuit")),
+            instrument=_text(item.get("paymentInstrumentInfo"))[:32],
+        )
+        for item in listed
+        if isinstance(item, Mapping)
+    )
+
+
+def greeting(body: Any, date: str) -> Greeting | None:
+    """``GET /payment_methods`` and the header ``Date``; ``None`` without a list."""
+    listed = body.get("paymentMethods") if isinstance(body, dict) else None
+    if not isinstance(listed, list):
+        return None
+    names = (_text(item.get("circuit")) for item in listed if isinstance(item, dict))
+    return Greeting(tuple(name[:32] for name in names if name), _moment(date))
+
+
+def _moment(date: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
 
 
 def _raw(value: Any) -> str:
@@ -200,6 +264,7 @@ def _warnings(value: Any) -> tuple[str, ...]:
     found = []
     for item in value if isinstance(value, list) else []:
         code = item.get("code") if isinstance(item, Mapping) else item
-        if text := _text(code):
+        text = _text(code)
+        if text and not holds_card_number(text):
             found.append(text[:64])
     return tuple(found[:20])

@@ -9,10 +9,8 @@ machine", only the statuses in ``_REFUSED`` as "the gateway said no"; anything e
 from __future__ import annotations
 
 import json
-import logging
 import re
 import ssl
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
@@ -30,9 +28,8 @@ from urllib3.exceptions import (
 
 from nexi_payments.exceptions import GatewayError, Refused, UnknownOutcome, Unsent
 from nexi_payments.gateway.deadline import Call, Deadline, TooLate, watchdog
+from nexi_payments.gateway.observing import observed
 from nexi_payments.gateway.wire import enter, shared_adapter
-
-log = logging.getLogger("nexi_payments.gateway")
 
 #: A look-up of a busy order is some kilobytes; more than this is not an answer.
 MAX_BODY: Final = 1024 * 1024
@@ -55,11 +52,13 @@ _CODE: Final = re.compile(r"[A-Z][A-Z_]{1,23}[0-9]{0,6}")
 
 @dataclass(frozen=True)
 class Reply:
-    """A 200 whose body is JSON. ``cid`` is the gateway's trace id, "" when absent."""
+    """A 200 whose body is JSON. ``cid`` is the gateway's trace id, ``date`` its clock
+    as it stands in the header; "" when absent."""
 
     body: Any = field(repr=False)  # might be our own request, sent back
     status: int
     cid: str
+    date: str = ""
 
 
 class Transport:
@@ -90,34 +89,33 @@ class Transport:
         body: Callable[[], Mapping[str, Any]] | None = None,
         query: Mapping[str, str] | None = None,
         idempotency_key: str = "",
+        order_id: str = "",
+        bodiless: bool = False,
     ) -> Reply:
         """Sends once. ``path`` starts with a slash; ``body`` is called once, inside.
+        ``order_id`` is for log and span; ``bodiless``: a 200 says all.
 
         Raises ``Unsent``, ``Refused`` or ``UnknownOutcome``. The error is raised here,
         outside every ``except`` and every frame that has seen the body, so that neither
         its context nor its traceback can show a card.
         """
-        started = time.monotonic()
         url = self.base_url + path + ("?" + urlencode(query) if query else "")
-        outcome = self._attempt(
-            method, url, self._headers(correlation_id, idempotency_key), body, deadline
+        outcome = observed(
+            lambda: self._attempt(
+                method,
+                url,
+                self._headers(correlation_id, idempotency_key),
+                body,
+                deadline,
+                bodiless,
+            ),
+            method=method,
+            path=path,
+            correlation_id=correlation_id,
+            order_id=order_id,
         )
-        word = type(outcome).__name__
         if isinstance(outcome, GatewayError):
             outcome.correlation_id = correlation_id
-        log.info(
-            "%s %s %s %s %d ms",
-            method,
-            path,
-            getattr(outcome, "status", None) or "-",
-            getattr(outcome, "cause", word),
-            (time.monotonic() - started) * 1000,
-            extra={
-                "outcome": word,
-                "correlation_id": correlation_id,
-                "cid": getattr(outcome, "cid", ""),
-            },
-        )
         if isinstance(outcome, Reply):
             return outcome
         raise outcome
@@ -140,6 +138,7 @@ class Transport:
         headers: dict[str, str],
         body: Callable[[], Mapping[str, Any]] | None,
         deadline: Deadline,
+        bodiless: bool = False,
     ) -> Reply | BaseException:
         """Never raises: what it caught comes back as a value, without its frames."""
         if deadline.remaining <= 0:
@@ -150,7 +149,7 @@ class Transport:
             request = self._prepared(method, url, headers, body)
             enter(call)
             watchdog().watch(call)
-            return self._read(self._send(request, deadline), call)
+            return self._read(self._send(request, deadline), call, bodiless)
         except Exception as error:
             if request is None:  # our own mistake: nothing was even opened
                 return Unsent(type(error).__name__)
@@ -188,7 +187,9 @@ class Transport:
             verify=True,
         )
 
-    def _read(self, response: requests.Response, call: Call) -> Reply | GatewayError:
+    def _read(
+        self, response: requests.Response, call: Call, bodiless: bool
+    ) -> Reply | GatewayError:
         try:
             data = b""
             # until nothing comes: only then a body short of its length is an error
@@ -207,10 +208,10 @@ class Transport:
         if len(data) > MAX_BODY:
             return UnknownOutcome("body too large", status=status, cid=cid)
         if status in (200, 201):
-            parsed = parse(data)
+            parsed = None if bodiless else parse(data)
             if parsed is _NOTHING:
                 return UnknownOutcome("body is not JSON", status=status, cid=cid)
-            return Reply(parsed, status, cid)
+            return Reply(parsed, status, cid, response.headers.get("Date", ""))
         return _refusal(status, data, cid, response.headers.get("Retry-After", ""))
 
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from nexi_payments.conf import DATABASE, current
 from nexi_payments.exceptions import HoldUnavailable
-from nexi_payments.models import Hold, PaymentOrder, database
+from nexi_payments.models import Hold, PaymentOrder, database, statements
 
 log = logging.getLogger("nexi_payments.hold")
 _PREFIX: Final = "nexi_payments:hold:"
@@ -50,11 +50,8 @@ class _Table:
         return lambda: _insert(order, sealed)
 
     def take(self, order: PaymentOrder) -> Sealed | None:
-        row = Hold.objects.filter(order=order).first()
-        if row is None:
-            return None
-        removed, _ = Hold.objects.filter(order=order).delete()
-        if not removed:
+        row, _ = statements.find(Hold, order.pk)
+        if row is None or not statements.delete(Hold, {"pk": order.pk}):
             return None
         code = bytes(row.cvv_blob) if row.cvv_blob is not None else None
         return Sealed(bytes(row.pan_blob), code, row.expires_at)
@@ -70,12 +67,13 @@ class _Table:
 
 
 def _insert(order: PaymentOrder, sealed: Sealed) -> None:
-    Hold.objects.create(
+    row = Hold(
         order=order,
         pan_blob=sealed.pan_blob,
         cvv_blob=sealed.cvv_blob,
         expires_at=sealed.expires_at,
     )
+    statements.insert(row)
 
 
 class _Cache:
