@@ -99,7 +99,15 @@ def holds_card_number(text: str) -> bool:
     window counts only when the run is too long to be a number itself: an 18-digit
     operation id is searched for as often as a card number is pasted.
     """
-    return any(_has_number(run.group()) for run in _RUN.finditer(text))
+    return bool(masked_card_number(text))
+
+
+def masked_card_number(text: str) -> str:
+    """The first card number in a text as "••••0396", or ""."""
+    for run in _RUN.finditer(text):
+        if number := _number_in(run.group()):
+            return f"••••{number[-4:]}"
+    return ""
 
 
 def made_text_holds_card_number(text: str) -> bool:
@@ -111,23 +119,26 @@ def made_text_holds_card_number(text: str) -> bool:
     return holds_card_number(_ID.sub(" ", text))
 
 
-def _has_number(run: str) -> bool:
-    groups = re.findall(r"[0-9]+", run)
+def _number_in(run: str) -> str:
+    """The longest, so that its last four digits are not some from its middle."""
+    groups: list[str] = re.findall(r"[0-9]+", run)
+    found = ""
     for first in range(len(groups)):
         joined = ""
         for group in groups[first:]:
             joined += group
             if len(joined) > 19:
                 break
-            if _is_number(joined):
-                return True
-    return any(
-        _is_number(group[start : start + length])
+            if len(joined) > len(found) and _is_number(joined):
+                found = joined
+    windows = (
+        group[start : start + length]
         for group in groups
         if len(group) > 19
         for length in range(13, 20)
         for start in range(len(group) - length + 1)
     )
+    return found or next(filter(_is_number, windows), "")
 
 
 def _is_number(digits: str) -> bool:

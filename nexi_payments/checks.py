@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -11,34 +13,43 @@ from django.conf import settings as django_settings
 from django.core.checks import (
     CheckMessage,
     Error,
-    Tags,
     Warning,  # noqa: A004  Django's own name
-    register,
 )
 from django.core.exceptions import ImproperlyConfigured
+from django.template import TemplateDoesNotExist
+from django.template.loader import get_template
 from django.urls import NoReverseMatch, reverse
 
-from nexi_payments import conf, states
+from nexi_payments import conf, integrity, states
+from nexi_payments.doctor.shop import has_api
+from nexi_payments.doctor.terminals import HOSTS
 
-#: Apps that ask for a second factor at the log-in.
-_SECOND_FACTORS: Final = (
-    "django_otp",
-    "two_factor",
-    "allauth.mfa",
-    "mfa",
-    "djangosaml2",
-    "mozilla_django_oidc",
-)
+#: An alias as that system gives it: of a test terminal, of a real one.
+_OLDER_XPAY: Final = re.compile(r"ALIAS_|payment_[0-9]+$", re.IGNORECASE)
+#: Seconds. Sealed or not, a card is kept for a challenge and no longer.
+_LONGEST_HOLD: Final = 900
 
 
-@register(Tags.security)
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
     """E001 for anything ``conf`` refuses; the rest needs readable settings."""
     try:
         settings = conf.load()
     except ImproperlyConfigured as error:
-        return [Error(str(error), id="nexi_payments.E001")]
-    return [*_addresses(settings), *_holding(settings), *_terminals(settings)]
+        return [
+            Error(
+                str(error),
+                hint="All keys and their kinds are in the table of settings.",
+                id="nexi_payments.E001",
+            )
+        ]
+    return [
+        *_addresses(settings),
+        *_project(),
+        *_holding(settings),
+        *_terminals(settings),
+        *_keys(settings),
+        *_digests(settings),
+    ]
 
 
 def _addresses(settings: conf.Settings) -> Iterator[CheckMessage]:
@@ -67,6 +78,25 @@ def _addresses(settings: conf.Settings) -> Iterator[CheckMessage]:
         )
 
 
+def _project() -> Iterator[CheckMessage]:
+    if not django_settings.USE_TZ:
+        yield Error(
+            "USE_TZ is off.",
+            hint="Deadlines of payments are moments; local time has an hour twice a "
+            "year that is none. Set USE_TZ = True: what is shown stays in TIME_ZONE.",
+            id="nexi_payments.E017",
+        )
+    try:
+        get_template("nexi_payments/pay.html")
+    except (TemplateDoesNotExist, ImproperlyConfigured):
+        yield Error(
+            "The templates of nexi_payments are not found.",
+            hint="Set APP_DIRS in a DjangoTemplates engine of TEMPLATES, or add the "
+            "loader django.template.loaders.app_directories.Loader.",
+            id="nexi_payments.E018",
+        )
+
+
 def _holding(settings: conf.Settings) -> Iterator[CheckMessage]:
     if not settings.hold_keys:
         yield Error(
@@ -75,6 +105,25 @@ def _holding(settings: conf.Settings) -> Iterator[CheckMessage]:
             '"import base64, os; '
             'print(base64.urlsafe_b64encode(os.urandom(32)).decode())"',
             id="nexi_payments.E005",
+        )
+    if len(set(settings.hold_keys)) < len(settings.hold_keys):
+        yield Warning(
+            "HOLD_KEYS has the same key twice.",
+            hint="A rotation that changed nothing: put a new key first.",
+            id="nexi_payments.W002",
+        )
+    if not settings.hold_keys_derived and _known_secrets() & set(settings.hold_keys):
+        yield Error(
+            "A key in HOLD_KEYS is SECRET_KEY, or made from it.",
+            hint="A leaked SECRET_KEY must not open held cards: make a random key.",
+            id="nexi_payments.E019",
+        )
+    if settings.hold_ttl > _LONGEST_HOLD:
+        yield Warning(
+            "HOLD_TTL is longer than 15 minutes.",
+            hint="A challenge takes a few minutes; longer is a card kept for nothing. "
+            "The default is 900.",
+            id="nexi_payments.W003",
         )
     yield from _cache_of_cards(settings.hold_backend)
     if settings.claim_deadline > settings.settle_after > 0 and any(
@@ -86,6 +135,13 @@ def _holding(settings: conf.Settings) -> Iterator[CheckMessage]:
             hint="A charge still under way could be given up. The default is 900.",
             id="nexi_payments.W004",
         )
+
+
+def _known_secrets() -> set[bytes]:
+    """Keys that somebody has made of ``SECRET_KEY`` in an obvious way."""
+    secret = str(django_settings.SECRET_KEY).encode()
+    made = (secret, b"nexi_payments/hold/" + secret)
+    return {secret[:32], *(hashlib.sha256(one).digest() for one in made)}
 
 
 def _cache_of_cards(name: str) -> Iterator[CheckMessage]:
@@ -108,6 +164,8 @@ def _terminals(settings: conf.Settings) -> Iterator[CheckMessage]:
         if terminal.link_terminal and terminal.link_terminal not in settings.terminals:
             yield Error(
                 f"LINK_TERMINAL of {terminal.name!r} names no terminal.",
+                hint="Take one of the names in TERMINALS: "
+                f"{', '.join(settings.terminals)}.",
                 id="nexi_payments.E006",
             )
         if settings.require_liability_shift and terminal.flow == states.FLOW_2STEPS:
@@ -116,65 +174,72 @@ def _terminals(settings: conf.Settings) -> Iterator[CheckMessage]:
                 hint="With 2 steps Nexi does not tell the ECI before the charge.",
                 id="nexi_payments.E007",
             )
-
-
-@register(Tags.security, deploy=True)
-def check_deployment(**kwargs: Any) -> list[CheckMessage]:
-    """What is tolerable at a desk and not in front of shoppers."""
-    try:
-        settings = conf.load()
-    except ImproperlyConfigured:
-        return []  # E001 says it
-    found: list[CheckMessage] = []
-    for terminal in settings.terminals.values():
-        if terminal.environment == conf.SIMULATOR:
-            found.append(
-                Error(
-                    f"Terminal {terminal.name!r} is the simulator: nobody is charged.",
-                    id="nexi_payments.E010",
-                )
+        theirs = HOSTS.get(urlsplit(terminal.base_url).hostname or "")
+        if theirs and theirs != terminal.environment:
+            yield Error(
+                f"Terminal {terminal.name!r} says {terminal.environment}, and its"
+                f" BASE_URL is Nexi's {theirs}.",
+                hint="Leave BASE_URL out: ENVIRONMENT chooses it.",
+                id="nexi_payments.E020",
             )
-        elif terminal.environment == conf.SANDBOX:
-            found.append(
-                Warning(
-                    f"Terminal {terminal.name!r} is Nexi's sandbox.",
-                    hint="Say 'ENVIRONMENT': 'production' to take real money.",
-                    id="nexi_payments.W010",
-                )
-            )
-    if settings.hold_cvv:
-        found.append(
-            Warning(
-                "The security code is held, sealed, during 3-D Secure.",
-                hint="Some card brands forbid it. Ask your acquirer, or set HOLD_CVV "
-                "to False.",
-                id="nexi_payments.W011",
-            )
-        )
     desks = [one.name for one in settings.terminals.values() if one.moto]
-    if desks and not any(apps.is_installed(name) for name in _SECOND_FACTORS):
-        found.append(
-            Warning(
-                f"Staff key cards for {', '.join(desks)} with a password alone.",
-                hint="PCI DSS 8.4.2 wants a second factor for whoever gets at card "
-                "data: django-otp, django-allauth's MFA, or your single sign-on. "
-                "Silence this when it is there.",
-                id="nexi_payments.W013",
-            )
+    if desks and not (apps.is_installed("django.contrib.admin") or has_api()):
+        yield Warning(
+            f"Nobody can key a card for {', '.join(desks)}: MOTO is on, and there is no"
+            " desk.",
+            hint="The desk is in django.contrib.admin; or include "
+            "nexi_payments.api.urls; or take MOTO away.",
+            id="nexi_payments.W008",
         )
-    if settings.hold_keys_derived:
-        found.append(
-            Warning(
-                "HOLD_KEYS are derived from SECRET_KEY (DEBUG only).",
-                id="nexi_payments.W012",
-            )
-        )
-    return found
 
 
-@register(Tags.security)
+def _keys(settings: conf.Settings) -> Iterator[CheckMessage]:
+    """Keys of Nexi by how they look and where they stand. Never shown."""
+    places: dict[str, set[str]] = {}
+    for terminal in settings.terminals.values():
+        if terminal.simulated:
+            continue
+        places.setdefault(terminal.api_key, set()).add(terminal.environment)
+        if _OLDER_XPAY.match(terminal.api_key):
+            yield Warning(
+                f"The API_KEY of {terminal.name!r} looks like an alias of Nexi's older"
+                " XPay.",
+                hint="That system (alias and MAC) is another product. Ask Nexi for an "
+                "API key of NPG, XPay Global; manage.py nexi_doctor tries it.",
+                id="nexi_payments.W009",
+            )
+        if terminal.environment == conf.PRODUCTION and django_settings.DEBUG:
+            yield Error(
+                f"Terminal {terminal.name!r} takes real money, and DEBUG is on.",
+                hint="Error pages show settings and variables to everybody: set DEBUG "
+                "to False, or use the sandbox.",
+                id="nexi_payments.E021",
+            )
+    if any(len(environments) > 1 for environments in places.values()):
+        yield Error(
+            "The same API_KEY stands in terminals of different environments.",
+            hint="A key belongs to one of sandbox and production: the other terminal "
+            "would be refused.",
+            id="nexi_payments.E022",
+        )
+
+
+def _digests(settings: conf.Settings) -> Iterator[CheckMessage]:
+    """The setting makes no sense where the files cannot be read."""
+    if not settings.integrity:
+        return
+    lacking = [name for name in integrity.FILES if not integrity.digest(name)]
+    if lacking:
+        yield Warning(
+            f"INTEGRITY is on, and cannot be had for {', '.join(lacking)}.",
+            hint="Install django.contrib.staticfiles and run collectstatic, where the "
+            "pages are made, too; or leave INTEGRITY out: these tags have none.",
+            id="nexi_payments.W023",
+        )
+
+
 def check_outside_debug(**kwargs: Any) -> list[CheckMessage]:
-    """W002: the mounted simulator is reachable with a real gateway beside it."""
+    """E009: the mounted simulator is reachable with a real gateway beside it."""
     try:
         settings = conf.load()
     except ImproperlyConfigured:

@@ -10,19 +10,17 @@ from django.apps import apps
 from django.core.checks import (
     CheckMessage,
     Error,
-    Tags,
     Warning,  # noqa: A004  Django's own name
-    register,
 )
-from django.db import connections, router
+from django.db import DatabaseError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
 
-from nexi_payments.models import PaymentOrder, database
+from nexi_payments.models import LastPass, PaymentOrder, database
 
 _STRICT: Final = frozenset({"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"})
 
 
-@register(Tags.security)
 def check_router(**kwargs: Any) -> list[CheckMessage]:
     """What a transaction guards must be in one database, and read from there: a replica
     is behind by just the commit that matters."""
@@ -54,7 +52,6 @@ def check_router(**kwargs: Any) -> list[CheckMessage]:
     return found
 
 
-@register(Tags.database)
 def check_databases(
     databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
@@ -68,7 +65,28 @@ def check_databases(
             "mysql": _mysql,
             "postgresql": _postgresql,
         }.get(connection.vendor, _other)(connection)
+        found += _reconciler(connection)
     return found
+
+
+def _reconciler(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+    """Only where there has been something to reconcile, and the tables are there."""
+    late = timezone.now() - LastPass.LATE
+    try:
+        with transaction.atomic(using=connection.alias):
+            waits = PaymentOrder.objects.filter(created_at__lt=late).exists()
+            ran = LastPass.objects.filter(
+                name=LastPass.RECONCILE, ended_at__gte=late
+            ).exists()
+    except DatabaseError:
+        return  # before the first migration
+    if waits and not ran:
+        yield Warning(
+            "nexi_reconcile has not run for ten minutes.",
+            hint='Payments in doubt stay "being checked" and abandoned ones open. '
+            "Run it every minute, with --watch, or by Celery beat.",
+            id="nexi_payments.W022",
+        )
 
 
 def _autocommit(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:

@@ -12,8 +12,14 @@ NexiPaymentsError
 │   ├── CardBlocked        this card may not be tried again for this purchase
 │   ├── WrongState         not to be captured, voided, refunded or resolved as it is
 │   ├── MoreThanLeft       more than is left to capture or to refund
+│   ├── CaptureNotNamed    there are several captures: say which one
+│   ├── ConsentNeeded      the card would be kept on file, and its owner has not agreed
 │   ├── AmountChanged      what is left is not what the person saw
 │   └── NexiDisagrees      Nexi does not say what the person wants to write down
+├── ContractError          carries ``contract``
+│   ├── ContractNotUsable  ended, on hold, not confirmed, or past its last day
+│   └── ContractUnsettled  Nexi has not confirmed that it is ended
+├── TooManyChecks          too many cards were verified in vain: wait
 ├── MotoNotAllowed         the terminal takes no phone orders
 ├── TerminalUnavailable    the gateway refuses our key: no new charges on that terminal
 ├── HoldUnavailable        the cache that keeps cards during 3-D Secure is away
@@ -33,7 +39,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nexi_payments.models import PaymentOrder
+    from nexi_payments.models import Contract, PaymentOrder
 
 
 class NexiPaymentsError(Exception):
@@ -112,6 +118,20 @@ class MoreThanLeft(OrderError):
         super().__init__(order, f"only {left} minor units are left")
 
 
+class CaptureNotNamed(OrderError):
+    """A cancel takes back one whole capture; here are several."""
+
+    def __init__(self, order: PaymentOrder) -> None:
+        super().__init__(order, "there are several captures: name one")
+
+
+class ConsentNeeded(OrderError):
+    """``order.contract`` keeps the card: nothing was sent without a tick."""
+
+    def __init__(self, order: PaymentOrder) -> None:
+        super().__init__(order, "the card's owner has not agreed to keep it on file")
+
+
 class AmountChanged(OrderError):
     """``left`` is what is left now, in minor units: look again before deciding."""
 
@@ -126,6 +146,37 @@ class NexiDisagrees(OrderError):
     def __init__(self, order: PaymentOrder, verdict: str) -> None:
         self.verdict = verdict
         super().__init__(order, f"Nexi says {verdict or 'nothing'}")
+
+
+class ContractError(NexiPaymentsError):
+    """Something about a card on file; ``contract`` is that contract."""
+
+    def __init__(self, contract: Contract, message: str) -> None:
+        self.contract = contract
+        super().__init__(f"{message} (contract {contract.contract_id})")
+
+
+class ContractNotUsable(ContractError):
+    """Nothing was sent: only an active contract before its last day is charged."""
+
+    def __init__(self, contract: Contract) -> None:
+        super().__init__(contract, f"not to be charged while {contract.state}")
+
+
+class ContractUnsettled(ContractError):
+    """Nexi gave no usable answer; it is asked again, and nothing is charged
+    meanwhile."""
+
+    def __init__(self, contract: Contract) -> None:
+        super().__init__(contract, "Nexi has not confirmed the end")
+
+
+class TooManyChecks(NexiPaymentsError):
+    """``seconds`` is how long the window of the limit is."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__("too many cards were verified in vain")
 
 
 class MotoNotAllowed(NexiPaymentsError):

@@ -26,9 +26,16 @@ class _Secret(forms.TextInput):
         return None
 
 
-def _secret(purpose: str, **attrs: Any) -> _Secret:
+_WRONG_NUMBER = _("This card number is not right. Please check the digits.")
+_WRONG_EXPIRY = _("Enter month and year like this: 05/30.")
+_WRONG_CODE = _("The security code has three digits (Amex: four).")
+
+
+def _secret(purpose: str, *, wrong: Any, **attrs: Any) -> _Secret:
+    """``wrong`` is said by the page itself, as soon as the field is left."""
     return _Secret(
         attrs={
+            "data-wrong": wrong,
             "autocomplete": purpose,
             "autocapitalize": "off",
             "spellcheck": "false",
@@ -55,7 +62,7 @@ class CardForm(forms.Form):
     card_number = forms.CharField(
         label=_("Card number"),
         max_length=23,
-        widget=_secret("cc-number"),
+        widget=_secret("cc-number", wrong=_WRONG_NUMBER),
         error_messages={
             "required": _("Enter the number on the front of the card."),
             "max_length": _("This is too long for a card number."),
@@ -64,19 +71,19 @@ class CardForm(forms.Form):
     expiry = forms.CharField(
         label=_("Valid until (MM/YY)"),
         max_length=9,
-        widget=_secret("cc-exp", placeholder=_("MM/YY")),
+        widget=_secret("cc-exp", wrong=_WRONG_EXPIRY, placeholder=_("MM/YY")),
         error_messages={
             "required": _("Enter the month and year until which the card is valid."),
-            "max_length": _("Enter month and year like this: 05/30."),
+            "max_length": _WRONG_EXPIRY,
         },
     )
     security_code = forms.CharField(
         label=_("Security code"),
         max_length=4,
-        widget=_secret("cc-csc"),
+        widget=_secret("cc-csc", wrong=_WRONG_CODE),
         error_messages={
             "required": _("Enter the three digits on the back (Amex: four in front)."),
-            "max_length": _("The security code has three digits (Amex: four)."),
+            "max_length": _WRONG_CODE,
         },
     )
 
@@ -95,7 +102,7 @@ class CardForm(forms.Form):
         digits = re.sub(r"[ \-]", "", self.cleaned_data["card_number"])
         if not re.fullmatch(r"[0-9]{13,19}", digits) or not luhn.is_valid(digits):
             raise ValidationError(
-                _("This card number is not right. Please check the digits."),
+                _WRONG_NUMBER,
                 code="invalid",
             )
         return digits
@@ -108,25 +115,19 @@ class CardForm(forms.Form):
         )
         month = int((found and (found[1] or found[3])) or 0)
         if found is None or not 1 <= month <= 12:
-            raise ValidationError(
-                _("Enter month and year like this: 05/30."), code="invalid"
-            )
+            raise ValidationError(_WRONG_EXPIRY, code="invalid")
         year = 2000 + int(found[2] or found[4])
         today = timezone.localdate()
         if (year, month) < (today.year, today.month):
             raise ValidationError(_("This card is no longer valid."), code="expired")
         if year > today.year + 30:
-            raise ValidationError(
-                _("Enter month and year like this: 05/30."), code="invalid"
-            )
+            raise ValidationError(_WRONG_EXPIRY, code="invalid")
         return f"{month:02d}{year % 100:02d}"
 
     def clean_security_code(self) -> str:
         code: str = self.cleaned_data["security_code"]
         if not re.fullmatch(r"[0-9]{3,4}", code):
-            raise ValidationError(
-                _("The security code has three digits (Amex: four)."), code="invalid"
-            )
+            raise ValidationError(_WRONG_CODE, code="invalid")
         return code
 
     def clean(self) -> dict[str, Any]:
@@ -139,13 +140,31 @@ class CardForm(forms.Form):
                 self.add_error(
                     "security_code",
                     ValidationError(
-                        _("The security code has three digits (Amex: four)."),
+                        _WRONG_CODE,
                         code="invalid",
                     ),
                 )
             else:
                 self.card = Card(number, expiry, code)
         return data
+
+
+class KeptCardForm(CardForm):
+    """The same, for a card that is to stay on file: not without a tick."""
+
+    agree = forms.BooleanField(
+        label=_("I agree"),
+        error_messages={
+            "required": _(
+                "Tick this box if you agree. Without it this payment cannot be made."
+            )
+        },
+    )
+
+
+def card_form(agreement: str) -> type[CardForm]:
+    """The form of a card page; ``agreement`` is what is to be ticked, or ""."""
+    return KeptCardForm if agreement else CardForm
 
 
 def read_card(request: HttpRequest, form_class: type[CardForm] = CardForm) -> CardForm:

@@ -7,8 +7,9 @@ a code outside it is refused, because a wrong exponent is a charge wrong by 100.
 
 from __future__ import annotations
 
+import sys
 from decimal import Context, Decimal, Inexact, InvalidOperation
-from typing import Final
+from typing import Any, Final, Protocol
 
 from nexi_payments.exceptions import InvalidAmount
 
@@ -73,6 +74,32 @@ _EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation])
 
 #: The most we ask for or believe: twelve digits of minor units.
 MAX_MINOR: Final = 999_999_999_999
+
+
+class Money(Protocol):
+    """An amount that brings its currency: ``moneyed.Money``, and django-money's."""
+
+    @property
+    def amount(self) -> Decimal: ...
+
+    @property
+    def currency(self) -> Any: ...
+
+
+def apart(amount: Decimal | Money, currency: str | None) -> tuple[Decimal, str]:
+    """The amount in major units, and its currency: both given, or a ``Money``.
+
+    Raises ``InvalidAmount`` without a currency, or with two that are not the same.
+    """
+    moneyed = sys.modules.get("moneyed")  # nobody has a Money who has not imported it
+    if moneyed is not None and isinstance(amount, moneyed.Money):
+        own = str(amount.currency.code)
+        if currency not in (None, own):
+            raise InvalidAmount(f"amount is in {own}, currency says {currency}")
+        return amount.amount, own
+    if currency is None:
+        raise InvalidAmount("amount needs a currency")
+    return amount, currency  # type: ignore[return-value]  # to_minor refuses others
 
 
 def exponent(currency: str) -> int:

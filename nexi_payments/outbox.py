@@ -14,7 +14,7 @@ from typing import Any, Final
 from django.utils import timezone
 
 from nexi_payments.conf import current
-from nexi_payments.models import Break, Event, PaymentOrder, database
+from nexi_payments.models import Break, Event, PaymentOrder, database, statements
 from nexi_payments.signals import BY_KIND, gateway_break
 
 log = logging.getLogger("nexi_payments.outbox")
@@ -39,17 +39,38 @@ def after_commit(event: Event) -> None:
         database.on_commit(lambda: _deliver_own(event))
 
 
+#: Whether an event of the same order waits that is older.
+_OLDER: Final = (
+    "EXISTS(SELECT 1 FROM nexi_payments_event"
+    " WHERE order_id = %s AND deliver_at IS NOT NULL AND id < %s)"
+)
+
+
 def _deliver_own(event: Event) -> None:
-    older = Event.objects.filter(
-        order_id=event.order_id, deliver_at__isnull=False, pk__lt=event.pk
+    if event.deliver_at is None or event.deliver_at <= timezone.now():
+        return  # another one's receivers or mail took too long: others have it
+    order, older = statements.find(
+        PaymentOrder, event.order_id, _OLDER, (event.order_id, event.pk)
     )
-    if not older.exists():  # otherwise its turn comes with theirs
-        send(event)
+    if order is not None and not older:  # otherwise its turn comes with theirs
+        _send(event, order)
 
 
 def send(event: Event) -> bool:
     """Calls every receiver once. True when none of them raised."""
-    order = PaymentOrder.objects.get(pk=event.order_id)
+    return _send(event, PaymentOrder.objects.get(pk=event.order_id))
+
+
+def _send(event: Event, order: PaymentOrder) -> bool:
+    reached_all = _tell(event, order)
+    if current().mails:
+        # what was delivered is written by now: a slow mail server outlasts the lease,
+        # and others would call the receivers again
+        _mail(event, order)
+    return reached_all
+
+
+def _tell(event: Event, order: PaymentOrder) -> bool:
     answers: list[tuple[Any, Any]]
     try:
         answers = BY_KIND[event.kind].send_robust(
@@ -61,9 +82,8 @@ def send(event: Event) -> bool:
     attempts = event.attempts + 1
     now = timezone.now()
     if not failed:
-        Event.objects.filter(pk=event.pk).update(
-            deliver_at=None, delivered_at=now, attempts=attempts
-        )
+        done = {"deliver_at": None, "delivered_at": now, "attempts": attempts}
+        statements.update(Event, {"pk": event.pk}, done)
         return True
     wait = _BACK_OFF[attempts - 1] if attempts <= len(_BACK_OFF) else 3600
     Event.objects.filter(pk=event.pk).update(
@@ -82,15 +102,26 @@ def send(event: Event) -> bool:
     return False
 
 
+def _mail(event: Event, order: PaymentOrder) -> None:
+    """After the receivers, so that none waits for a mail server."""
+    from nexi_payments import notices  # most shops never need it
+
+    try:
+        notices.tell(event, order)
+    except Exception as error:  # a mail is not worth a payment, nor a second delivery
+        log.error("mail for order %s: %s", order.order_id, type(error).__name__)
+
+
 def deliver_due(most: int = 500) -> int:
     """Delivers what is overdue, oldest first; returns how many reached everybody.
 
     An event is taken by moving ``deliver_at`` in a compare-and-swap, so that any number
     of processes may do this at once. One whose elder sibling still waits is skipped.
+    One of a kind that this version does not know is left to the one that wrote it.
     """
     delivered = 0
-    due = Event.objects.filter(deliver_at__lte=timezone.now()).order_by("pk")[:most]
-    for event in due:
+    due = Event.objects.filter(deliver_at__lte=timezone.now(), kind__in=BY_KIND)
+    for event in due.order_by("pk")[:most]:
         elder = Event.objects.filter(
             order_id=event.order_id, deliver_at__isnull=False, pk__lt=event.pk
         )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 from functools import cache, wraps
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -22,6 +23,7 @@ from django.views.decorators.debug import (
 )
 
 from nexi_payments import conf
+from nexi_payments.card import holds_card_number
 
 log = logging.getLogger("nexi_payments.pages")
 
@@ -47,26 +49,54 @@ def page(
     browsers then send ``Origin: null`` and Django's CSRF check refuses it.
     """
     response = render(request, f"nexi_payments/{template}", context, status=status)
-    return sealed(response, form_action=form_action, referrer=referrer)
+    return sealed(
+        response, form_action=form_action, referrer=referrer, nonce=_nonce_of(request)
+    )
 
 
 def sealed(
-    response: HttpResponse, *, form_action: str = "'self'", referrer: str = SAME_ORIGIN
+    response: HttpResponse,
+    *,
+    form_action: str = "'self'",
+    referrer: str = SAME_ORIGIN,
+    nonce: str = "",
 ) -> HttpResponse:
     assets = "'self'"
     host = urlsplit(static("nexi_payments/pages.css"))
     if host.netloc:
         assets += f" {host.scheme or 'https'}://{host.netloc}"
+    inline = f"{assets} 'nonce-{nonce}'" if nonce else assets
     response.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; script-src {assets}; style-src {assets};"
+        f"default-src 'none'; script-src {inline}; style-src {inline};"
         f" img-src {assets}; font-src {assets}; connect-src 'self';"
-        f" form-action {form_action}; frame-ancestors 'none'; base-uri 'none'"
+        f" form-action {form_action}; frame-ancestors 'none'; base-uri 'none';"
+        " require-trusted-types-for 'script'"
     )
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = referrer
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Frame-Options"] = "DENY"
     return response
+
+
+_PLAIN_NONCE: Final = re.compile(r"[A-Za-z0-9+/_-]{16,64}={0,2}", re.ASCII)
+
+
+def _nonce_of(request: HttpRequest) -> str:
+    """The nonce that a template of the host has written into this page, or "".
+
+    Django's middleware (6.0) and django-csp keep it in the same place, and it is true
+    once a template has used it: a page without inline script allows none.
+    """
+    nonce = getattr(request, "_csp_nonce", None)
+    return str(nonce) if nonce and _PLAIN_NONCE.fullmatch(str(nonce)) else ""
+
+
+def with_payment(url: str, public_id: str) -> str:
+    """``url`` with ``payment=<public_id>`` among its query."""
+    parts = urlsplit(url)
+    query = [*parse_qsl(parts.query, keep_blank_values=True), ("payment", public_id)]
+    return urlunsplit(parts._replace(query=urlencode(query)))
 
 
 def address_of(request: HttpRequest) -> str | None:
@@ -93,6 +123,24 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(text)
     except ValueError:
         return None
+
+
+#: What the usual middleware calls it: django-guid, django-structlog, log-request-id.
+_REQUEST_IDS: Final = ("request_id", "correlation_id", "id")
+_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,64}", re.ASCII)
+
+
+def request_id_of(request: HttpRequest) -> str:
+    """The host's own id of a request, for its logs and ours; "" when it has none.
+
+    An attribute that some middleware has set, or else the header ``X-Request-ID``.
+    """
+    header = request.headers.get("X-Request-ID", "")
+    named = (str(getattr(request, name, None) or "") for name in _REQUEST_IDS)
+    for found in (*named, header):
+        if _PLAIN_ID.fullmatch(found) and not holds_card_number(found):
+            return found
+    return ""
 
 
 @cache

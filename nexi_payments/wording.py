@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from django.utils import formats
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from nexi_payments import states
+from nexi_payments import conf, money, states
 from nexi_payments.models import PaymentOrder
 from nexi_payments.states import Reason
 
@@ -38,8 +40,9 @@ CHECKING: Final = Message(
     "wait",
     _("We are checking your payment"),
     _(
-        "The bank has not told us the result yet. Please do not pay again: this page"
-        " shows the result as soon as we know it."
+        "We do not know yet whether your card was charged: the bank has not told us."
+        " Please do not pay again. This page shows the result as soon as we know it;"
+        " you may also close it, the shop is told."
     ),
 )
 UNFINISHED: Final = Message(
@@ -59,8 +62,8 @@ CONTACT: Final = Message(
     "wait",
     _("Please contact the shop"),
     _(
-        "Your payment needs a look by a person. Please do not pay again: contact the"
-        " shop and name the reference below."
+        "Your card may have been charged: a person has to look at it. Please do not pay"
+        " again; contact the shop and name the reference below."
     ),
 )
 VOIDED: Final = Message(
@@ -72,6 +75,14 @@ REFUNDED: Final = Message(
     "neutral",
     _("Payment refunded"),
     _("The amount has been given back. Your bank may need some days to show it."),
+)
+PARTLY_REFUNDED: Final = Message(
+    "good",
+    _("Partly refunded"),
+    _(
+        "Your card was charged. A part has been given back; your bank may need some"
+        " days to show it."
+    ),
 )
 UNKNOWN: Final = Message(
     "neutral",
@@ -168,4 +179,67 @@ def message(order: PaymentOrder) -> Message:
         return _BY_REASON.get(order.reason, TRY_AGAIN)
     if order.is_claimed and order.state == states.AWAITING_3DS:
         return CHECKING
+    if order.state == states.PAID and order.refunded_amount:
+        return PARTLY_REFUNDED
     return _BY_STATE[order.state]
+
+
+def sums(order: PaymentOrder) -> dict[str, str]:
+    """``amount``; ``charged`` and ``given_back`` where they are another one, else "".
+    As the reader's language writes numbers: "12.50 EUR"."""
+    charged, back = order.captured_amount, order.refunded_amount
+    return {
+        "amount": _in_words(order.amount, order.currency),
+        "charged": _differs(order, charged),
+        "given_back": _differs(order, back),
+    }
+
+
+def _differs(order: PaymentOrder, minor: int) -> str:
+    return "" if minor in (0, order.amount) else _in_words(minor, order.currency)
+
+
+def agreement(order: PaymentOrder) -> str:
+    """What whoever pays must agree to before the card is kept on file, in the language
+    of the moment; "" where it is not to be."""
+    contract = order.contract
+    if contract is None or order.channel not in states.KEEPING:
+        return ""
+    first: object
+    if contract.frequency is None:
+        first = _(
+            "Your card stays on file at Nexi. The shop may charge it later without"
+            " asking you again."
+        )
+    elif contract.amount is None:
+        first = ngettext(
+            "Your card stays on file at Nexi. The shop charges it every %(days)s day.",
+            "Your card stays on file at Nexi. The shop charges it every %(days)s days.",
+            contract.frequency,
+        ) % {"days": contract.frequency}
+    else:
+        first = ngettext(
+            "Your card stays on file at Nexi. The shop charges %(amount)s to it every"
+            " %(days)s day.",
+            "Your card stays on file at Nexi. The shop charges %(amount)s to it every"
+            " %(days)s days.",
+            contract.frequency,
+        ) % {
+            "days": contract.frequency,
+            "amount": _in_words(contract.amount, contract.currency),
+        }
+    parts = [str(first)]
+    if contract.until is not None:
+        day = formats.date_format(contract.until, "DATE_FORMAT")
+        parts.append(str(_("The last day is %(day)s.")) % {"day": day})
+    parts.append(str(_("You may end this at any time: ask the shop.")))
+    names = filter(None, (conf.current().merchant_name, contract.description))
+    title = ", ".join(names)
+    return " ".join([f"{title}:", *parts] if title else parts)
+
+
+def _in_words(minor: int, currency: str) -> str:
+    number = formats.number_format(
+        money.to_major(minor, currency), money.exponent(currency), force_grouping=True
+    )
+    return f"{number} {currency}"

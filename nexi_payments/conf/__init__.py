@@ -8,16 +8,8 @@ from nexi_payments.conf.links import (
     trace,
 )
 from nexi_payments.conf.reading import LOOPBACK
-from nexi_payments.conf.settings import (
-    DATABASE,
-    PRODUCTION,
-    SANDBOX,
-    SIMULATOR,
-    Settings,
-    Terminal,
-    current,
-    load,
-)
+from nexi_payments.conf.settings import DATABASE, Settings, current, load
+from nexi_payments.conf.terminals import PRODUCTION, SANDBOX, SIMULATOR, Terminal
 
 __all__ = [
     "DATABASE",

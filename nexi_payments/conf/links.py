@@ -5,18 +5,22 @@ from __future__ import annotations
 import functools
 import re
 import uuid
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 
+from nexi_payments.conf import pooling
 from nexi_payments.conf.reading import LOOPBACK
-from nexi_payments.conf.settings import PRODUCTION, Settings, Terminal, current
+from nexi_payments.conf.settings import Settings, current
+from nexi_payments.conf.terminals import PRODUCTION, Terminal
 from nexi_payments.gateway.client import Client, Trace
 from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.simulator import Simulator, SimulatorAdapter
+
+if TYPE_CHECKING:
+    from nexi_payments.simulator import Simulator
 
 #: Where the simulator's API lives below the address it is mounted at.
 SIMULATOR_API: Final = "api/phoenix-0.0/psp/api/v1"
@@ -32,6 +36,8 @@ _PLAIN: Final = re.compile(
 @functools.cache
 def simulator() -> Simulator:
     """The one in this process; its orders outlive a restart in ``SIMULATOR_STATE``."""
+    from nexi_payments.simulator import Simulator  # no shop with a key needs it
+
     return Simulator(current().simulator_state or None)
 
 
@@ -43,9 +49,12 @@ def client(terminal: Terminal, site: str = "") -> Client:
         return Client(
             base_url=terminal.base_url,
             api_key=terminal.api_key,
+            adapter=pooling.GivesBack() if pooling.in_use() else None,
             connect_timeout=settings.connect_timeout,
             keep_alive=settings.keep_alive,
         )
+    from nexi_payments.simulator import SimulatorAdapter
+
     return Client(
         base_url=_simulator_address(site) + SIMULATOR_API,
         api_key=terminal.api_key,

@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import ipaddress
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -15,6 +16,9 @@ from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
+
+from nexi_payments import money
+from nexi_payments.exceptions import InvalidAmount
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -31,6 +35,14 @@ def refuse_unknown(raw: Mapping[str, Any], known: Sequence[str], where: str) -> 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(name), list(known), 1)
     return f". Did you mean {close[0]!r}?" if close else ""
+
+
+def refuse_unknown_currencies(currencies: Iterable[str], where: str) -> None:
+    for currency in currencies:
+        try:
+            money.exponent(currency)
+        except InvalidAmount as error:
+            raise ImproperlyConfigured(f"{where}: {error}") from None
 
 
 def one_of(value: Any, allowed: Sequence[str], where: str) -> str:
@@ -85,6 +97,32 @@ def rate_limits(value: Any, where: str) -> dict[str, tuple[int, float]]:
             raise ImproperlyConfigured(f"{where}[{name!r}] must allow at least one")
         limits[name] = (count, seconds(window, f"{where}[{name!r}]", least=1))
     return limits
+
+
+def dotted_path(value: Any, where: str) -> str:
+    """``"shop.rules.challenge"``; whether it is there shows when it is called."""
+    path = str(value or "").strip()
+    if path and not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", path, re.ASCII):
+        raise ImproperlyConfigured(f"{where} must be a dotted path to a function")
+    return path
+
+
+#: What ``MAILS`` may name: a template of ``mail/`` each.
+MAILS: Final = ("receipt", "charge_failed", "card_expires")
+
+
+def some_of(value: Any, allowed: Sequence[str], where: str) -> tuple[str, ...]:
+    """A list of known words."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ImproperlyConfigured(f"{where} must be a list")
+    return tuple(one_of(one, allowed, where) for one in value)
+
+
+def pauses(value: Any, where: str) -> tuple[float, ...]:
+    """Seconds, each an hour or more; none = never again."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ImproperlyConfigured(f"{where} must be a list of seconds")
+    return tuple(seconds(one, where, least=3600) for one in value)
 
 
 def networks(value: Any, where: str) -> tuple[Network, ...]:
@@ -152,14 +190,15 @@ def texts(value: Any, where: str) -> tuple[str, ...]:
     return tuple(str(item) for item in value)
 
 
-def hold_keys(value: Any) -> tuple[tuple[bytes, ...], bool]:
+def hold_keys(value: Any, *, needed: bool) -> tuple[tuple[bytes, ...], bool]:
     """The keys, first one current, and whether they were derived from SECRET_KEY.
 
-    Derived only with DEBUG: a leaked SECRET_KEY must not open held cards.
+    Derived only with DEBUG, or where they are not ``needed`` as every terminal is
+    simulated: a leaked SECRET_KEY must not open held cards.
     """
     found = texts(value, "NEXI_PAYMENTS['HOLD_KEYS']")
     if not found:
-        if not django_settings.DEBUG:
+        if needed and not django_settings.DEBUG:
             return (), False
         secret = b"nexi_payments/hold/" + str(django_settings.SECRET_KEY).encode()
         return (hashlib.sha256(secret).digest(),), True

@@ -8,53 +8,21 @@ import hmac
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
-from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from nexi_payments import money, states
 from nexi_payments.conf import reading
-from nexi_payments.exceptions import InvalidAmount
+from nexi_payments.conf.terminals import (
+    PRODUCTION,
+    Terminal,
+)
+from nexi_payments.conf.terminals import read as read_terminal
 
-SIMULATOR: Final = "simulator"
-SANDBOX: Final = "sandbox"
-PRODUCTION: Final = "production"
 #: where sealed cards wait; anything else is the name of a cache
 DATABASE: Final = "database"
-ENVIRONMENTS: Final = (SIMULATOR, SANDBOX, PRODUCTION)
-
-_API: Final = "/api/phoenix-0.0/psp/api/v1"
-BASE_URLS: Final = {
-    PRODUCTION: "https://xpay.nexigroup.com" + _API,
-    SANDBOX: "https://xpaysandbox.nexigroup.com" + _API,
-}
-
-
-@dataclass(frozen=True)
-class Terminal:
-    """One API key at Nexi and what may be done with it."""
-
-    name: str
-    api_key: str = field(repr=False)
-    environment: str
-    base_url: str  # "" = the built-in simulator
-    flow: str = states.FLOW_3STEPS
-    capture: str = states.CAPTURE_AUTOMATIC
-    moto: bool = False
-    max_amount: Decimal | None = None
-    currencies: tuple[str, ...] = ()
-    three_ds_hosts: tuple[str, ...] = ()
-    link_terminal: str = ""
-
-    @property
-    def simulated(self) -> bool:
-        """Served by the simulator inside this process."""
-        return self.environment == SIMULATOR and not self.base_url
 
 
 @dataclass(frozen=True)
@@ -82,6 +50,15 @@ class Settings:
     trusted_proxies: tuple[reading.Network, ...] = ()
     retention: float | None = None  # None = personal data stays
     simulator_state: str = ""
+    merchant_name: str = ""  # as the shopper knows the shop
+    mails: tuple[str, ...] = ()  # which go out by themselves
+    #: dotted path of a function: order or card on file → language code
+    mail_language: str = ""
+    integrity: bool = False
+    #: dotted path of a function that says what 3-D Secure is asked for
+    exemption_rule: str = ""
+    #: seconds after a soft decline at which a due charge is tried again
+    charge_retries: tuple[float, ...] = (86_400, 259_200, 604_800)
 
     def terminal(self, name: str) -> Terminal:
         try:
@@ -129,18 +106,12 @@ _SETTINGS: Final = (
     "TRUSTED_PROXIES",
     "RETENTION",
     "SIMULATOR_STATE",
-)
-_TERMINAL: Final = (
-    "API_KEY",
-    "ENVIRONMENT",
-    "BASE_URL",
-    "FLOW",
-    "CAPTURE",
-    "MOTO",
-    "MAX_AMOUNT",
-    "CURRENCIES",
-    "THREE_DS_HOSTS",
-    "LINK_TERMINAL",
+    "MERCHANT_NAME",
+    "MAILS",
+    "MAIL_LANGUAGE",
+    "INTEGRITY",
+    "EXEMPTION_RULE",
+    "CHARGE_RETRIES",
 )
 _SECONDS: Final = (
     ("HOLD_TTL", 0.001),
@@ -172,9 +143,9 @@ def _forget(*, setting: str, **kwargs: Any) -> None:
 setting_changed.connect(_forget, dispatch_uid="nexi_payments.conf")
 
 
-def load() -> Settings:
+def load(raw: Any = None) -> Settings:
     """Reads and checks the dict; for ``current()`` and the system checks."""
-    raw = getattr(django_settings, "NEXI_PAYMENTS", None)
+    raw = raw or getattr(django_settings, "NEXI_PAYMENTS", None)
     if not isinstance(raw, Mapping):
         raise ImproperlyConfigured("NEXI_PAYMENTS must be a dict with 'TERMINALS'")
     reading.refuse_unknown(raw, _SETTINGS, "NEXI_PAYMENTS")
@@ -183,8 +154,9 @@ def load() -> Settings:
         raise ImproperlyConfigured(
             "NEXI_PAYMENTS['TERMINALS'] must name at least one terminal, 'default'"
         )
-    keys, derived = reading.hold_keys(raw.get("HOLD_KEYS"))
-    read = {name: _terminal(name, options) for name, options in terminals.items()}
+    read = {name: read_terminal(name, options) for name, options in terminals.items()}
+    real = any(not terminal.simulated for terminal in read.values())
+    keys, derived = reading.hold_keys(raw.get("HOLD_KEYS"), needed=real)
     live = any(terminal.environment == PRODUCTION for terminal in read.values())
     return Settings(
         terminals=read,
@@ -201,6 +173,20 @@ def load() -> Settings:
             raw.get("TRUSTED_PROXIES"), "NEXI_PAYMENTS['TRUSTED_PROXIES']"
         ),
         simulator_state=str(raw.get("SIMULATOR_STATE") or ""),
+        merchant_name=str(raw.get("MERCHANT_NAME") or ""),
+        mails=reading.some_of(
+            raw.get("MAILS", ()), reading.MAILS, "NEXI_PAYMENTS['MAILS']"
+        ),
+        mail_language=reading.dotted_path(
+            raw.get("MAIL_LANGUAGE"), "NEXI_PAYMENTS['MAIL_LANGUAGE']"
+        ),
+        exemption_rule=reading.dotted_path(
+            raw.get("EXEMPTION_RULE"), "NEXI_PAYMENTS['EXEMPTION_RULE']"
+        ),
+        charge_retries=reading.pauses(
+            raw.get("CHARGE_RETRIES", Settings.charge_retries),
+            "NEXI_PAYMENTS['CHARGE_RETRIES']",
+        ),
         hold_keys=keys,
         hold_backend=reading.one_of(
             raw.get("HOLD_BACKEND", DATABASE),
@@ -210,7 +196,7 @@ def load() -> Settings:
         hold_keys_derived=derived,
         **{
             name.lower(): reading.boolean(raw[name], f"NEXI_PAYMENTS[{name!r}]")
-            for name in ("HOLD_CVV", "REQUIRE_LIABILITY_SHIFT")
+            for name in ("HOLD_CVV", "REQUIRE_LIABILITY_SHIFT", "INTEGRITY")
             if name in raw
         },
         **_numbers(raw),
@@ -225,75 +211,3 @@ def _numbers(raw: Mapping[str, Any]) -> dict[str, Any]:
         for name, least in _SECONDS
         if name in raw
     }
-
-
-def _terminal(name: str, raw: Any) -> Terminal:
-    where = f"NEXI_PAYMENTS['TERMINALS'][{name!r}]"
-    if not isinstance(raw, Mapping):
-        raise ImproperlyConfigured(f"{where} must be a dict")
-    reading.refuse_unknown(raw, _TERMINAL, where)
-    key = reading.api_key(raw.get("API_KEY"), f"{where}['API_KEY']")
-    environment = _environment(raw.get("ENVIRONMENT"), key, where)
-    base_url = reading.web_address(
-        raw.get("BASE_URL") or BASE_URLS.get(environment),
-        f"{where}['BASE_URL']",
-        may_be_http=environment != PRODUCTION,
-    )
-    if environment == SIMULATOR and not base_url and not _may_simulate():
-        raise ImproperlyConfigured(
-            f"{where} is the simulator, which takes no money: not without DEBUG"
-        )
-    currencies = reading.texts(raw.get("CURRENCIES"), f"{where}['CURRENCIES']")
-    _known(currencies, where)
-    host = urlsplit(base_url).netloc
-    hosts = reading.texts(raw.get("THREE_DS_HOSTS"), f"{where}['THREE_DS_HOSTS']")
-    return Terminal(
-        name=name,
-        api_key=key or "simulator",
-        environment=environment,
-        base_url=base_url,
-        flow=reading.one_of(
-            raw.get("FLOW", states.FLOW_3STEPS), states.FLOWS, f"{where}['FLOW']"
-        ),
-        capture=reading.one_of(
-            raw.get("CAPTURE", states.CAPTURE_AUTOMATIC),
-            states.CAPTURES,
-            f"{where}['CAPTURE']",
-        ),
-        moto=reading.boolean(raw.get("MOTO", False), f"{where}['MOTO']"),
-        max_amount=reading.amount_ceiling(
-            raw.get("MAX_AMOUNT"), f"{where}['MAX_AMOUNT']"
-        ),
-        currencies=currencies,
-        three_ds_hosts=hosts or ((host,) if host else ()),
-        link_terminal=str(raw.get("LINK_TERMINAL") or ""),
-    )
-
-
-def _environment(value: Any, key: str, where: str) -> str:
-    """A key without a word is the sandbox; no key and DEBUG is the simulator."""
-    if value is None and key:
-        return SANDBOX
-    if value is None and django_settings.DEBUG:
-        return SIMULATOR
-    if value is None:
-        raise ImproperlyConfigured(
-            f"{where} needs an API_KEY (without one, only DEBUG has the simulator)"
-        )
-    environment = reading.one_of(value, ENVIRONMENTS, f"{where}['ENVIRONMENT']")
-    if environment != SIMULATOR and not key:
-        raise ImproperlyConfigured(f"{where} needs an API_KEY for {environment}")
-    return environment
-
-
-def _known(currencies: tuple[str, ...], where: str) -> None:
-    for currency in currencies:
-        try:
-            money.exponent(currency)
-        except InvalidAmount as error:
-            raise ImproperlyConfigured(f"{where}['CURRENCIES']: {error}") from None
-
-
-def _may_simulate() -> bool:
-    """DEBUG, or a test run: Django's test environment has a mail outbox."""
-    return bool(django_settings.DEBUG) or hasattr(mail, "outbox")
