@@ -39,6 +39,11 @@ class ShopOrder(models.Model):
     )
     name = models.CharField(_("name"), max_length=100)
     email = models.EmailField(_("e-mail"))
+    street = models.CharField(_("street"), max_length=50, blank=True)
+    post_code = models.CharField(_("post code"), max_length=16, blank=True)
+    city = models.CharField(_("city"), max_length=50, blank=True)
+    province = models.CharField(_("province"), max_length=2, blank=True)
+    country = models.CharField(_("country"), max_length=2, blank=True)
     total = models.DecimalField(_("total"), max_digits=10, decimal_places=2)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -49,6 +54,19 @@ class ShopOrder(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def shipping_address(self) -> dict[str, str]:
+        """Empty where the parcel is collected."""
+        if not self.street:
+            return {}
+        parts = ("name", "street", "post_code", "city", "province", "country")
+        return {name: getattr(self, name) for name in parts}
+
+    @property
+    def billing_address(self) -> dict[str, str]:
+        """This shop asks for one address."""
+        return self.shipping_address
 
 
 class Line(models.Model):

@@ -14,13 +14,30 @@ from demo_shop.models import Product
 LOGINS: Final = (
     ("shopper", "shopper", "buys"),
     ("admin", "admin", "sees and does everything in /admin/"),
+    ("manager", "manager", "sees and does all with payments in /admin/"),
     ("clerk", "clerk", "takes phone orders in /admin/"),
     ("refunds", "refunds", "looks after payments in /admin/"),
     ("staff", "staff", "may nothing with payments"),
 )
 #: what the logins into /admin/ may do, by the names of the permissions
 _MAY: Final = {
-    "clerk": ("take_moto",),
+    "manager": (
+        "take_moto",
+        "view_paymentorder",
+        "capture_payment",
+        "void_payment",
+        "refund_payment",
+        "reconcile_payment",
+        "resolve_review",
+        "cancel_capture",
+        "view_contract",
+        "charge_contract",
+        "end_contract",
+        "verify_card",
+        "view_cardcheck",
+    ),
+    # who takes cards by telephone hears them anyway: he may ask about them, too
+    "clerk": ("take_moto", "verify_card"),
     "refunds": ("refund_payment",),
     "staff": (),
 }

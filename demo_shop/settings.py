@@ -26,6 +26,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
     "nexi_payments",
     "demo_shop",
 ]
@@ -53,6 +55,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "demo_shop.views.shop",
+                "demo_shop.backstage.context",
             ]
         },
     }
@@ -78,7 +81,15 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "account"
 LOGOUT_REDIRECT_URL = "shop"
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English"), ("it", "Italiano")]
+LANGUAGES = [
+    ("en", "English"),
+    ("it", "Italiano"),
+    # whoever pays reads these, too; the shop itself stays in English for them
+    ("de", "Deutsch"),
+    ("el", "Ελληνικά"),
+    ("es", "Español"),
+    ("fr", "Français"),
+]
 LOCALE_PATHS = [BASE_DIR / "demo_shop" / "locale"]
 TIME_ZONE = "Europe/Rome"
 USE_TZ = True
@@ -117,6 +128,7 @@ NEXI_PAYMENTS = _given(
     TERMINALS={
         "default": _default_terminal,
         "two_steps": {**_default_terminal, "FLOW": "2steps"},
+        "manual": {**_default_terminal, "CAPTURE": "manual"},
         "moto": {
             **_default_terminal,
             **_given(API_KEY=env.str("NEXI_MOTO_API_KEY", default=None)),
@@ -136,10 +148,20 @@ NEXI_PAYMENTS = _given(
     WATCH_FOR=_seconds("NEXI_WATCH_FOR"),
     EXPIRE_AFTER=_seconds("NEXI_EXPIRE_AFTER"),
     RATE_LIMITS=env.str("NEXI_RATE_LIMITS", default=None),
+    MERCHANT_NAME="Caffè Demo",
+    INTEGRITY=True,
     SIMULATOR_STATE=env.str(
         "NEXI_SIMULATOR_STATE", default=str(BASE_DIR / "simulator.sqlite3")
     ),
 )
+
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Payments of the demo shop",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVERS": [{"url": "/"}],
+}
 
 LOGGING = {
     "version": 1,

@@ -1,8 +1,9 @@
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
 
-from demo_shop import views
+from demo_shop import backstage, single_page, subscriptions, views
 
 urlpatterns = [
     path("", views.products, name="shop"),
@@ -11,6 +12,9 @@ urlpatterns = [
     path("checkout/", views.checkout, name="checkout"),
     path("orders/<slug:number>/", views.order_page, name="order"),
     path("account/", views.account, name="account"),
+    path("cards/", subscriptions.cards, name="my_cards"),
+    path("cards/join/", subscriptions.join, name="join_club"),
+    path("cards/<slug:contract_id>/end/", subscriptions.leave, name="leave_club"),
     path(
         "login/",
         LoginView.as_view(template_name="demo_shop/login.html"),
@@ -19,5 +23,14 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("payments/", include("nexi_payments.urls")),
+    path("api/payments/", include("nexi_payments.api.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("one-page/", single_page.show, name="one_page"),
+    path("one-page/order/", single_page.order, name="one_page_order"),
+    path("backstage/", backstage.panel, name="panel"),
+    path("backstage/gateway/", backstage.break_gateway, name="break_gateway"),
+    path("backstage/time/", backstage.move_time, name="move_time"),
+    path("tour/", backstage.tour, name="tour"),
+    path("tour/leave/", backstage.leave_tour, name="leave_tour"),
     path("admin/", admin.site.urls),
 ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -14,33 +14,34 @@ from django.db import OperationalError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from demo_shop import endings
+from demo_shop.forms import SOMEBODY, SOMEWHERE, CheckoutForm
 from demo_shop.models import Line, Product, ShopOrder
-from nexi_payments import flows
+from nexi_payments import flows, states
+from nexi_payments.customers import Customer, Risk
 from nexi_payments.exceptions import ReferenceInUse
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import TEST_CARDS
 
-
-class CheckoutForm(forms.Form):
-    name = forms.CharField(label=_("Name"), max_length=100)
-    email = forms.EmailField(label=_("E-mail"))
-    terminal = forms.ChoiceField(
-        label=_("3-D Secure flow"),
-        choices=[("default", _("standard")), ("two_steps", _("2 steps"))],
-        required=False,
-    )
+#: The states of a payment that was successful, given back or not.
+WAS_PAID = (*states.SUCCESSFUL, states.REFUNDED, states.VOIDED)
 
 
 def shop(request: HttpRequest) -> dict[str, Any]:
-    """What every page shows: the basket's size, and the logins while in demo mode."""
+    """What every page shows: the basket's size; logins and cards in demo mode."""
     basket = request.session.get("basket", {}) if hasattr(request, "session") else {}
-    return {"basket_size": sum(basket.values()), "demo_mode": settings.DEBUG}
+    return {
+        "basket_size": sum(basket.values()),
+        "demo_mode": settings.DEBUG,
+        "test_cards": TEST_CARDS if settings.DEBUG else (),
+        "endings": endings.groups() if settings.DEBUG else (),
+    }
 
 
-def _lines(request: HttpRequest) -> list[Line]:
+def basket_lines(request: HttpRequest) -> list[Line]:
     basket = request.session.get("basket", {})
     return [
         Line(product=product, quantity=basket[str(product.pk)], price=product.price)
@@ -48,7 +49,7 @@ def _lines(request: HttpRequest) -> list[Line]:
     ]
 
 
-def _total(lines: list[Line]) -> Decimal:
+def total_of(lines: list[Line]) -> Decimal:
     return sum((line.total for line in lines), Decimal(0))
 
 
@@ -61,16 +62,16 @@ def products(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def basket(request: HttpRequest) -> HttpResponse:
-    lines = _lines(request)
+    lines = basket_lines(request)
     return render(
-        request, "demo_shop/basket.html", {"lines": lines, "total": _total(lines)}
+        request, "demo_shop/basket.html", {"lines": lines, "total": total_of(lines)}
     )
 
 
 @require_POST
 def change_basket(request: HttpRequest, product_id: int) -> HttpResponse:
     product = get_object_or_404(Product, pk=product_id)
-    _forget_what_is_paid(request)
+    forget_what_is_paid(request)
     basket = request.session.setdefault("basket", {})
     quantity = basket.get(str(product.pk), 0)
     quantity += -1 if "less" in request.POST else 1
@@ -83,43 +84,45 @@ def change_basket(request: HttpRequest, product_id: int) -> HttpResponse:
 
 
 def checkout(request: HttpRequest) -> HttpResponse:
-    if number := _forget_what_is_paid(request):
+    if number := forget_what_is_paid(request):
         # another tab was faster: this basket is on its way already
         return redirect("order", number)
-    lines = _lines(request)
+    lines = basket_lines(request)
     if not lines:
         return redirect("basket")
-    form = CheckoutForm(request.POST or None, initial=_who(request))
+    form = CheckoutForm(request.POST or None, initial=who_is(request))
     if request.method == "POST" and form.is_valid():
         try:
-            payment = _place_patiently(request, form.cleaned_data, lines)
+            payment = place(request, form.cleaned_data, lines)
         except ReferenceInUse as error:
             # it is being paid, or was paid, with another basket: show how it stands
             return redirect("nexi_payments:result", error.order.public_id)
         return redirect(payment)
-    context = {"form": form, "lines": lines, "total": _total(lines)}
-    cards = TEST_CARDS if settings.DEBUG else ()
-    return render(request, "demo_shop/checkout.html", {**context, "cards": cards})
+    context = {"form": form, "lines": lines, "total": total_of(lines)}
+    return render(request, "demo_shop/checkout.html", context)
 
 
-def _place_patiently(
-    request: HttpRequest, who: dict[str, str], lines: list[Line]
+def place(
+    request: HttpRequest, who: dict[str, str], lines: list[Line], page: str = ""
 ) -> PaymentOrder:
-    """Two tabs at the same moment may wait for each other: MySQL then ends one of the
+    """The payment of this basket. ``page`` is where the shopper comes back to; the
+    order's page, or the basket, without it.
+
+    Two tabs at the same moment may wait for each other: MySQL then ends one of the
     transactions, to be begun again."""
     tries = 4
     while tries := tries - 1:
         with suppress(OperationalError):
-            return _place(request, who, lines)
-    return _place(request, who, lines)
+            return _place(request, who, lines, page)
+    return _place(request, who, lines, page)
 
 
 @transaction.atomic
 def _place(
-    request: HttpRequest, who: dict[str, str], lines: list[Line]
+    request: HttpRequest, who: dict[str, str], lines: list[Line], page: str
 ) -> PaymentOrder:
     """The shop's order and its payment, in one transaction."""
-    shop_order = _open_order(request, who, _total(lines))
+    shop_order = _open_order(request, who, total_of(lines))
     shop_order.lines.all().delete()
     for line in lines:
         line.order = shop_order
@@ -128,12 +131,21 @@ def _place(
         amount=shop_order.total,
         currency="EUR",
         reference=shop_order.number,
-        customer={"name": who["name"], "email": who["email"]},
+        customer=_customer(request.user, shop_order),
         user=request.user,
         terminal=who["terminal"] or "default",
-        success_url=reverse("order", args=[shop_order.number]),
-        failure_url=reverse("basket"),
+        success_url=page or reverse("order", args=[shop_order.number]),
+        failure_url=page or reverse("basket"),
     )
+
+
+def _customer(user: Any, shop_order: ShopOrder) -> Customer:
+    """What the bank is told for 3-D Secure: name and e-mail as typed here, the address,
+    and what is known of the account."""
+    more: dict[str, Any] = {"name": shop_order.name, "email": shop_order.email}
+    if not shop_order.shipping_address:
+        more["risk"] = Risk(ship_to="store")
+    return flows.describe_customer(user, shop_order, **more)
 
 
 def _open_order(request: HttpRequest, who: dict[str, str], total: Decimal) -> ShopOrder:
@@ -145,7 +157,8 @@ def _open_order(request: HttpRequest, who: dict[str, str], total: Decimal) -> Sh
     if found is not None and not live and hasattr(found, "fulfilment"):
         found = None  # sent, and given back since: this is another purchase
     shop_order = found or ShopOrder()
-    shop_order.name, shop_order.email = who["name"], who["email"]
+    for name in (*SOMEBODY, *SOMEWHERE):
+        setattr(shop_order, name, who[name])
     shop_order.total = total
     shop_order.user = request.user if request.user.is_authenticated else None
     shop_order.save()
@@ -154,26 +167,51 @@ def _open_order(request: HttpRequest, who: dict[str, str], total: Decimal) -> Sh
     return shop_order
 
 
-def _forget_what_is_paid(request: HttpRequest) -> str:
+def forget_what_is_paid(request: HttpRequest) -> str:
     """The number of this basket's order if that is paid; the basket is empty then.
 
-    By what is paid, not by which page was seen: a basket must not be paid again only
-    because the browser was closed on the way back from the bank.
+    By what was paid, not by which page was seen: a basket must not be paid again only
+    because the browser was closed on the way back from the bank. Given back since, it
+    was bought all the same.
     """
     number: str = request.session.get("order", "")
-    payments = PaymentOrder.objects.filter(reference=number)
-    if not number or not any(payment.is_successful for payment in payments):
+    payments = PaymentOrder.objects.filter(reference=number, state__in=WAS_PAID)
+    if not number or not payments.exists():
         return ""
     del request.session["order"]
-    request.session["basket"] = {}
+    _take_out(request, Line.objects.filter(order__number=number))
     return number
 
 
-def _who(request: HttpRequest) -> dict[str, str]:
+def _take_out(request: HttpRequest, lines: Iterable[Line]) -> None:
+    """What was paid leaves the basket; what was put in meanwhile stays."""
+    basket = request.session.get("basket", {})
+    for line in lines:
+        left = basket.pop(str(line.product_id), 0) - line.quantity
+        if left > 0:
+            basket[str(line.product_id)] = left
+    request.session["basket"] = basket
+
+
+def who_is(request: HttpRequest) -> dict[str, str]:
+    """Name, e-mail, address and terminal for the form: of the order that is open, else
+    of the user and what he bought last."""
+    number = request.session.get("order", "")
+    begun = ShopOrder.objects.filter(number=number).first()
+    if begun is not None:
+        payment = PaymentOrder.objects.filter(reference=number).order_by("-pk").first()
+        terminal = payment.terminal if payment else "default"
+        return {name: getattr(begun, name) for name in (*SOMEBODY, *SOMEWHERE)} | {
+            "terminal": terminal
+        }
+    somewhere = SOMEWHERE if settings.DEBUG else {}
     user = request.user
     if not user.is_authenticated:
-        return {}
-    return {"name": user.get_full_name(), "email": user.email}
+        return {**SOMEBODY, **somewhere} if settings.DEBUG else {}
+    last = ShopOrder.objects.filter(user__pk=user.pk).exclude(street="").first()
+    if last is not None:
+        somewhere = {name: getattr(last, name) for name in SOMEWHERE}
+    return {"name": user.get_full_name(), "email": user.email, **somewhere}
 
 
 @require_safe
@@ -184,10 +222,11 @@ def order_page(request: HttpRequest, number: str) -> HttpResponse:
         raise Http404
     payments = PaymentOrder.objects.filter(reference=number).order_by("pk")
     paid = any(payment.is_successful for payment in payments)
-    if request.session.get("order") == number and _forget_what_is_paid(request):
+    if request.session.get("order") == number and forget_what_is_paid(request):
         messages.success(request, _("Thank you! Your order is on its way."))
-    context = {"order": shop_order, "payments": payments, "paid": paid}
-    return render(request, "demo_shop/order.html", context)
+    held = any(payment.state == "authorized" for payment in payments)
+    facts = {"order": shop_order, "payments": payments, "paid": paid, "held": held}
+    return render(request, "demo_shop/order.html", facts)
 
 
 @login_required

@@ -14,6 +14,7 @@ from django.db import connection
 
 from demo_shop import seed
 from nexi_payments import flows
+from nexi_payments.testing import rehearsal
 
 log = logging.getLogger("nexi_payments.demo")
 
@@ -46,6 +47,7 @@ class Command(BaseCommand):
         self.stdout.flush()
         if options["no_serve"]:
             return
+        rehearsal.catch_up()
         threading.Thread(target=_reconcile_for_ever, daemon=True).start()
         call_command("runserver", f"127.0.0.1:{port}", use_reloader=False)
 
