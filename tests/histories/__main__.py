@@ -23,6 +23,7 @@ import requests
 
 from tests.histories import stage, tables
 from tests.histories.people import Browser, Log
+from tests.servers import free_port
 
 
 def main() -> None:
@@ -33,16 +34,16 @@ def main() -> None:
     dice = random.Random(options.seed)
     env = stage.environment(folder, database, options.atomic)
     with stage.gateway(options.seed, folder) as gateway:
-        port = stage.free_port()
+        port = free_port()
         env["NEXI_BASE_URL"] = f"{gateway}/api/phoenix-0.0/psp/api/v1"
         env["NEXI_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
         os.environ.update(env)
         os.environ["LOG_LEVEL"] = "ERROR"  # of the judge, not of the shop
-        clerks = tables.set_up()
+        people = tables.set_up(), tables.members(8)
         shop = stage.Shop(env, folder, port, dice)
         shop.start()
         try:
-            broken = _run(options, shop, gateway, clerks, folder)
+            broken = _run(options, shop, gateway, people, folder)
         finally:
             shop.stop()
     for line in sorted(broken)[:50]:
@@ -71,24 +72,26 @@ def _run(
     options: argparse.Namespace,
     shop: stage.Shop,
     gateway: str,
-    clerks: list[dict[str, str]],
+    people: tuple[list[dict[str, str]], list[dict[str, str]]],
     folder: Path,
 ) -> list[str]:
-    from tests.histories import judge
+    from tests.histories import judge, judge_cards, rest
 
     log = Log()
     started = time.monotonic()
     idle = _Watch(options.db)
     with shop.in_danger(options.kill_every or 1e9), idle:
-        broken = _play(options, shop.site, gateway, clerks, log)
+        broken = _play(options, shop.site, gateway, people, log)
     played = time.monotonic() - started
     broken += idle.found
     broken += judge.open_holds()
     requests.get(f"{gateway}/control/calm", timeout=30)
-    _come_to_rest()
+    shop.stop_charging()
+    rest.come_to_rest()
     rested = time.monotonic() - started - played
     books = requests.get(f"{gateway}/control/books", timeout=60).json()
     broken += judge.judge(books, log)
+    broken += judge_cards.judge(books, log)
     broken += _again(shop.site, gateway, log, books)
     broken += judge.leaks(_left_behind(options.db, folder))
     _report(shop, log, books, played, rested)
@@ -99,7 +102,7 @@ def _play(
     options: argparse.Namespace,
     site: str,
     gateway: str,
-    clerks: list[dict[str, str]],
+    people: tuple[list[dict[str, str]], list[dict[str, str]]],
     log: Log,
 ) -> list[str]:
     from tests.histories.plays import History
@@ -107,12 +110,20 @@ def _play(
     numbers = range(1, options.n + 1)
     if options.only:
         numbers = [int(one) for one in options.only.split(",")]  # type: ignore[assignment]
+    clerks, members = people
     broken: list[str] = []
     with ThreadPoolExecutor(options.at_once) as pool:
         plays = {
             pool.submit(
                 History(
-                    number, options.seed, site, gateway, log, clerks, stage.SETTLE
+                    number,
+                    options.seed,
+                    site,
+                    gateway,
+                    log,
+                    clerks,
+                    stage.SETTLE,
+                    members,
                 ).play
             ): number
             for number in numbers
@@ -123,27 +134,6 @@ def _play(
             if done % 500 == 0:
                 print(f"{done} played", flush=True)
     return broken
-
-
-def _come_to_rest() -> None:
-    """Beside the running reconciler, until nothing is due; at most twice the watch."""
-    from django.db.models import Q
-    from django.utils import timezone
-
-    from nexi_payments import flows, states
-    from nexi_payments.models import Event, PaymentOrder
-
-    end = time.monotonic() + 2 * stage.WATCH + stage.LATEST
-    while time.monotonic() < end:
-        flows.reconcile()
-        soon = timezone.now() + timezone.timedelta(hours=1)
-        reviewed = Q(state=states.REVIEW, looks__gte=3)  # a person's turn
-        busy = PaymentOrder.objects.filter(
-            Q(due_at__lte=soon) | ~Q(state__in=states.FINAL)
-        ).exclude(reviewed)
-        if not busy.exists() and not Event.objects.filter(deliver_at__isnull=False):
-            return
-        time.sleep(1)
 
 
 def _again(site: str, gateway: str, log: Log, books: dict[str, Any]) -> list[str]:
@@ -232,8 +222,10 @@ def _report(
 ) -> None:
     from collections import Counter
 
-    from nexi_payments.models import Break, PaymentOrder
+    from nexi_payments.models import Break, Contract, PaymentOrder
 
+    filed = Counter(Contract.objects.values_list("state", flat=True))
+    mit = PaymentOrder.objects.filter(channel="mit")
     states = Counter(PaymentOrder.objects.values_list("state", flat=True))
     breaks = Counter(Break.objects.values_list("kind", flat=True))
     calls = Counter[str]()
@@ -248,6 +240,12 @@ def _report(
     slow = [times[int(len(times) * part)] for part in (0.5, 0.95)] + [times[-1]]
     print("calls", dict(calls))
     print("orders", dict(states), "breaks", dict(breaks))
+    print(
+        "cards on file",
+        dict(filed),
+        "charged",
+        dict(Counter(mit.values_list("state", flat=True))),
+    )
     print(
         f"{len(times)} answers, {log.gone} cut; median, 95 %, slowest"
         f" {slow[0]:.2f} {slow[1]:.2f} {slow[2]:.2f} s"

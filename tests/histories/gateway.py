@@ -22,83 +22,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from nexi_payments.simulator import Simulator
+from nexi_payments.simulator import Simulator, ledger
 from nexi_payments.simulator.answers import Reply
 from nexi_payments.simulator.server import BASE_PATH
-
-JSON = {"Content-Type": "application/json"}
-HTML = {"Content-Type": "text/html"}
-ERROR = b'{"errors":[{"code":"PS0026","description":"invalid parameter"}]}'
-
-#: Not done, and answered so: name → weight
-BEFORE = {
-    "reset": 4,
-    "close": 4,
-    "hang": 3,
-    "500 json": 4,
-    "502 html": 4,
-    "503 empty": 3,
-    "400 json": 4,
-    "400 html": 2,
-    "404": 1,
-    "409": 1,
-    "429": 2,
-    "302": 2,
-    "204": 1,
-    "garbage": 3,
-    "half": 2,
-    "401": 1,
-}
-#: Done, and then this happens to the answer.
-AFTER = {
-    "reset": 6,
-    "close": 6,
-    "hang": 4,
-    "500 json": 5,
-    "502 html": 4,
-    "400 json": 3,
-    "302": 1,
-    "204": 2,
-    "garbage": 4,
-    "half": 4,
-    "drip": 3,
-    "unknown word": 3,
-    "no amount": 2,
-    "wrong amount": 2,
-    "said declined": 2,
-}
-#: Cut now, done some seconds later.
-LATE = 8
-#: A look-up goes wrong; "missing" is a 404 on an order that exists.
-LOOKS = {
-    "reset": 4,
-    "close": 3,
-    "hang": 2,
-    "500 json": 4,
-    "502 html": 2,
-    "429": 2,
-    "302": 1,
-    "garbage": 3,
-    "half": 3,
-    "missing": 2,
-    "401": 1,
-}
-_SIMPLE = {
-    "500 json": Reply(500, ERROR, JSON),
-    "502 html": Reply(502, b"<html>bad gateway</html>", HTML),
-    "503 empty": Reply(503),
-    "400 json": Reply(400, ERROR, JSON),
-    "400 html": Reply(400, b"<html>no</html>", HTML),
-    "404": Reply(404),
-    "missing": Reply(404),
-    "401": Reply(401),
-    "409": Reply(409, ERROR, JSON),
-    "429": Reply(429, b"", {"Retry-After": "1"}),
-    "302": Reply(302, b"", {"Location": "http://127.0.0.1:9/thief"}),
-    "204": Reply(204),
-    "garbage": Reply(200, b"<html>welcome</html>", HTML),
-}
-_MONEY = re.compile(r".*/(payment|orders/moto)")
+from tests.histories.faults import (
+    AFTER,
+    BEFORE,
+    JSON,
+    LATE,
+    LOOKS,
+    SIMPLE,
+    twisted,
+)
 
 
 class Books:
@@ -108,6 +43,8 @@ class Books:
         self.lock = threading.Lock()
         self.history: dict[str, str] = {}  # order or operation id → history
         self.order_of: dict[str, str] = {}  # operation id → order id
+        self.made_by: dict[str, str] = {}  # contract → order id of its first payment
+        self.spared: set[str] = set()  # order ids of first payments
         self.calls: dict[str, Counter[str]] = defaultdict(Counter)
         self.nth: Counter[tuple[str, str]] = Counter()
         self.charged_at: dict[str, float] = {}
@@ -128,13 +65,19 @@ class Gateway(ThreadingHTTPServer):
         self.books = Books()
         super().__init__(("127.0.0.1", options.port), Door)
 
-    def fault(self, method: str, what: str, history: str) -> tuple[str, str, float]:
-        """(when, name, a number from 0 to 1) for this call; ("", "", 0) for none."""
+    def fault(
+        self, method: str, what: str, history: str, *, spared: bool = False
+    ) -> tuple[str, str, float]:
+        """(when, name, a number from 0 to 1) for this call; ("", "", 0) for none.
+
+        First payments that make a contract are ``spared``, mostly: what comes after
+        them is to be seen, too.
+        """
         with self.books.lock:
             nth = self.books.nth[history, what]
             self.books.nth[history, what] += 1
         dice = random.Random(f"{self.options.seed}|{history}|{what}|{nth}")
-        share = self.posts if method == "POST" else self.gets
+        share = (self.posts if method == "POST" else self.gets) / (4 if spared else 1)
         if dice.random() >= share:
             return "", "", 0.0
         if method == "GET":
@@ -171,7 +114,9 @@ class Door(BaseHTTPRequestHandler):
             return
         path = self.path.partition("?")[0].removeprefix(BASE_PATH)
         order_id, history, what = self.note(path, body)
-        when, name, dice = self.server.fault(self.command, what, history)
+        when, name, dice = self.server.fault(
+            self.command, what, history, spared=order_id in self.server.books.spared
+        )
         books = self.server.books
         if name == "401" and self.command == "POST" and dice > 0.3:
             name = "500 json"  # an alarm stops all charges: not too often
@@ -209,6 +154,12 @@ class Door(BaseHTTPRequestHandler):
             name = (order.get("customerInfo") or {}).get("cardHolderName", "")
             if number := re.search(r"\d+", name):
                 books.history[order_id] = number[0]
+            if contract := (data.get("recurrence") or {}).get("contractId"):
+                books.made_by.setdefault(contract, order_id)
+                books.spared.add(order_id)
+            if parts[0] == "contracts":
+                # its end is a call of the payment that made it
+                order_id = books.made_by.get(parts[1], "")
             history = books.history.get(order_id, "")
             what = parts[-1] if self.command == "POST" else "look"
             books.calls[order_id][what] += 1
@@ -236,8 +187,8 @@ class Door(BaseHTTPRequestHandler):
     # -- what the caller gets ----------------------------------------------------------
 
     def broken_off(self, name: str, reply: Reply | None) -> None:
-        if name in _SIMPLE:
-            self.answer(_SIMPLE[name])
+        if name in SIMPLE:
+            self.answer(SIMPLE[name])
         elif name == "reset":
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -253,7 +204,7 @@ class Door(BaseHTTPRequestHandler):
         elif name == "drip":
             self.drip(reply.body if reply is not None else b"{}")
         elif reply is not None:
-            self.answer(_twisted(name, reply))
+            self.answer(twisted(name, reply))
 
     def cut(self) -> None:
         self.close_connection = True
@@ -304,6 +255,22 @@ class Door(BaseHTTPRequestHandler):
                     row["order_id"]: vars(simulator.charge_of(row["order_id"]))
                     for row in rows
                 },
+                "later": {
+                    row["order_id"]: [
+                        dict(one)
+                        for one in ledger.standing(ledger.as_of(row, simulator.now()))
+                    ]
+                    for row in rows
+                },
+                "filed": {
+                    row["order_id"]: row["contract"]
+                    for row in rows
+                    if row["flow"] == "mit"
+                },
+                "contracts": {
+                    name: bool((simulator.store.contract(name) or {}).get("active"))
+                    for name in books.made_by
+                },
                 "calls": {name: dict(calls) for name, calls in books.calls.items()},
                 "history": dict(books.history),
                 "charged_at": dict(books.charged_at),
@@ -311,24 +278,6 @@ class Door(BaseHTTPRequestHandler):
                 "broken": list(books.broken),
                 "faults": dict(books.faults),
             }
-
-
-def _twisted(name: str, reply: Reply) -> Reply:
-    """The real answer with one thing changed; unchanged where it has no such thing."""
-    try:
-        data = json.loads(reply.body)
-        operation = data["operation"]
-    except (ValueError, KeyError, TypeError):
-        return _SIMPLE["500 json"]  # refused, or a capture's: lost is all it can be
-    if name == "unknown word":
-        operation["operationResult"] = "MAYBE"
-    elif name == "no amount":
-        operation["operationAmount"] = operation["operationCurrency"] = None
-    elif name == "wrong amount":
-        operation["operationAmount"] = str(int(operation["operationAmount"]) + 1)
-    elif operation["operationResult"] in ("EXECUTED", "AUTHORIZED"):
-        operation["operationResult"] = "DECLINED"
-    return Reply(reply.status, json.dumps(data).encode(), JSON)
 
 
 def main() -> None:

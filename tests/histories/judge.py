@@ -100,12 +100,12 @@ def _calls(
     orders: dict[str, PaymentOrder], calls: dict[str, dict[str, int]]
 ) -> Iterator[str]:
     """I7: how often the gateway was asked, by its own count."""
-    most = {"init": 1, "validation": 2, "payment": 1, "moto": 1}
+    most = {"init": 1, "validation": 2, "payment": 1, "moto": 1, "mit": 1}
     for order_id, counts in calls.items():
         for what, limit in most.items():
             if counts.get(what, 0) > limit:
                 yield f"I7 {order_id}: {counts[what]} calls of {what}"
-        if counts.get("payment", 0) + counts.get("moto", 0) > 1:
+        if sum(counts.get(what, 0) for what in ("payment", "moto", "mit")) > 1:
             yield f"I7 {order_id}: {counts}"
 
 

@@ -48,6 +48,8 @@ class Log:
     times: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     gone: int = 0
+    #: contract → when its end was confirmed to whoever asked for it
+    over: dict[str, float] = field(default_factory=dict)
     #: (cookies, path, fields) of every post that may be sent again at the end
     posts: list[tuple[dict[str, str], str, dict[str, str]]] = field(
         default_factory=list

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from tests.histories import club
 from tests.histories.people import Browser, Log, at_once, card, hidden, where
 
 _SHOP_ENDINGS = {
@@ -36,13 +37,17 @@ _DESK_ENDINGS = {
     "pending_then_paid": 2,
     "risk": 1,
 }
+_DEEDS = re.compile(
+    r'<form[^>]*action="[^"]*/(capture|void|refund|cancel)/"[^>]*>(.*?)</form>',
+    re.DOTALL,
+)
 _DESK = "/admin/nexi_payments/paymentorder/moto/"
 
 
 @dataclass
 class History:
     """``settle`` is how long the shop waits, in seconds, before it gives a doubtful
-    charge up; ``clerks`` are session cookies of staff."""
+    charge up; ``clerks`` and ``members`` are session cookies."""
 
     number: int
     seed: str
@@ -51,16 +56,20 @@ class History:
     log: Log
     clerks: list[dict[str, str]]
     settle: float
+    members: list[dict[str, str]]
 
     def __post_init__(self) -> None:
         self.dice = random.Random(f"{self.seed}/{self.number}")
         self.name = f"History {self.number}"
 
     def play(self) -> None:
-        if self.dice.random() < 0.3:
+        what = self.dice.random()
+        if what < 0.3:
             self.at_the_desk()
-        else:
+        elif what < 0.8:
             self.in_the_shop()
+        else:
+            club.Club(self).play()
 
     def browser(self, cookies: dict[str, str]) -> Browser:
         return Browser(self.site, self.log, cookies, self.number)
@@ -157,7 +166,7 @@ class History:
             "currency": "EUR",
             "reference": f"R-{self.number}",
             "customer_name": self.name,
-            "terminal": self.dice.choice(["moto", "moto", "manual"]),
+            "terminal": self.dice.choice(["moto", "manual", "manual"]),
         }
         nonce = f"{self.dice.getrandbits(128):032x}"
         jobs = [lambda: one.post(_DESK, nonce=nonce, **order)]
@@ -197,29 +206,31 @@ class History:
         found = answer and re.search(r"paymentorder/(\d+)/change", answer.text)
         if not found:
             return
-        for _ in range(self.dice.choice([0, 1, 2, 3, 4])):
-            base = f"/admin/nexi_payments/paymentorder/{found[1]}/"
+        base = f"/admin/nexi_payments/paymentorder/{found[1]}/"
+        many = self.dice.choice([0, 1, 2, 3, 4])
+        page = one.get(base + "change/")
+        if page is not None and "/capture/" in page.text:
+            many += 3  # held: parcel by parcel, and back again
+        for _ in range(many):
             self.do(one, other, base)
 
     def do(self, one: Browser, other: Browser, base: str) -> None:
+        """One deed of those that the page offers; each capture has forms of its own."""
         page = one.get(base + "change/")
         if page is None:
             return
-        forms = dict(
-            re.findall(
-                r'<form[^>]*action="[^"]*/(capture|void|refund)/"[^>]*>(.*?)</form>',
-                page.text,
-                re.DOTALL,
-            )
-        )
+        forms = _DEEDS.findall(page.text)
         whole = self.dice.random()
         choice = self.dice.random()
         if not forms:
             return
-        deed = sorted(forms)[int(choice * len(forms))]
-        fields = hidden(forms[deed])
+        if whole < 0.8 and any(deed == "capture" for deed, _ in forms):
+            # a release would leave nothing to capture in parts
+            forms = [one for one in forms if one[0] != "void"]
+        deed, inside = sorted(forms)[int(choice * len(forms))]
+        fields = hidden(inside)
         seen = float(fields.get("seen", "0"))
-        if deed != "void":
+        if deed in ("capture", "refund"):
             part = seen if whole < 0.4 else max(0.01, round(seen * whole, 2))
             fields["amount"] = f"{part:.2f}"
         asked = one.post(base + f"{deed}/", **fields)

@@ -6,7 +6,6 @@ import base64
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 #: seconds; a charge in doubt is given up after SETTLE, watched for WATCH. A request
 #: may take TOTAL, so that it is surely over TOTAL + 5 after its claim.
 TOTAL, SETTLE, WATCH, EXPIRE, LATEST = 3, 9, 45, 12, 12
+
+#: the processes that are killed beside the web workers
+BESIDE = ("reconciler", "charger", "other charger")
 
 
 def environment(folder: Path, database: str, atomic: bool) -> dict[str, str]:
@@ -46,13 +48,6 @@ def environment(folder: Path, database: str, atomic: bool) -> dict[str, str]:
         "NEXI_RATE_LIMITS": "off",
         "HISTORIES_LOG": str(folder / "shop.log"),
     }
-
-
-def free_port() -> int:
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        port: int = it.getsockname()[1]
-        return port
 
 
 def children(pid: int) -> list[int]:
@@ -91,7 +86,8 @@ def gateway(
 
 @dataclass
 class Shop:
-    """gunicorn with some workers, and a reconciler beside it."""
+    """gunicorn with some workers; beside it a reconciler, and two processes that charge
+    the cards on file that are due."""
 
     env: dict[str, str]
     folder: Path
@@ -109,7 +105,8 @@ class Shop:
     def start(self, *, reconciler: bool = True) -> None:
         self._run("web")
         if reconciler:
-            self._run("reconciler")
+            for name in BESIDE:
+                self._run(name)
         for _ in range(150):
             with suppress(requests.RequestException):
                 if requests.get(self.site, timeout=5).status_code == 200:
@@ -126,6 +123,8 @@ class Shop:
                 *("--graceful-timeout", "5", "--log-level", "critical"),
             ],
             "reconciler": ["manage.py", "nexi_reconcile", "--watch", "--every", "0.5"],
+            "charger": ["-m", "tests.histories.charger"],
+            "other charger": ["-m", "tests.histories.charger"],
         }[name]
         with Path(self.env["HISTORIES_LOG"]).open("a") as log:
             self._processes[name] = subprocess.Popen(
@@ -139,7 +138,7 @@ class Shop:
     @contextmanager
     def in_danger(self, every: float) -> Iterator[None]:
         """kill -9 of a random worker about every so many seconds, and now and then of
-        the reconciler; whoever runs workers starts them again."""
+        the reconciler or a charger; whoever runs workers starts them again."""
         thread = threading.Thread(target=self._kill, args=(every,), daemon=True)
         thread.start()
         try:
@@ -150,10 +149,11 @@ class Shop:
 
     def _kill(self, every: float) -> None:
         while not self._stop.wait(every * self.dice.uniform(0.5, 1.5)):
-            if self.dice.random() < 0.1:
-                self._processes["reconciler"].kill()
-                self._processes["reconciler"].wait()
-                self._run("reconciler")
+            if self.dice.random() < 0.15:
+                name = self.dice.choice(BESIDE)
+                self._processes[name].kill()
+                self._processes[name].wait()
+                self._run(name)
                 self.killed += 1
                 continue
             workers = children(self._processes["web"].pid)
@@ -161,6 +161,12 @@ class Shop:
                 with suppress(ProcessLookupError):
                     os.kill(self.dice.choice(workers), signal.SIGKILL)
                     self.killed += 1
+
+    def stop_charging(self) -> None:
+        """As a crash would; what they had in hand is the next run's."""
+        for name in BESIDE[1:]:
+            self._processes[name].kill()
+            self._processes[name].wait()
 
     def stop(self) -> None:
         for process in self._processes.values():

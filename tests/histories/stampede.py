@@ -22,6 +22,7 @@ import requests
 
 from tests.histories import stage, tables
 from tests.histories.people import Browser, Log, at_once, card, hidden, where
+from tests.servers import free_port
 
 
 class Crowd:
@@ -110,7 +111,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="stampede-"))
     env = stage.environment(folder, tables.database(options.db, folder), False)
     with stage.gateway("1", folder, posts=0, gets=0) as gateway:
-        port = stage.free_port()
+        port = free_port()
         env["NEXI_BASE_URL"] = f"{gateway}/api/phoenix-0.0/psp/api/v1"
         env["NEXI_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
         os.environ.update(env)

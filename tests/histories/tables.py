@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 
-def database(wanted: str, folder: Path) -> str:
+def database(wanted: str, folder: Path, name: str = "nexi_histories") -> str:
     """A fresh database: a file, or one beside that of the URL."""
     if wanted == "sqlite":
         return f"sqlite:///{folder / 'shop.sqlite3'}"
     import environ
 
     facts = environ.Env.db_url_config(wanted)
-    name = "nexi_histories"
     if wanted.startswith("postgres"):
         import psycopg
 
@@ -39,26 +39,37 @@ def set_up() -> list[dict[str, str]]:
     import django
 
     django.setup()
-    from django.contrib.auth import (
-        BACKEND_SESSION_KEY,
-        HASH_SESSION_KEY,
-        SESSION_KEY,
-        get_user_model,
-    )
-    from django.contrib.sessions.backends.db import SessionStore
+    from django.contrib.auth import get_user_model
     from django.core.management import call_command
 
     from demo_shop.seed import seed
 
     call_command("migrate", verbosity=0)
     seed()
-    cookies = []
-    for name in ("one", "two"):
-        user = get_user_model().objects.create_superuser(name, "", name)
-        session = SessionStore()
-        session[SESSION_KEY] = str(user.pk)
-        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-        session.create()
-        cookies.append({"sessionid": str(session.session_key)})
-    return cookies
+    users = get_user_model().objects
+    return [logged_in(users.create_superuser(one, "", one)) for one in ("one", "two")]
+
+
+def members(many: int) -> list[dict[str, str]]:
+    """Session cookies of shoppers who have an account; after ``set_up``."""
+    from django.contrib.auth import get_user_model
+
+    users = get_user_model().objects
+    names = [f"member-{number}" for number in range(many)]
+    return [logged_in(users.create_user(one, "", one)) for one in names]
+
+
+def logged_in(user: Any) -> dict[str, str]:
+    from django.contrib.auth import (
+        BACKEND_SESSION_KEY,
+        HASH_SESSION_KEY,
+        SESSION_KEY,
+    )
+    from django.contrib.sessions.backends.db import SessionStore
+
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    return {"sessionid": str(session.session_key)}

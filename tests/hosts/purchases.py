@@ -14,9 +14,10 @@ from nexi_payments.card import Card
 from nexi_payments.flows import orders
 from nexi_payments.models import Hold, PaymentOrder, database
 from nexi_payments.simulator import Simulator
+from tests.api.caller import EVERYTHING, Payer, Server
 from tests.clerk import PERMISSIONS, Clerk, confirm, order_page
 from tests.doubt import in_doubt, reconcile_at
-from tests.shopper import CARDS, Shopper, new_order
+from tests.shopper import CARDS, Form, Shopper, new_order
 
 ALIAS = os.environ["DATABASE_ALIAS"]
 pytestmark = pytest.mark.django_db(transaction=True, databases=[ALIAS])
@@ -48,6 +49,21 @@ def watched(gateway: Simulator) -> Any:
 
     gateway.handle = watching  # type: ignore[method-assign]
     return open_ones
+
+
+def test_a_shop_without_pages_sells_and_gives_back(
+    shopper: Shopper, told: Any, watched: Any
+) -> None:
+    server = Server(*EVERYTHING)
+    payer = Payer(server.create())
+    fields = payer.pay().json()["next_action"]["fields"]
+    form = Form("", fields)
+    shopper.come_back(form, shopper.answer(form))
+    assert payer.look()["state"] == "paid"
+    done = server.post(f"orders/{payer.id}/refund/", {"amount": "2.00"}).json()
+    assert done["order"]["refunded"] == "2.00"
+    assert told == [("paid", False)]
+    assert watched.count(False) == len(watched) >= 4
 
 
 @pytest.mark.parametrize("terminal", ["default", "two"])
