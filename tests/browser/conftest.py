@@ -6,16 +6,16 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
+import sqlite3
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.servers import free_port, wait_until_up
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
 
@@ -36,23 +36,29 @@ ARGS = [
 ]
 
 
+#: Drawn by `make pictures`, which names a folder for them.
+collect_ignore = (
+    []
+    if os.environ.get("PICTURES")
+    else ["test_pictures.py", "test_pictures_of_staff.py"]
+)
+
+
 def pytest_collection_modifyitems(items: list[Any]) -> None:
     for item in items:
         if "/browser/" in str(item.path):
             item.add_marker(pytest.mark.browser)
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the demo keeps its database."""
+    return tmp_path_factory.mktemp("demo")
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def demo(folder: Path) -> Iterator[str]:
     """The demo in a process of its own; its address."""
-    folder = tmp_path_factory.mktemp("demo")
     port = free_port()
     environment = {
         **os.environ,
@@ -71,12 +77,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(150):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(address, timeout=5).close()
-                break
-            assert process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.2)
+        try:
+            wait_until_up(address, process)
+        except AssertionError:
+            raise AssertionError((folder / "log").read_text()) from None
         yield address
     finally:
         process.terminate()
@@ -84,8 +88,35 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         log.close()
 
 
-@pytest.fixture(scope="session")
+class Rows:
+    """The payments in the demo's database, for what no click leads to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, change: str, *values: str) -> None:
+        """One row is changed: ``rows("SET … WHERE public_id = ?", public_id)``."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=20)) as database:
+            table = "nexi_payments_paymentorder"
+            assert database.execute(f"UPDATE {table} {change}", values).rowcount == 1
+            database.commit()
+
+    def one(self, column: str, public_id: str) -> str:
+        with contextlib.closing(sqlite3.connect(self.path, timeout=20)) as database:
+            table = "nexi_payments_paymentorder WHERE public_id = ?"
+            found = database.execute(f"SELECT {column} FROM {table}", [public_id])
+            return str(found.fetchone()[0])
+
+
+@pytest.fixture
+def rows(demo: str, folder: Path) -> Rows:
+    return Rows(folder / "demo.sqlite3")
+
+
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
+    """A browser for one file: Playwright keeps an event loop running in this thread, in
+    which Django would refuse the database to the tests of the next file."""
     if not CHROMIUM:
         pytest.skip("no Chromium on this machine")
     with playwright.sync_playwright() as driver:
@@ -97,7 +128,7 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture
 def context(chromium: Any, demo: str) -> Iterator[Any]:
     made = chromium.new_context(base_url=demo, locale="en-GB")
-    made.set_default_timeout(10_000)
+    made.set_default_timeout(30_000)
     yield made
     made.close()
 
@@ -138,7 +169,7 @@ def desk(chromium: Any, demo: str) -> Iterator[Any]:
     def log_in(login: str, language: str = "en", **options: Any) -> Any:
         locale = {"en": "en-GB", "it": "it-IT"}[language]
         context = chromium.new_context(base_url=demo, locale=locale, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         page.complaints = []

@@ -214,7 +214,8 @@ def test_the_card_page_fits_and_shows_errors(
     page.fill("[name=card_number]", "4349940199004548")
     page.fill("[name=expiry]", "13/30")
     page.click("button[type=submit]")
-    page.wait_for_selector(".nexi-error")
+    page.wait_for_selector("#errors")
+    page.wait_for_load_state()  # the width is that of all its style sheets
     assert page.evaluate(wide)
     assert page.input_value("[name=card_number]") == ""
     page.wait_for_selector("#errors:focus")

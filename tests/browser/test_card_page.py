@@ -1,0 +1,162 @@
+"""The card page while somebody types: brand, grouping, mistakes named at once, one
+submit, nothing left behind."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.test_shopping import CARDS, to_the_card_page
+
+STATIC = Path(__file__).resolve().parents[2] / "nexi_payments/static/nexi_payments"
+
+
+@pytest.fixture
+def card_page(page: Any) -> Any:
+    to_the_card_page(page)
+    return page
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown", "brand"),
+    [
+        ("4349940199004549", "4349 9401 9900 4549", "Visa"),
+        ("5186151650005008", "5186 1516 5000 5008", "Mastercard"),
+        ("2221000000000009", "2221 0000 0000 0009", "Mastercard"),
+        ("378282246310005", "3782 822463 10005", "American Express"),
+        ("9", "9", ""),
+    ],
+)
+def test_grouped_and_named_while_typing(
+    card_page: Any, typed: str, shown: str, brand: str
+) -> None:
+    card_page.click("[name=card_number]")
+    card_page.keyboard.type(typed)
+    assert card_page.input_value("[name=card_number]") == shown
+    assert card_page.text_content("[data-brand]") == brand
+
+
+def test_pasting_and_correcting_keep_the_caret(card_page: Any) -> None:
+    number = card_page.locator("[name=card_number]")
+    number.fill("4349-9401-9900-4549")
+    assert number.input_value() == "4349 9401 9900 4549"
+    card_page.evaluate(
+        "document.querySelector('[name=card_number]').setSelectionRange(7, 7)"
+    )
+    card_page.keyboard.press("Backspace")
+    assert number.input_value() == "4349 9019 9004 549"
+    caret = "document.querySelector('[name=card_number]').selectionStart"
+    assert card_page.evaluate(caret) == 6
+    card_page.keyboard.type("4")
+    assert number.input_value() == "4349 9401 9900 4549"
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "right", "says"),
+    [
+        (
+            "card_number",
+            "4349940199004540",
+            "4349940199004549",
+            "This card number is not right. Please check the digits.",
+        ),
+        ("expiry", "13/30", "5/30", "Enter month and year like this: 05/30."),
+        (
+            "security_code",
+            "12",
+            "123",
+            "The security code has three digits (Amex: four).",
+        ),
+    ],
+)
+def test_a_mistake_is_named_on_leaving_the_field(
+    card_page: Any, name: str, wrong: str, right: str, says: str
+) -> None:
+    field = card_page.locator(f"[name={name}]")
+    field.fill(wrong)
+    card_page.keyboard.press("Tab")
+    line = card_page.locator(f"#id_{name}_error")
+    assert line.text_content() == says
+    assert field.get_attribute("aria-invalid") == "true"
+    assert field.get_attribute("aria-describedby") == f"id_{name}_error"
+    field.fill(right)
+    assert line.text_content() == ""
+    assert field.get_attribute("aria-invalid") is None
+
+
+@pytest.mark.parametrize("expiry", ["0530", "5/30", "05/2030", "05 30", "052030"])
+def test_an_expiry_may_be_written_in_many_ways(card_page: Any, expiry: str) -> None:
+    card = CARDS["frictionless"]
+    card_page.fill("[name=card_number]", card.number)
+    card_page.click("[name=expiry]")
+    card_page.keyboard.type(expiry)
+    card_page.fill("[name=security_code]", card.cvv)
+    assert card_page.locator("#id_expiry_error").count() == 0
+    card_page.click("button[type=submit]")
+    card_page.wait_for_url("**/orders/D*/?payment=*")
+
+
+def test_a_second_click_does_nothing_and_the_button_says_why(card_page: Any) -> None:
+    posts: list[str] = []
+
+    def note(request: Any) -> None:
+        if request.method == "POST" and "/pay/" in request.url:
+            posts.append(request.url)
+
+    card_page.on("request", note)
+    card = CARDS["challenge"]
+    card_page.fill("[name=card_number]", card.number)
+    card_page.fill("[name=expiry]", card.expiry)
+    card_page.fill("[name=security_code]", card.cvv)
+    said = card_page.evaluate(
+        """() => { const button = document.querySelector('button[type=submit]');
+        button.click(); button.click(); return button.textContent }"""
+    )
+    assert said == "Contacting your bank …"
+    card_page.wait_for_url("**/monetaweb/phoenixstos")
+    assert len(posts) == 1
+
+
+def test_the_merchant_stands_above_the_amount(card_page: Any) -> None:
+    assert card_page.text_content(".nexi-merchant") == "Caffè Demo"
+
+
+def test_right_to_left_without_a_scroll_bar(card_page: Any, picture: Any) -> None:
+    card_page.set_viewport_size({"width": 320, "height": 700})
+    card_page.evaluate("document.documentElement.dir = 'rtl'")
+    width = card_page.evaluate("document.documentElement.scrollWidth")
+    assert width == 320
+    picture(card_page, "card-rtl-320")
+
+
+def test_script_and_style_are_light() -> None:
+    together = sum(
+        len(gzip.compress((STATIC / name).read_bytes()))
+        for name in ("pages.css", "card.js", "forward.js", "pending.js")
+    )
+    assert together < 15 * 1024
+
+
+def test_nothing_of_ours_offends_the_policy(card_page: Any) -> None:
+    card_page.fill("[name=card_number]", "1")
+    card_page.keyboard.press("Tab")
+    assert card_page.complaints == []
+
+
+def test_a_click_reaches_the_button_although_a_mistake_is_named(card_page: Any) -> None:
+    """The line about the field that is left would move the button under the pointer."""
+    card_page.set_viewport_size({"width": 320, "height": 900})
+    card_page.fill("[name=card_number]", "4349940199004540")
+    card_page.click("[name=expiry]")
+    card_page.keyboard.type("1330")
+    box = card_page.locator("button[type=submit]").bounding_box()
+    card_page.mouse.move(box["x"] + 20, box["y"] + 5)
+    card_page.mouse.down()
+    card_page.wait_for_timeout(300)
+    assert card_page.locator("#id_expiry_error").count() == 0
+    card_page.mouse.up()
+    card_page.wait_for_selector("#errors")
+    assert "Enter month and year" in card_page.text_content("#id_expiry_error")
