@@ -23,6 +23,12 @@ PERMISSIONS = (
     "refund_payment",
     "reconcile_payment",
     "resolve_review",
+    "cancel_capture",
+    "view_contract",
+    "charge_contract",
+    "end_contract",
+    "verify_card",
+    "view_cardcheck",
 )
 
 

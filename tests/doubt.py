@@ -17,7 +17,7 @@ from tests.shopper import Shopper, new_order
 PAYMENT = "POST /orders/3steps/payment"
 
 
-MINUTE, HOUR = 60, 3600
+MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 def in_doubt(shopper: Shopper, **facts: Any) -> PaymentOrder:

@@ -62,9 +62,11 @@ class Shopper:
         }
         return self.browser.post(order.get_absolute_url(), {**fields, **changes})
 
-    def start(self, order: PaymentOrder, ending: str = "challenge") -> Form:
+    def start(
+        self, order: PaymentOrder, ending: str = "challenge", **changes: str
+    ) -> Form:
         """Enters a card; the form that leads to the bank."""
-        response = self.enter(order, ending)
+        response = self.enter(order, ending, **changes)
         assert response.status_code == 200, response
         form = form_on(response)
         assert list(form.fields) == ["ThreeDsRequest", "ReturnUrl", "transactionId"]

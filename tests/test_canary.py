@@ -167,7 +167,7 @@ PLACES = [
     ("nexi_payments.flows.moves", "write_event"),
     ("nexi_payments.hold", "seal"),
     ("nexi_payments.hold", "_blobs"),
-    ("nexi_payments.models.Hold.objects", "create"),
+    ("nexi_payments.hold.places", "_insert"),
     ("nexi_payments.flows.ledger", "reserve"),
     ("nexi_payments.flows.orders", "purchase"),
 ]

@@ -112,5 +112,5 @@ def test_the_celery_task(gateway: Any) -> None:
     assert " failed=1 " in tasks.reconcile()
     order.refresh_from_db()
     assert order.state == "failed"
-    (entry,) = tasks.BEAT_SCHEDULE.values()
+    entry = tasks.BEAT_SCHEDULE["nexi_payments.reconcile"]
     assert entry["task"] == tasks.reconcile.name == "nexi_payments.reconcile"

@@ -10,7 +10,7 @@ from django.db import OperationalError, transaction
 
 from nexi_payments import flows, states
 from nexi_payments.flows import ledger
-from nexi_payments.models import Event, Operation, PaymentOrder, database
+from nexi_payments.models import Event, Operation, PaymentOrder, database, statements
 from nexi_payments.simulator import Simulator
 from tests.shopper import Shopper, new_order
 
@@ -83,11 +83,11 @@ def test_inside_the_shops_transaction_it_is_the_shops(
 ) -> None:
     tries = []
 
-    def save(self: PaymentOrder, **kwargs: Any) -> None:
+    def insert(row: PaymentOrder) -> None:
         tries.append(1)
         raise ended(Postgres())
 
-    monkeypatch.setattr(PaymentOrder, "save", save)
+    monkeypatch.setattr(statements, "insert", insert)
     with pytest.raises(OperationalError), transaction.atomic():
         flows.create_order(amount=Decimal(1), currency="EUR")
     assert len(tries) == 1
@@ -128,3 +128,11 @@ def test_a_payment_whose_every_commit_is_ended_once(
     ]
     walk = Event.objects.order_by("pk").values_list("to_state", flat=True)
     assert list(walk) == ["awaiting_3ds", "validated", "paying", "paid"]
+
+
+def test_relations_that_were_looked_up_are_not_looked_up_again(
+    order: PaymentOrder,
+) -> None:
+    order._state.fields_cache["details"] = None
+    database.committed(lambda: None, order)
+    assert order._state.fields_cache["details"] is None

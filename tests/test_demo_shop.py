@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from demo_shop import endings
+from nexi_payments.simulator import TEST_CARDS
+
 ROOT = Path(__file__).resolve().parent.parent
 
-SHOPS = """
-import django, re
+SEEDS = """
+import django
 django.setup()
 from django.core.management import call_command
 call_command("demo", no_serve=True)
@@ -19,66 +22,27 @@ from django.conf import settings
 settings.ALLOWED_HOSTS = ["127.0.0.1"]
 from django.test import Client
 from django.contrib.auth.models import User
-from demo_shop.models import *
-from nexi_payments import conf, flows
-from nexi_payments.models import *
-assert Product.objects.count() == 4 and User.objects.count() == 5
+from demo_shop.models import Product
+assert Product.objects.count() == 4 and User.objects.count() == 6
 c = Client(HTTP_HOST="127.0.0.1")
 assert c.login(username="shopper", password="shopper")
-assert c.get("/checkout/").status_code == 302          # an empty basket
-cup = Product.objects.first()
-for _ in range(3):
-    c.post(f"/basket/{cup.pk}/")
-c.post(f"/basket/{cup.pk}/", {"less": ""})
-assert "25.00" in c.get("/basket/").content.decode()
-who = {"name": "Giulia", "email": "g@shop.example", "terminal": "default"}
-assert c.get("/checkout/").status_code == 200
-first = c.post("/checkout/", who)["Location"]
-assert c.post("/checkout/", who)["Location"] == first    # the same payment
-other = c.post("/checkout/", {**who, "terminal": "two_steps"})["Location"]
-assert other != first
-order = PaymentOrder.objects.get(live_reference__isnull=False)
-card = {"cardholder_name": "G", "card_number": "4349940199004549", "expiry": "12/30",
-        "security_code": "396"}
-page = c.post(other, card).content.decode()
-back = re.search(r'name="ReturnUrl" value="http://127.0.0.1([^"]*)"', page)[1]
-operation = re.search(r'name="transactionId" value="([^"]*)"', page)[1]
-fields = conf.simulator().challenge(operation, "approve")
-# the basket changes in another tab meanwhile
-c.post(f"/basket/{cup.pk}/")
-r = Client(HTTP_HOST="127.0.0.1").post(back, fields)
-# a tab that was left open checks the same basket out once more: it is paid already
-sent = ShopOrder.objects.count()
-assert c.post("/checkout/", who)["Location"] == f"/orders/{order.reference}/"
-assert ShopOrder.objects.count() == sent
-thanks = c.get(r["Location"])["Location"]
-assert f"payment={order.public_id}" in thanks
-page = c.get(thanks).content.decode()
-assert "data-paid" in page
-order.refresh_from_db()
-assert (order.state, order.amount) == ("paid", 2500)
-parcel = Fulfilment.objects.get()
-assert (parcel.order.number, parcel.signals) == (order.reference, 1)
-assert c.session["basket"] == {}
-# the signal once more: still one parcel
-from nexi_payments import outbox
-outbox.send(Event.objects.get(kind="paid"))
-parcel.refresh_from_db()
-assert (Fulfilment.objects.count(), parcel.signals) == (1, 2)
-stranger = Client(HTTP_HOST="127.0.0.1")
-assert stranger.get(thanks).status_code == 404
-assert "/login/" in stranger.get("/account/")["Location"]
-assert order.reference in c.get("/account/").content.decode()
 assert c.get("/admin/").status_code == 302
-print("ALL WELL", ShopOrder.objects.count())
+assert c.login(username="manager", password="manager")
+for page in ("", "moto/", "to-check/"):
+    assert c.get("/admin/nexi_payments/paymentorder/" + page).status_code == 200, page
+assert not User.objects.get(username="manager").is_superuser
+assert c.login(username="admin", password="admin")
+assert c.get("/admin/").status_code == 200
+print("ALL WELL")
 """
 
 
-def test_a_shopper_in_the_demo(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SHOPS],
+def in_the_demo(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    return subprocess.run(
+        [sys.executable, *arguments],
         env={
-            **os.environ,
+            **environment,
             "DJANGO_SETTINGS_MODULE": "demo_shop.settings",
             "DATABASE_URL": f"sqlite:///{tmp_path / 'demo.sqlite3'}",
             "NEXI_SIMULATOR_STATE": str(tmp_path / "simulator.sqlite3"),
@@ -88,8 +52,31 @@ def test_a_shopper_in_the_demo(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert "ALL WELL 1" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_demo_sets_itself_up_once(tmp_path: Path) -> None:
+    done = in_the_demo(tmp_path, "-c", SEEDS)
+    assert "ALL WELL" in done.stdout, done.stdout + done.stderr
     assert "shopper / shopper" in done.stdout
+
+
+def test_the_shop_passes_its_own_tests(tmp_path: Path) -> None:
+    """``tests/hosts/demo.py``: with the fixture that every shop has."""
+    own = ("--ds=demo_shop.settings", "tests/hosts/demo.py", "-p", "no:cacheprovider")
+    done = in_the_demo(tmp_path, "-m", "pytest", "-q", *own)
+    assert "17 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_coffee_club(tmp_path: Path) -> None:
+    own = ("--ds=demo_shop.settings", "tests/hosts/club.py")
+    done = in_the_demo(tmp_path, "-m", "pytest", "-q", *own, "-p", "no:cacheprovider")
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_what_is_behind_the_scenes(tmp_path: Path) -> None:
+    own = ("--ds=demo_shop.settings", "tests/hosts/backstage.py")
+    done = in_the_demo(tmp_path, "-m", "pytest", "-q", *own, "-p", "no:cacheprovider")
+    assert "19 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_demo_needs_debug(tmp_path: Path) -> None:
@@ -113,3 +100,17 @@ def test_the_demo_needs_debug(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "needs DEBUG" in done.stderr
     assert not (tmp_path / "demo.sqlite3").exists()
+
+
+def test_each_test_card_stands_in_one_group_that_says_how_it_ends() -> None:
+    shown = [card for _title, cards in endings.groups() for card in cards]
+    assert sorted(card.number for card in shown) == sorted(
+        card.number for card in TEST_CARDS
+    )
+    titles = [str(title) for title, _cards in endings.groups()]
+    assert titles[:3] == [
+        "It is paid",
+        "It is refused",
+        "Something goes wrong on the way",
+    ]
+    assert "Other endings" not in titles  # a new card needs a place

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nexi_payments import signals, states
 from nexi_payments.conf import settings as conf_settings
+from nexi_payments.conf import terminals as conf_terminals
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,7 +23,7 @@ def test_the_state_diagram_is_the_table() -> None:
 
 def test_every_setting_is_in_the_readme() -> None:
     page = (ROOT / "README.md").read_text()
-    for name in (*conf_settings._SETTINGS, *conf_settings._TERMINAL):
+    for name in (*conf_settings._SETTINGS, *conf_terminals.KEYS):
         assert f"`{name}`" in page, name
 
 
@@ -44,17 +45,27 @@ def test_every_public_name_of_flows_is_there() -> None:
 
     assert flows.__all__ == [
         "Actor",
+        "CardOnFile",
+        "Charged",
         "Counts",
         "RedirectForm",
         "Step",
+        "cancel_capture",
         "capture",
+        "charge_contract",
+        "charge_due",
+        "contracts_at_nexi",
         "create_order",
+        "describe_customer",
+        "end_contract",
         "pay_moto",
         "reconcile",
         "refund",
         "resolve",
+        "resume_contract",
         "resume_payment",
         "start_payment",
+        "verify_card",
         "void",
     ]
     assert all(hasattr(flows, name) for name in flows.__all__)

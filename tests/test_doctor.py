@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connections
 from django.utils import timezone
 
+from nexi_payments import doctor, signals
+from nexi_payments.doctor import shop, waiting
 from nexi_payments.flows import breaks
-from nexi_payments.models import Event, Hold, PaymentOrder, TerminalAlarm
+from nexi_payments.models import Event, Hold, LastPass, PaymentOrder, TerminalAlarm
 from nexi_payments.simulator import Reply, Simulator
 from tests.doubt import in_doubt
-from tests.shopper import Shopper, new_order
+from tests.shopper import CARDS, Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def ship(**kwargs: Any) -> None:
+    """The shop's receiver."""
+
+
+@pytest.fixture(autouse=True)
+def a_shop_that_runs(db: None) -> Iterator[None]:
+    """Somebody reconciles, and somebody ships."""
+    LastPass.objects.create(name="reconcile", ended_at=timezone.now(), host="cron")
+    signals.payment_paid.connect(ship)
+    yield
+    signals.payment_paid.disconnect(ship)
 
 
 def ask(capsys: Any, *args: str) -> tuple[int, str]:
@@ -31,13 +52,46 @@ def test_all_is_well(gateway: Simulator, shopper: Shopper, capsys: Any) -> None:
     shopper.pay(new_order())
     code, said = ask(capsys)
     assert code == 0
-    assert said.splitlines() == [
+    # times and the clocks of servers change
+    said = re.sub(r"\b[0-9]+ (ms|s ago)", r"1 \1", said)
+    methods = "  1 ms: VISA, MC, MAESTRO, AMEX"
+    assert [one for one in said.splitlines() if "clock of" not in one] == [
         "terminal default: simulator, 3steps, automatic, the built-in simulator:"
         " answers",
+        "  no key of Nexi is used",
+        methods,
         "terminal two: simulator, 2steps, automatic, the built-in simulator: answers",
+        "  no key of Nexi is used",
+        methods,
         "terminal manual: simulator, 3steps, manual, the built-in simulator: answers",
+        "  no key of Nexi is used",
+        methods,
         "terminal moto: simulator, 3steps, automatic, MOTO, the built-in simulator:"
         " answers",
+        "  no key of Nexi is used",
+        "  at most 1000 a payment",
+        methods,
+        "addresses:",
+        "  ReturnUrl: http://127.0.0.1:8000/payments/return/<payment>/<token>/",
+        "  result: http://127.0.0.1:8000/payments/result/<payment>/",
+        "  status: http://127.0.0.1:8000/payments/status/<payment>/",
+        "receivers:",
+        "  payment_paid: tests.test_doctor.ship",
+        *(
+            f"  {name}: nobody"
+            for name in (
+                "payment_authorized",
+                "payment_captured",
+                "capture_cancelled",
+                "payment_failed",
+                "payment_refunded",
+                "payment_voided",
+                "payment_needs_review",
+                "gateway_break",
+            )
+        ),
+        "hold keys: 1 (HOLD_KEYS); cards wait in database",
+        "nexi_reconcile: last ran 1 s ago on cron",
         "database default:",
         "  charges in doubt: 0",
         "  captures, voids and refunds not confirmed: 0",
@@ -67,6 +121,7 @@ def test_a_gateway_that_does_not_know_the_key(gateway: Simulator, capsys: Any) -
         in said
     )
     assert said.count(": answers") == 3
+    assert said.count("this key is not known here: sandbox or production? NPG, or") == 1
     assert said.endswith("Somebody has to look at this.\n")
     assert not TerminalAlarm.objects.exists()  # it only looks
 
@@ -114,3 +169,262 @@ def test_signals_that_nobody_takes(shopper: Shopper, capsys: Any) -> None:
     code, said = ask(capsys, "--offline")
     assert code == 1
     assert "signals not delivered: 1" in said
+
+
+@pytest.mark.parametrize(
+    ("environment", "address", "code", "says"),
+    [
+        ("production", None, 0, "its key is for Nexi's NPG, production"),
+        ("sandbox", None, 0, "its key is for Nexi's NPG, sandbox"),
+        ("sandbox", "http://localhost:9/x", 0, "for whatever answers at localhost"),
+        (
+            "production",
+            "https://xpaysandbox.nexigroup.com/api/phoenix-0.0/psp/api/v1",
+            1,
+            "is production, and xpaysandbox.nexigroup.com is Nexi's sandbox",
+        ),
+    ],
+)
+def test_whose_key_it_is(
+    nexi: Any, capsys: Any, environment: str, address: Any, code: int, says: str
+) -> None:
+    terminal = {"API_KEY": "secret-key", "ENVIRONMENT": environment}
+    nexi(
+        TERMINALS={
+            "default": {**terminal, **({"BASE_URL": address} if address else {})}
+        },
+        PUBLIC_URL="https://shop.example",
+    )
+    found, said = ask(capsys, "--offline")
+    assert (found, says in said) == (code, True)
+    assert "secret-key" not in said
+    assert "https://shop.example/payments/return/<payment>/<token>/" in said
+
+
+@pytest.mark.parametrize(("off", "code"), [(0, 0), (4, 0), (-4, 0), (90, 1), (-90, 1)])
+def test_the_gateways_clock(
+    gateway: Simulator, capsys: Any, off: int, code: int
+) -> None:
+    body = b'{"paymentMethods":[{"circuit":"VISA"},{"circuit":7},null]}'
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=off), usegmt=True)
+    gateway.next_reply("/payment_methods", Reply(200, body, {"Date": date}))
+    found, said = ask(capsys)
+    assert found == code
+    apart = int(re.search(r"clock and ours are (\d+) s apart", said)[1])  # type: ignore[index]
+    assert abs(apart - abs(off)) <= 2
+    assert " ms: VISA, 7\n" in said
+
+
+@pytest.mark.parametrize("date", ["yesterday", "Mon, 1 Jan 2026 10:00:00 -0000", ""])
+def test_a_clock_that_says_nothing(gateway: Simulator, capsys: Any, date: str) -> None:
+    gateway.next_reply(
+        "/payment_methods", Reply(200, b'{"paymentMethods":[]}', {"Date": date})
+    )
+    code, said = ask(capsys)
+    assert code == 0
+    assert "no methods" in said
+    assert "s apart" not in said
+
+
+def test_an_answer_without_a_list(gateway: Simulator, capsys: Any) -> None:
+    gateway.next_reply("/payment_methods", Reply(200, b'{"paymentMethods":{}}'))
+    code, said = ask(capsys)
+    assert code == 1
+    assert "does not answer (" in said
+    assert "this key is not known" not in said
+
+
+@pytest.mark.parametrize("zone", [UTC, None])
+def test_the_databases_clock(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any, zone: Any
+) -> None:
+    """As a server would answer whose clock is a minute behind."""
+    theirs = datetime.now(UTC) - timedelta(seconds=60)
+    real = connections["default"]
+
+    class Cursor:
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *error: Any) -> None: ...
+
+        def execute(self, sql: str) -> None:
+            assert sql == "SELECT clock_timestamp()"
+
+        def fetchone(self) -> Any:
+            return (theirs.replace(tzinfo=zone),)
+
+    server = SimpleNamespace(vendor="postgresql", cursor=Cursor)
+    monkeypatch.setattr(waiting, "connections", {"default": server})
+    (found,) = waiting.clock()
+    assert found.level == doctor.LOOK
+    assert found.says == "clock of the database: 60.0 s from ours"
+    monkeypatch.setattr(waiting, "connections", {"default": real})
+    assert all(one.level == doctor.WELL for one in waiting.clock())
+
+
+def test_nobody_ships(capsys: Any) -> None:
+    signals.payment_paid.disconnect(ship)
+    code, said = ask(capsys, "--offline")
+    assert code == 1
+    assert "payment_paid: nobody" in said
+
+
+def test_receivers_by_their_names() -> None:
+    class Parcel:
+        def send(self, **kwargs: Any) -> None: ...
+
+        def __call__(self, **kwargs: Any) -> None: ...
+
+    parcel, gone = Parcel(), Parcel()
+    try:
+        for receiver in (parcel.send, parcel, gone.send):
+            signals.payment_paid.connect(receiver)
+        del gone, receiver
+        names = shop.names_of(signals.payment_paid)
+    finally:
+        signals.payment_paid.disconnect(parcel.send)
+        signals.payment_paid.disconnect(parcel)
+    here = "tests.test_doctor.test_receivers_by_their_names.<locals>.Parcel"
+    assert names == ["tests.test_doctor.ship", f"{here}.send", here]
+
+
+def test_addresses_that_cannot_be_made(settings: Any, capsys: Any) -> None:
+    settings.ROOT_URLCONF = "tests.no_urls"
+    code, said = ask(capsys, "--offline")
+    assert code == 1
+    assert "addresses:\n  none: 'nexi_payments' is not a registered namespace" in said
+
+
+@pytest.mark.parametrize(
+    ("age", "code", "says"),
+    [
+        (None, 1, "nexi_reconcile: never ran to its end"),
+        (timedelta(seconds=590), 0, "nexi_reconcile: last ran 590 s ago on some host"),
+        (timedelta(seconds=610), 1, "nexi_reconcile: last ran 610 s ago on some host"),
+    ],
+)
+def test_when_the_reconciler_last_ran(
+    capsys: Any, age: timedelta | None, code: int, says: str
+) -> None:
+    LastPass.objects.all().delete()
+    if age is not None:
+        LastPass.objects.create(name="reconcile", ended_at=timezone.now() - age)
+    found, said = ask(capsys, "--offline")
+    assert (found, says in said) == (code, True)
+
+
+def test_hold_keys_are_counted_and_not_shown(
+    settings: Any, nexi: Any, capsys: Any
+) -> None:
+    keys = ["b25lb25lb25lb25lb25lb25lb25lb25lb25lb25lb25=", "dHdv" * 10 + "dHc="]
+    nexi(HOLD_KEYS=keys)
+    said = ask(capsys, "--offline")[1]
+    assert "hold keys: 2 (HOLD_KEYS); cards wait in database" in said
+    assert not [key for key in keys if key in said]
+    real = {**settings.NEXI_PAYMENTS["TERMINALS"], "real": {"API_KEY": "k"}}
+    nexi(HOLD_KEYS=[], TERMINALS=real)
+    code, said = ask(capsys, "--offline")
+    assert (code, "hold keys: 0 (HOLD_KEYS)" in said) == (1, True)
+    settings.DEBUG = True
+    code, said = ask(capsys, "--offline")
+    assert (code, "hold keys: 1 (derived from SECRET_KEY)" in said) == (0, True)
+
+
+def test_checks_are_findings_too(nexi: Any, settings: Any, capsys: Any) -> None:
+    nexi(HOLD_TTL=1000)
+    code, said = ask(capsys, "--offline")
+    assert code == 0  # a warning
+    assert said.startswith("nexi_payments.W003: HOLD_TTL is longer than 15 minutes.\n")
+    nexi(TERMINALS={"default": {"API_KEY": "k", "LINK_TERMINAL": "gone"}})
+    code, said = ask(capsys, "--offline")
+    assert code == 1
+    assert "nexi_payments.E006: LINK_TERMINAL" in said
+    settings.SILENCED_SYSTEM_CHECKS = ["nexi_payments.E006"]
+    assert ask(capsys, "--offline")[0] == 0
+
+
+def test_settings_that_cannot_be_read(nexi: Any, capsys: Any) -> None:
+    nexi(HOLD_TLL=1)
+    code, said = ask(capsys, "--offline")
+    assert code == 2
+    assert "unknown key 'HOLD_TLL'. Did you mean 'HOLD_TTL'?" in said
+
+
+def test_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def away() -> Any:
+        raise OperationalError("at 10.0.0.5 with password secret")
+        yield
+
+    monkeypatch.setattr(waiting, "rows", away)
+    code, said = ask(capsys, "--offline")
+    assert code == 2
+    assert "the database does not answer: OperationalError" in said
+    assert "secret" not in said
+
+
+def test_for_scripts(gateway: Simulator, order: PaymentOrder, capsys: Any) -> None:
+    breaks.record(order, "mismatch", "1250", "1251")
+    code, said = ask(capsys, "--json")
+    found = json.loads(said)
+    assert code == found["exit"] == 1
+    parts = {one["part"] for one in found["findings"]}
+    assert parts >= {"terminal default", "addresses", "receivers", "breaks", "database"}
+    facts = {k: v for one in found["findings"] for k, v in one["facts"].items()}
+    assert facts["payment_paid"] == ["tests.test_doctor.ship"]
+    assert facts["kinds"] == {"mismatch": 1}
+    bad = [one["part"] for one in found["findings"] if one["level"] != "well"]
+    assert bad == ["breaks", "breaks"]
+
+
+# -- card numbers where none must be ---------------------------------------------------
+
+PAN = CARDS["challenge"].number
+
+
+def test_a_scan_that_finds_nothing(shopper: Shopper, capsys: Any) -> None:
+    shopper.pay(new_order(description="ring 333 444 555 666"))
+    code, said = ask(capsys, "--offline", "--scan")
+    assert code == 0
+    assert re.search(r"scanned [1-9]\d+ texts of nexi_payments: no card numbers", said)
+
+
+@pytest.mark.parametrize(
+    "text", [PAN, f"card {PAN[:4]} {PAN[4:8]}-{PAN[8:12]}.{PAN[12:]} ok", f"x{PAN}"]
+)
+def test_a_scan_that_finds_one(order: PaymentOrder, capsys: Any, text: str) -> None:
+    PaymentOrder.objects.filter(pk=order.pk).update(customer_name=text)
+    code, said = ask(capsys, "--offline", "--scan")
+    assert code == 1
+    where = f"nexi_payments_paymentorder.customer_name, row {order.pk}"
+    assert f"card number ••••{PAN[-4:]} in {where}\n" in said
+    assert "nexi_payments: 1 card numbers" in said
+    assert PAN[:12] not in said
+    assert PAN not in ask(capsys, "--json", "--offline", "--scan")[1]
+    assert ask(capsys, "--offline")[0] == 0  # only when asked to
+
+
+def test_other_apps_are_scanned_when_they_are_named(capsys: Any) -> None:
+    from django.contrib.auth import get_user_model
+
+    user = get_user_model().objects.create_user("ann", first_name=PAN)
+    assert ask(capsys, "--offline", "--scan")[0] == 0
+    code, said = ask(capsys, "--offline", "--scan", "auth", "contenttypes")
+    assert code == 1
+    assert f"auth_user.first_name, row {user.pk}\n" in said
+    with pytest.raises(CommandError, match="No installed app with label 'shops'") as no:
+        call_command("nexi_doctor", "--offline", "--scan", "shops")
+    assert no.value.returncode == 2
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "6011" + "0" * 13 + "4",  # 18 digits: an operation at Nexi
+        ("4548" + "8100" + "0000" + "0003").ljust(31, "1") + "a",  # a digest
+        "-".join(("45488100", "0000", "0003", "8000", "45488100000a")),
+    ],
+)
+def test_ids_are_no_card_numbers(order: PaymentOrder, capsys: Any, made: str) -> None:
+    PaymentOrder.objects.filter(pk=order.pk).update(description=f"id {made} it")
+    assert ask(capsys, "--offline", "--scan")[0] == 0

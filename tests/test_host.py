@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
+from django.utils import translation
 
 from nexi_payments import states
 from nexi_payments.models import PaymentOrder
@@ -22,6 +23,25 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def atomic_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
+
+@pytest.mark.urls("tests.languages")
+def test_addresses_that_begin_with_a_language(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    """The language of the shop, whatever the browser's: on the way to the bank and
+    back, which has no cookie."""
+    with translation.override("it"):
+        order = new_order(success_url="/grazie/")
+        card = order.get_absolute_url()
+        form = shopper.start(order)
+    assert card == f"/it/payments/pay/{order.public_id}/"
+    assert "Paga con carta" in shopper.browser.get(card).content.decode()
+    assert form.path.startswith(f"/it/payments/return/{order.public_id}/")
+    answer: Any = shopper.come_back(form, shopper.answer(form))
+    assert answer["Location"] == f"/it/payments/result/{order.public_id}/"
+    order.refresh_from_db()
+    assert order.state == states.PAID
 
 
 @pytest.mark.parametrize("ending", ["frictionless", "declined", "garbage"])

@@ -95,6 +95,14 @@ def test_it_sees_sql_and_the_files_of_sqlite(order: PaymentOrder) -> None:
         assert any(one.startswith("file ") for one in found), found
 
 
+def test_a_security_code_inside_a_longer_number_is_chance() -> None:
+    with Leaks("0739") as leaks:
+        logging.getLogger("shop").info("at 10:52:50.073966 0.10739 s")
+        assert leaks.found() == []
+        logging.getLogger("shop").info("cvv=0739")
+        assert leaks.found() == ["logs: …0739"]
+
+
 def test_it_knows_the_cards_that_were_made_meanwhile() -> None:
     with Leaks() as leaks:
         Card(PAN, "1230", "396")

@@ -4,9 +4,7 @@ far as they can; when all has come to rest, entirely."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -26,9 +24,18 @@ from hypothesis.stateful import (
 from nexi_payments import flows, money, states
 from nexi_payments.card import Card
 from nexi_payments.exceptions import NexiPaymentsError
-from nexi_payments.flows import moto
-from nexi_payments.models import Break, Event, Hold, Operation, PaymentOrder
-from nexi_payments.simulator import TEST_CARDS, Charge, Reply, Simulator
+from nexi_payments.flows import moto, postauth
+from nexi_payments.models import (
+    Break,
+    Contract,
+    Event,
+    Hold,
+    Operation,
+    PaymentOrder,
+)
+from nexi_payments.simulator import TEST_CARDS, Charge, Simulator
+from tests.bad_wire import Wire
+from tests.life_on_file import FilesCards, captures_agree
 from tests.shopper import CARDS, Form, Shopper, form_on
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,60 +51,13 @@ FAULTS = strategies.sampled_from(
 ANSWERS = strategies.sampled_from(
     ["approve", "approve", "refuse", "walk_away", "forge"]
 )
+WHICH = strategies.none() | strategies.integers(0, 3)
 AMOUNTS = strategies.none() | strategies.integers(1, 1400)
 WAITS = strategies.sampled_from([5, 40, 300, 1000, 4000, 2 * 86_400])
 _FREE = (states.REVIEW, states.VOIDED, states.REFUNDED)
 
 
-class Wire:
-    """The simulator behind a wire that does one thing wrong when told."""
-
-    def __init__(self, gateway: Simulator) -> None:
-        self.gateway = gateway
-        self.handle = gateway.handle
-        self.fault = self.part = ""
-        self.waiting: list[tuple[Any, ...]] = []
-        self.late: set[str] = set()
-        self.sent: Counter[str] = Counter()
-        gateway.handle = self  # type: ignore[method-assign, assignment]
-
-    def plan(self, fault: str, part: str) -> None:
-        self.fault, self.part = fault, part
-
-    def __call__(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes
-    ) -> Reply:
-        order_id = ""
-        if url.endswith(("/payment", "/moto")):
-            order_id = json.loads(body)["order"]["orderId"]
-            self.sent[order_id] += 1
-        if not self.fault or self.part not in url:
-            return self.handle(method, url, headers, body)
-        fault, self.fault = self.fault, ""
-        call = (method, url, dict(headers), body)
-        if fault == "late":
-            self.waiting.append(call)
-            self.late.add(order_id)
-            return Reply(0, fault="cut")
-        if fault in ("answer lost", "half"):
-            reply = self.handle(*call)
-            if fault == "half":
-                return Reply(200, reply.body[: len(reply.body) // 2])
-            return Reply(0, fault="cut")
-        return {
-            "500": Reply(500),
-            "400": Reply(400, b'{"errors":[{"code":"PS0026"}]}'),
-            "429": Reply(429, b"", {"Retry-After": "9"}),
-            "unsent": Reply(0, fault="refused"),
-        }[fault]
-
-    def catch_up(self) -> None:
-        waiting, self.waiting = self.waiting, []
-        for call in waiting:
-            self.handle(*call)
-
-
-class Life(RuleBasedStateMachine):
+class Life(FilesCards, RuleBasedStateMachine):
     gateway: Simulator
     real: Any
 
@@ -110,6 +70,7 @@ class Life(RuleBasedStateMachine):
         Operation.objects.all().delete()
         PaymentOrder.objects.update(retry_of=None)
         PaymentOrder.objects.all().delete()
+        Contract.objects.all().delete()
         self.gateway.reset()
         self.gateway.handle = self.real  # type: ignore[method-assign]
         self.wire = Wire(self.gateway)
@@ -127,11 +88,14 @@ class Life(RuleBasedStateMachine):
         fault=FAULTS,
     )
     def enter(self, basket: str, ending: str, terminal: str, fault: str) -> None:
-        order = self.order(basket, terminal)
+        self.enter_for(self.order(basket, terminal), ending, fault)
+
+    def enter_for(self, order: PaymentOrder | None, ending: str, fault: str) -> None:
         if order is None or not order.takes_card:
             return
         self.wire.plan(fault, "/init")
-        answer = self.shopper.enter(order, ending)
+        # the tick is asked for where there is a contract, and means nothing elsewhere
+        answer = self.shopper.enter(order, ending, agree="on")
         self.wire.plan("", "")
         if answer.status_code == 200 and b"ReturnUrl" in answer.content:
             self.forms.append(form_on(answer))
@@ -197,24 +161,55 @@ class Life(RuleBasedStateMachine):
     def capture(self, basket: str, minor: int | None, fault: str) -> None:
         self.afterwards(flows.capture, basket, minor, fault)
 
-    @rule(basket=BASKETS, minor=AMOUNTS, fault=FAULTS)
-    def refund(self, basket: str, minor: int | None, fault: str) -> None:
-        self.afterwards(flows.refund, basket, minor, fault)
+    @rule(basket=BASKETS, minor=AMOUNTS, fault=FAULTS, which=WHICH)
+    def refund(
+        self, basket: str, minor: int | None, fault: str, which: int | None
+    ) -> None:
+        self.afterwards(flows.refund, basket, minor, fault, which)
 
     @rule(basket=BASKETS, fault=FAULTS)
     def void(self, basket: str, fault: str) -> None:
         self.afterwards(flows.void, basket, None, fault)
 
-    def afterwards(self, verb: Any, basket: str, minor: int | None, fault: str) -> None:
+    @rule(basket=BASKETS, fault=FAULTS, which=WHICH)
+    def cancel(self, basket: str, fault: str, which: int | None) -> None:
+        self.afterwards(flows.cancel_capture, basket, None, fault, which)
+
+    @rule(
+        basket=BASKETS,
+        ending=strategies.sampled_from(["challenge", "refund_pending", "answer_lost"]),
+        parts=strategies.lists(strategies.integers(1, 1250), min_size=2, max_size=4),
+    )
+    def ship_in_parts(self, basket: str, ending: str, parts: list[int]) -> None:
+        """Held, and captured parcel by parcel, as far as it goes."""
+        self.pay(basket, ending, "manual", "approve", "", "")
+        for minor in parts:
+            self.afterwards(flows.capture, basket, minor, "")
+
+    def afterwards(
+        self,
+        verb: Any,
+        basket: str,
+        minor: int | None,
+        fault: str,
+        which: int | None = None,
+    ) -> None:
+        """``which`` of its captures is named; ``None``: the flow is to find out."""
         rows = PaymentOrder.objects.filter(state__in=(*states.SUCCESSFUL, "review"))
         order = rows.filter(reference=basket).last() or rows.last()
         if order is None:
             return
-        amount = [] if minor is None else [money.to_major(minor, "EUR")]
-        self.wire.plan(fault, "/captures" if verb is flows.capture else "/refunds")
+        facts: dict[str, Any] = {}
+        if minor is not None:
+            facts["amount"] = money.to_major(minor, "EUR")
+        made = postauth.captures(order) if which is not None else []
+        if which is not None and made:
+            facts["capture"] = made[which % len(made)]
+        parts = {flows.capture: "/captures", flows.cancel_capture: "/cancels"}
+        self.wire.plan(fault, parts.get(verb, "/refunds"))
         before = len(self.gateway.calls)
         try:
-            verb(order, *amount)
+            verb(order, **facts)
         except NexiPaymentsError:
             assert len(self.gateway.calls) == before
         self.wire.plan("", "")
@@ -279,6 +274,8 @@ class Life(RuleBasedStateMachine):
             if order.state in states.LIVE:
                 standing[str(order.reference)] += 1
         assert all(count == 1 for count in standing.values())
+        assert self.wire.broken == []
+        self.contracts_agree()
 
     def one_order(self, order: PaymentOrder, charge: Charge) -> None:
         if order.state == states.FAILED:
@@ -308,8 +305,10 @@ class Life(RuleBasedStateMachine):
                 self.time.shift(timedelta(seconds=seconds))
                 self.gateway.advance(60)
                 flows.reconcile()
+                self.tell_the_ends()
             for order in PaymentOrder.objects.all():
                 self.at_rest(order)
+            self.files_at_rest()
         finally:
             self.clock.stop()
 
@@ -327,6 +326,7 @@ class Life(RuleBasedStateMachine):
         else:
             ours = (order.captured_amount, order.refunded_amount)
             assert ours == (charge.captured, charge.refunded)
+            captures_agree(self.gateway, order)
             assert order.state == states.REVIEW or order.unsettled_since is None
 
 

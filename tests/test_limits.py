@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from nexi_payments.card import Card
 from nexi_payments.exceptions import CardBlocked, TooManyAttempts
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
+from tests.cards_on_file import on_file
 from tests.clerk import Clerk, opened, result_page
 from tests.doubt import later
 from tests.shopper import CARDS, Shopper, form_on, new_order
@@ -285,3 +287,23 @@ def test_of_everyone_does_not_slow_the_desk(
     monkeypatch.setattr("nexi_payments.flows.limits.time.sleep", waits.append)
     assert Clerk("take_moto").take().state == "paid"
     assert waits == []
+
+
+def test_declined_charges_of_cards_on_file_count_against_nobody(
+    limits: Any, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+    user = get_user_model().objects.create_user("giulia")
+    shopper.browser.force_login(user)
+    contract = on_file(shopper, "later_lost_card", user=user)
+    for number in range(3):
+        charge = flows.charge_contract(
+            contract, Decimal("9.00"), "EUR", reference=f"S-{number}"
+        )
+        assert charge.reason == "declined"
+    limits(user=(1, 600), everyone=(1, 600))
+    monkeypatch.setattr("nexi_payments.flows.limits.time.sleep", naps.append)
+    order = shopper.pay(new_order(user=user))
+    shopper.browser.logout()
+    assert (order.state, shopper.pay(new_order()).state) == ("paid", "paid")
+    assert naps == []

@@ -116,7 +116,7 @@ BROKEN = {"F28", "F29", "F30", "F46"}
 #: what a shopper reads, by the state a fault leaves
 PAGES = {
     "failed": ("bad", "Nothing has been charged."),
-    "paying": ("data-poll", "The bank has not told us the result yet."),
+    "paying": ("data-poll", "We do not know yet whether your card was charged"),
     "review": ("wait", "contact the"),
     "authorized": ("good", "The amount is reserved on your card"),
     "paid": ("good", "Your card has been charged."),

@@ -264,3 +264,10 @@ def test_another_insert_error_is_not_taken_for_a_live_reference(
     new_order()
     with pytest.raises(PaymentOrder.DoesNotExist):
         new_order()
+
+
+@pytest.mark.parametrize("name", ["user", "content_object"])
+def test_what_is_not_saved_yet_has_no_payments(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is not saved yet"):
+        new_order(**{name: get_user_model()(username="giulia")})
+    assert not PaymentOrder.objects.exists()

@@ -45,7 +45,7 @@ def test_every_road_in_another_project(
         text=True,
     )
     assert done.returncode == 0, done.stdout
-    assert "7 passed" in done.stdout
+    assert "8 passed" in done.stdout
 
 
 @pytest.mark.django_db(transaction=True)

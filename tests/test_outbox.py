@@ -142,6 +142,23 @@ def test_what_died_before_delivery_is_delivered(shopper: Shopper, ear: Ear) -> N
     assert ear.heard == [("paid", order.state, event.pk)]
 
 
+def test_what_a_newer_version_wrote_is_left_to_it(shopper: Shopper, ear: Ear) -> None:
+    """Web workers are replaced first; an old reconciler goes on with what it knows."""
+    first = shopper.pay(new_order(), "frictionless")
+    second = shopper.pay(new_order(), "frictionless")
+    past = timezone.now() - timedelta(seconds=1)
+    new = Event.objects.get(order=first, kind="paid")
+    Event.objects.filter(pk=new.pk).update(kind="to_come", deliver_at=past)
+    Event.objects.filter(order=second, kind="paid").update(deliver_at=past)
+    ear.heard.clear()
+    assert outbox.deliver_due() == 1
+    assert [pk for _, _, pk in ear.heard] == [
+        Event.objects.get(order=second, kind="paid").pk
+    ]
+    new.refresh_from_db()
+    assert (new.deliver_at, new.attempts) == (past, 1)
+
+
 def test_in_order_for_one_order(shopper: Shopper, ear: Ear) -> None:
     order = shopper.pay(new_order(), "garbage")
     ear.failures = 1

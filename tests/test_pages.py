@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import get_resolver
 
+import nexi_payments
 from nexi_payments import states
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
@@ -16,11 +18,11 @@ from tests.shopper import Shopper, form_on, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-
+STATIC = Path(nexi_payments.__file__).parent / "static/nexi_payments"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
     " font-src 'self'; connect-src 'self'; form-action 'self';"
-    " frame-ancestors 'none'; base-uri 'none'"
+    " frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'"
 )
 
 
@@ -67,6 +69,15 @@ def test_no_inline_script_or_style_anywhere(shopper: Shopper) -> None:
         assert " on" not in page.split("<body", 1)[1].split("onfirm")[0].split("<p")[0]
 
 
+def test_our_scripts_store_nothing_and_write_no_markup() -> None:
+    words = ("Storage", "indexedDB", "cookie", "HTML", "document.write", "eval(")
+    scripts = sorted(STATIC.glob("*.js"))
+    assert scripts[0].name == "card.js"
+    for path in scripts:
+        text = path.read_text()
+        assert [word for word in words if word in text] == [], path.name
+
+
 def test_paid_goes_to_the_shop(shopper: Shopper) -> None:
     order = shopper.pay(new_order(success_url="/thanks/?a=1&b=#top"))
     response = shopper.browser.get(f"/payments/result/{order.public_id}/")
@@ -93,6 +104,32 @@ def test_what_the_result_page_says(
     assert f">{title}</h1>" in page
     assert ("Nothing has been charged" in page) is (order.state == states.FAILED)
     assert ("do not pay again" in page) is (order.state == states.PAYING)
+
+
+def test_an_earlier_attempt_leads_to_the_one_that_paid(shopper: Shopper) -> None:
+    first = shopper.pay(new_order(reference="ORD-9"), "declined")
+    answer = shopper.browser.get(first.get_absolute_url())
+    assert answer.status_code == 200  # another card may be tried
+    second = shopper.pay(first, "pending_then_paid")
+    assert (second.state, second.pk == first.pk) == (states.PAYING, False)
+    answer = shopper.browser.get(first.get_absolute_url())
+    assert (answer.status_code, answer["Location"]) == (
+        303,
+        f"/payments/result/{second.public_id}/",
+    )
+    page = shopper.browser.get(answer["Location"]).content.decode()
+    assert "We do not know yet whether your card was charged" in page
+    assert "card_number" not in page
+
+
+def test_an_attempt_left_at_the_bank_may_be_paid_from_the_first_page(
+    shopper: Shopper,
+) -> None:
+    first = shopper.pay(new_order(reference="ORD-9"), "declined")
+    shopper.start(first)
+    answer = shopper.browser.get(first.get_absolute_url())
+    assert answer.status_code == 200
+    assert "card_number" in answer.content.decode()
 
 
 def test_the_pending_page_works_without_script(shopper: Shopper) -> None:

@@ -14,8 +14,16 @@ from django.core import mail
 from nexi_payments import flows, states
 from nexi_payments.card import Card
 from nexi_payments.flows import moto
-from nexi_payments.models import Break, Event, Operation, PaymentOrder
+from nexi_payments.models import (
+    Break,
+    CardCheck,
+    Contract,
+    Event,
+    Operation,
+    PaymentOrder,
+)
 from nexi_payments.simulator import Simulator
+from tests.cards_on_file import MONTHLY, on_file
 from tests.clerk import (
     BASE,
     DESK,
@@ -29,7 +37,12 @@ from tests.shopper import CARDS, Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-READERS = set(PERMISSIONS) - {"take_moto"}
+CONTRACTS = {"view_contract", "charge_contract", "end_contract"}
+CHECK = "view_cardcheck"
+CHECKS = {"verify_card", CHECK}
+READERS = set(PERMISSIONS) - {"take_moto"} - CONTRACTS - CHECKS
+FILE = "/admin/nexi_payments/contract/"
+ASKED = "/admin/nexi_payments/cardcheck/"
 CARD = {
     "cardholder_name": "Giulia Bianchi",
     "card_number": CARDS["challenge"].number,
@@ -58,6 +71,13 @@ class World:
         self.link = moto.offer_link(phone_order(reference="L"))
         self.review = shopper.pay(new_order(reference="V"))
         PaymentOrder.objects.filter(pk=self.review.pk).update(state=states.REVIEW)
+        self.captured = shopper.pay(new_order(reference="C", terminal="manual"))
+        flows.capture(self.captured)
+        self.kept = on_file(shopper)
+        self.on_hold = on_file(shopper, terms=MONTHLY)
+        Contract.objects.filter(pk=self.on_hold.pk).update(state=states.ON_HOLD)
+        good = Card(CARDS["challenge"].number, "1230", "396")
+        self.check = flows.verify_card(good)
         self.odd = Break.objects.create(
             order=self.paid, kind="odd", created_at=self.paid.created_at
         )
@@ -116,6 +136,38 @@ PAGES: dict[str, Page] = {
         amount("5.00"),
         {"refund_payment"},
     ),
+    "cancel": (
+        lambda w: f"{BASE}{w.captured.pk}/cancel/",
+        amount("12.50"),
+        {"cancel_capture"},
+    ),
+    "cards on file": (lambda w: FILE, None, CONTRACTS),
+    "card on file": (lambda w: f"{FILE}{w.kept.pk}/change/", None, CONTRACTS),
+    "charge on file": (
+        lambda w: f"{FILE}{w.kept.pk}/charge/",
+        {"amount": "5.00", "reference": "S-1", "confirmed": "1"},
+        {"charge_contract"},
+    ),
+    "off hold": (
+        lambda w: f"{FILE}{w.on_hold.pk}/resume/",
+        {},
+        {"charge_contract"},
+    ),
+    "end on file": (
+        lambda w: f"{FILE}{w.kept.pk}/end/",
+        {"confirmed": "1"},
+        {"end_contract"},
+    ),
+    "card checks": (lambda w: ASKED, None, CHECKS),
+    "card check": (lambda w: f"{ASKED}{w.check.pk}/change/", None, CHECKS),
+    "history of a check": (lambda w: f"{ASKED}{w.check.pk}/history/", None, CHECKS),
+    "answer": (lambda w: f"{ASKED}verify/{w.check.order_id}/", None, CHECKS),
+    "card to verify": (lambda w: ASKED + "verify/", None, {"verify_card"}),
+    "verify": (
+        lambda w: ASKED + "verify/",
+        {**CARD, "currency": "EUR", "terminal": "moto"},
+        {"verify_card"},
+    ),
     "ask": (lambda w: f"{BASE}{w.paid.pk}/ask/", {}, {"reconcile_payment"}),
     "resend": (
         lambda w: f"{BASE}event/{w.paid.events.get(kind='paid').pk}/resend/",
@@ -139,6 +191,11 @@ CHANGES = {
     "capture",
     "void",
     "refund",
+    "cancel",
+    "charge on file",
+    "off hold",
+    "end on file",
+    "verify",
     "ask",
     "resend",
     "seen",
@@ -153,32 +210,55 @@ def picture(gateway: Simulator) -> Any:
         list(Operation.objects.order_by("pk").values()),
         list(Event.objects.order_by("pk").values()),
         list(Break.objects.order_by("pk").values()),
+        list(Contract.objects.order_by("pk").values()),
+        list(CardCheck.objects.order_by("pk").values()),
         LogEntry.objects.count(),
         len(mail.outbox),
         len(gateway.calls),
     )
 
 
+def ask(clerk: Clerk, world: World, name: str) -> int:
+    path, fields, _allowed = PAGES[name]
+    url = path(world)
+    answer = clerk.get(url) if fields is None else clerk.post(url, **fields)
+    return answer.status_code
+
+
 @pytest.mark.parametrize("permission", [*PERMISSIONS, "none"])
-@pytest.mark.parametrize("name", PAGES)
+def test_who_may_see_what_and_do_nothing(
+    permission: str, shopper: Shopper, gateway: Simulator
+) -> None:
+    """Every page that is only looked at, and every deed that is denied. None of them
+    changes anything, so that all can be asked for in one world."""
+    world = World(shopper)
+    clerk = Clerk(*([] if permission == "none" else [permission]))
+    before = picture(gateway)
+    for name, (_path, _fields, allowed) in PAGES.items():
+        if permission not in allowed:
+            assert ask(clerk, world, name) == 403, name
+        elif name not in CHANGES:
+            assert ask(clerk, world, name) in (200, 302), name
+        assert picture(gateway) == before, name
+
+
+@pytest.mark.parametrize(
+    ("name", "permission"),
+    [
+        (name, who)
+        for name in PAGES
+        if name in CHANGES
+        for who in sorted(PAGES[name][2])
+    ],
+)
 def test_who_may_do_what(
     name: str, permission: str, shopper: Shopper, gateway: Simulator
 ) -> None:
     world = World(shopper)
-    clerk = Clerk(*([] if permission == "none" else [permission]))
-    path, fields, allowed = PAGES[name]
+    clerk = Clerk(permission)
     before = picture(gateway)
-    url = path(world)
-    answer = clerk.get(url) if fields is None else clerk.post(url, **fields)
-    if permission in allowed:
-        assert answer.status_code in (200, 302), (name, permission)
-        if name in CHANGES:
-            assert picture(gateway) != before, (name, permission)
-        else:
-            assert picture(gateway) == before
-    else:
-        assert answer.status_code == 403, (name, permission)
-        assert picture(gateway) == before
+    assert ask(clerk, world, name) in (200, 302)
+    assert picture(gateway) != before
 
 
 def test_all_permissions_but_one(shopper: Shopper, gateway: Simulator) -> None:
@@ -187,20 +267,18 @@ def test_all_permissions_but_one(shopper: Shopper, gateway: Simulator) -> None:
     for place, missing in enumerate(PERMISSIONS):
         rest = [name for name in PERMISSIONS if name != missing]
         clerk = Clerk(*rest, name=f"clerk{place}")
-        for name, (path, fields, allowed) in PAGES.items():
+        for name, (_path, _fields, allowed) in PAGES.items():
             if allowed != {missing}:
                 continue
             before = picture(gateway)
-            url = path(world)
-            answer = clerk.get(url) if fields is None else clerk.post(url, **fields)
-            assert answer.status_code == 403, (name, missing)
+            assert ask(clerk, world, name) == 403, (name, missing)
             assert picture(gateway) == before
 
 
 def test_the_index_shows_what_one_may_do(shopper: Shopper) -> None:
     seen = {
         name: Clerk(name, name=name).read("/admin/")
-        for name in ("take_moto", "view_paymentorder")
+        for name in ("take_moto", "view_paymentorder", "verify_card")
     }
     assert "/admin/nexi_payments/desk/" in seen["take_moto"]
     assert "/admin/nexi_payments/paymentorder/" not in seen["take_moto"]
@@ -208,6 +286,9 @@ def test_the_index_shows_what_one_may_do(shopper: Shopper) -> None:
     for door in ("paymentorder", "worklist", "till"):
         assert f"/admin/nexi_payments/{door}/" in seen["view_paymentorder"]
     assert "/admin/nexi_payments/desk/" not in seen["view_paymentorder"]
+    assert f'href="{ASKED}"' in seen["verify_card"]
+    assert "/admin/nexi_payments/paymentorder/" not in seen["verify_card"]
+    assert ASKED not in seen["view_paymentorder"]
     assert "nexi_payments" not in Clerk(name="plain").read("/admin/")
 
 
@@ -222,6 +303,12 @@ def test_buttons_are_shown_to_those_who_may_press_them(shopper: Shopper) -> None
     listed = Clerk("view_paymentorder", "take_moto", name="both").read(BASE)
     assert DESK in listed
     assert DESK not in Clerk("view_paymentorder", name="one").read(BASE)
+    for place, (path, sees) in enumerate(
+        ((BASE, "view_paymentorder"), (FILE, "view_contract"), (ASKED, CHECK))
+    ):
+        verifier = Clerk(sees, "verify_card", name=f"verifier{place}")
+        assert f'href="{ASKED}verify/"' in verifier.read(path)
+        assert f"{ASKED}verify/" not in Clerk(sees, name=f"sees{place}").read(path)
 
 
 def test_rows_are_neither_added_changed_nor_deleted(
@@ -231,7 +318,11 @@ def test_rows_are_neither_added_changed_nor_deleted(
     clerk = Clerk()
     clerk.user = get_user_model().objects.create_superuser("boss")
     clerk.browser.force_login(clerk.user)
+    kept = flows.verify_card(Card(CARDS["challenge"].number, "1230", "396"))
     before = picture(gateway)
+    assert clerk.get(ASKED + "add/").status_code == 403
+    assert clerk.post(f"{ASKED}{kept.pk}/change/", outcome="done").status_code == 403
+    assert clerk.post(f"{ASKED}{kept.pk}/delete/", post="yes").status_code == 403
     assert clerk.get(BASE + "add/").status_code == 403
     assert clerk.post(BASE + "add/", state="paid").status_code == 403
     assert clerk.post(order_page(order), state="refunded").status_code == 403
@@ -242,5 +333,7 @@ def test_rows_are_neither_added_changed_nor_deleted(
     assert picture(gateway) == before
     for missing in ("999999", "x", "9" * 30):
         assert clerk.get(f"{BASE}{missing}/change/").status_code == 404
+        assert clerk.get(f"{ASKED}{missing}/change/").status_code == 404
+        assert clerk.get(f"{ASKED}verify/{missing}/").status_code == 404
     assert clerk.get(f"{BASE}999999/refund/").status_code == 404
     assert clerk.get(DESK + "0" * 32 + "/").status_code == 404

@@ -17,7 +17,8 @@ from nexi_payments.exceptions import (
     WrongState,
 )
 from nexi_payments.flows import alarms
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import Event, PaymentOrder
+from nexi_payments.signals import payment_captured, payment_paid
 from nexi_payments.simulator import Reply, Simulator
 from tests.doubt import sums
 from tests.shopper import Shopper, new_order
@@ -75,6 +76,29 @@ def test_several_parts_are_captured(held: PaymentOrder, gateway: Simulator) -> N
         flows.capture(held)
     assert gateway.charge_of(held.order_id).captured == 1250
     assert len(calls(gateway, "/captures")) == 3
+
+
+def test_the_shop_is_told_of_each_part(held: PaymentOrder, gateway: Simulator) -> None:
+    told: list[tuple[str, int, int]] = []
+
+    def hear(order: PaymentOrder, event: Event, **kwargs: Any) -> None:
+        assert event.operation is not None
+        told.append((event.kind, event.operation.amount or 0, order.captured_amount))
+
+    for signal in (payment_paid, payment_captured):
+        signal.connect(hear)
+    flows.capture(held, Decimal("5.00"))
+    flows.capture(held, Decimal("2.50"))
+    gateway.fail_next("/captures", status=400, body=b'{"errors": []}')
+    assert flows.capture(held).outcome == states.DECLINED
+    flows.capture(held)
+    for signal in (payment_paid, payment_captured):
+        signal.disconnect(hear)
+    assert told == [("paid", 500, 500), ("captured", 250, 750), ("captured", 500, 1250)]
+    last = held.events.last()
+    assert last is not None
+    assert (last.from_state, last.to_state) == (states.PAID, states.PAID)
+    assert last.delivered_at is not None
 
 
 def test_what_was_booked_at_once_is_not_captured(

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from django.db import connection
 
 from nexi_payments import flows, states
 from nexi_payments.exceptions import AmountChanged, MoreThanLeft, OrderBusy, WrongState
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
+from tests.at_once import together
 from tests.clerk import BASE, Clerk, hidden
 from tests.shopper import Shopper, new_order
 
@@ -22,35 +19,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 REFUSALS = (AmountChanged, MoreThanLeft, OrderBusy, WrongState)
 
 
-def together(count: int, deed: Callable[[int], Any]) -> list[Any]:
-    """What each of ``count`` threads got: a value, or the error's class."""
-    gate = threading.Barrier(count)
-    results: list[Any] = []
-
-    def run(place: int) -> None:
-        gate.wait()
-        try:
-            results.append(deed(place))
-        except Exception as error:
-            results.append(type(error))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
-
-
 def fresh(order: PaymentOrder) -> PaymentOrder:
     return PaymentOrder.objects.get(pk=order.pk)
 
 
 def test_twelve_refunds_of_all(shopper: Shopper, gateway: Simulator) -> None:
     order = shopper.pay(new_order())
-    got = together(12, lambda n: flows.refund(fresh(order)))
+    got = together(12, lambda n: flows.refund(fresh(order)), REFUSALS)
     assert sum(1 for one in got if one in REFUSALS) == 11, got
     assert gateway.charge_of(order.order_id).refunded == 1250
     assert gateway.count("POST /operations/{id}/refunds") == 1
@@ -59,7 +34,7 @@ def test_twelve_refunds_of_all(shopper: Shopper, gateway: Simulator) -> None:
 
 def test_twelve_refunds_in_part(shopper: Shopper, gateway: Simulator) -> None:
     order = shopper.pay(new_order())
-    got = together(12, lambda n: flows.refund(fresh(order), Decimal("4.00")))
+    got = together(12, lambda n: flows.refund(fresh(order), Decimal("4.00")), REFUSALS)
     done = [one for one in got if one not in REFUSALS]
     assert 1 <= len(done) <= 3, got
     row = fresh(order)
@@ -70,7 +45,7 @@ def test_twelve_refunds_in_part(shopper: Shopper, gateway: Simulator) -> None:
 def test_refunds_that_wait_for_nexi(shopper: Shopper, gateway: Simulator) -> None:
     order = shopper.pay(new_order(), "refund_pending")
     for _ in range(4):
-        together(6, lambda n: flows.refund(fresh(order), Decimal("5.00")))
+        together(6, lambda n: flows.refund(fresh(order), Decimal("5.00")), REFUSALS)
     row = fresh(order)
     assert (row.refunded_amount, row.refunding_amount) == (0, 1000)
     gateway.advance(60)
@@ -86,7 +61,7 @@ def test_captures_and_a_void(shopper: Shopper, gateway: Simulator) -> None:
         lambda: flows.void(fresh(order)),
         lambda: flows.capture(fresh(order), Decimal("0.01")),
     ]
-    together(9, lambda n: deeds[n % 3]())
+    together(9, lambda n: deeds[n % 3](), REFUSALS)
     charge = gateway.charge_of(order.order_id)
     row = fresh(order)
     assert (row.state == states.VOIDED) == charge.voided
@@ -133,6 +108,6 @@ def test_many_looks_take_a_foreign_refund_over_once(
     client = conf.client(conf.current().terminal(order.terminal))
     part = Part(300, "EUR", "elsewhere")
     client.refund(order.gateway_operation_id, part, conf.trace())
-    together(8, lambda n: flows.reconcile(fresh(order)))
+    together(8, lambda n: flows.reconcile(fresh(order)), REFUSALS)
     assert fresh(order).refunded_amount == 300
     assert order.operations.filter(kind=states.REFUND).count() == 1

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from nexi_payments import flows
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
+from tests.at_once import together
 from tests.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def together(count: int, work: Any) -> None:
-    start = threading.Barrier(count)
-
-    def run() -> None:
-        start.wait()
-        try:
-            work()
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def test_many_due_orders_are_shared(shopper: Shopper, gateway: Simulator) -> None:
@@ -44,8 +25,8 @@ def test_many_due_orders_are_shared(shopper: Shopper, gateway: Simulator) -> Non
         )
     past = timezone.now() - timedelta(seconds=60)
     PaymentOrder.objects.update(due_at=past, expires_at=past)
-    counts = []
-    together(4, lambda: counts.append(flows.reconcile()))
+    counts = together(4, lambda _: flows.reconcile())
+    assert len(counts) == 4
     assert sum(one.looked for one in counts) == 45
     assert gateway.count("GET /orders/{id}") == 45
     assert PaymentOrder.objects.filter(state="failed").count() == 45
@@ -70,5 +51,5 @@ def test_ten_reconcilers_at_once_look_once(
     order = shopper.pay(new_order(), "garbage")
     calls = gateway.counts["GET /orders/{id}"]
     PaymentOrder.objects.update(due_at=order.created_at)
-    together(10, flows.reconcile)
+    together(10, lambda _: flows.reconcile())
     assert gateway.counts["GET /orders/{id}"] == calls + 1

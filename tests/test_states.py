@@ -17,7 +17,7 @@ awaiting_3ds  failed paying review validated
 validated     failed paying review
 paying        authorized failed paid review
 authorized    paid review voided
-paid          refunded
+paid          authorized refunded
 failed        authorized paid review
 review        authorized failed paid refunded voided
 voided

@@ -32,7 +32,7 @@ def test_every_page_under_a_theme(theme: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert len(lines) == 15
+    assert len(lines) == 20
     for line in lines:
         if "export" in line:
             assert line.endswith("200 nothing of ours"), line

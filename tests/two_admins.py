@@ -4,8 +4,22 @@ from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.urls import include, path
 
-from nexi_payments.admin import DeskDoor, PaymentOrderAdmin, TillDoor, WorkListDoor
-from nexi_payments.models import Desk, PaymentOrder, Till, WorkList
+from nexi_payments.admin import (
+    CardCheckAdmin,
+    ContractAdmin,
+    DeskDoor,
+    PaymentOrderAdmin,
+    TillDoor,
+    WorkListDoor,
+)
+from nexi_payments.models import (
+    CardCheck,
+    Contract,
+    Desk,
+    PaymentOrder,
+    Till,
+    WorkList,
+)
 
 office = admin.AdminSite(name="office")
 office.register(PaymentOrder, PaymentOrderAdmin)
@@ -20,12 +34,17 @@ class PlainAdmin(admin.ModelAdmin):
     search_fields = ("order_id",)
 
 
+cards = admin.AdminSite(name="cards")
+cards.register(CardCheck, CardCheckAdmin)
+cards.register(Contract, ContractAdmin)
+
 plain = admin.AdminSite(name="plain")
 plain.register(PaymentOrder, PlainAdmin)
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("office/", office.urls),
+    path("cards/", cards.urls),
     path("plain/", plain.urls),
     path("payments/", include("nexi_payments.urls")),
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from nexi_payments.card import Card
-from nexi_payments.exceptions import UnknownOutcome
+from nexi_payments.exceptions import BadAnswer, UnknownOutcome
 from nexi_payments.gateway.client import Client, Trace
 from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.gateway.payloads import Authentication, Part, Purchase
+from nexi_payments.gateway.payloads import Agreement, Authentication, Part, Purchase
+from nexi_payments.gateway.results import ContractResult
 
 API = yaml.safe_load((Path(__file__).parent.parent / "openapi.yaml").read_text())
 BASE = "https://gateway.example/api/phoenix-0.0/psp/api/v1"
@@ -214,3 +216,122 @@ def test_an_acceptance_without_an_id(client: Client, wire: Any, body: Any) -> No
     wire.post(f"{BASE}/operations/a/refunds", json=body)
     with pytest.raises(UnknownOutcome, match="no operationId"):
         client.refund("a", Part(150, "EUR", "k"), trace())
+
+
+# -- cards on file -------------------------------------------------------------------
+
+AGREED = Purchase(
+    "ORDER0000000000001",
+    1250,
+    "EUR",
+    customer_id="CUST42",
+    agreement=Agreement("CTR0000000077"),
+    exemptions="CHALLENGE_REQUESTED",
+)
+CONTRACT = "CTR0000000077"
+
+
+def test_init_asks_for_a_contract(client: Client, wire: Any) -> None:
+    wire.post(f"{BASE}/orders/3steps/init", json={"operation": OPERATION})
+    client.init("3steps", AGREED, CARD, trace())
+    _, body = sent(wire)
+    schema("InitRequest").validate(body)
+    assert body["order"]["customerId"] == "CUST42"
+    assert body["exemptions"] == "CHALLENGE_REQUESTED"
+    assert body["recurrence"] == {
+        "action": "CONTRACT_CREATION",
+        "contractId": CONTRACT,
+        "contractType": "MIT_UNSCHEDULED",
+    }
+
+
+@pytest.mark.parametrize("flow", ["3steps", "2steps"])
+def test_payment_repeats_the_contract(client: Client, wire: Any, flow: str) -> None:
+    agreement = Agreement(CONTRACT, 30, date(2027, 12, 31))
+    purchase = replace(AGREED, agreement=agreement)
+    operation = OPERATION["operationId"]
+    proof = Authentication(pares="notneeded")
+    if flow == "3steps":
+        proof = Authentication(value="v", eci="05", xid="x")
+    wire.post(f"{BASE}/orders/{flow}/payment", json={"operation": OPERATION})
+    client.pay(flow, purchase, CARD, operation, proof, "IMPLICIT", trace())
+    _, body = sent(wire)
+    schema(f"PaymentRequest{flow[0]}Steps").validate(body)
+    assert body["recurrence"] == {
+        "action": "CONTRACT_CREATION",
+        "contractId": CONTRACT,
+        "contractType": "MIT_SCHEDULED",
+        "contractExpiryDate": "2027-12-31",
+        "contractFrequency": "30",
+    }
+    assert body["exemptions"] == "CHALLENGE_REQUESTED"
+
+
+def test_a_contract_is_charged_with_its_key(client: Client, wire: Any) -> None:
+    wire.post(f"{BASE}/orders/mit", json={"operation": OPERATION})
+    answer = client.charge_contract(BARE, CONTRACT, "IMPLICIT", "one-key", trace())
+    request, body = sent(wire)
+    schema("MitRequest").validate(body)
+    assert request.headers["Idempotency-Key"] == "one-key"
+    assert (body["contractId"], body["captureType"]) == (CONTRACT, "IMPLICIT")
+    assert answer.result == "PENDING"
+
+
+def test_an_answer_about_another_charge_is_bad(client: Client, wire: Any) -> None:
+    other = OPERATION | {"operationAmount": "2"}
+    wire.post(f"{BASE}/orders/mit", json={"operation": other})
+    with pytest.raises(BadAnswer):
+        client.charge_contract(BARE, CONTRACT, "IMPLICIT", "k", trace())
+
+
+def test_a_card_is_verified_without_money(client: Client, wire: Any) -> None:
+    wire.post(f"{BASE}/orders/card_verification", json={"operation": OPERATION})
+    client.verify(Purchase("ORDER0000000000001", 0, "EUR"), CARD, trace())
+    request, body = sent(wire)
+    schema("CardVerificationRequest").validate(body)
+    assert body["order"]["amount"] == "0"
+    assert "Idempotency-Key" not in request.headers
+
+
+def test_a_cancel_has_neither_key_nor_amount(client: Client, wire: Any) -> None:
+    wire.post(f"{BASE}/operations/c-1/cancels", json={"operationId": "n-1"})
+    assert client.cancel("c-1", trace()) == "n-1"
+    request, body = sent(wire)
+    assert body == {}
+    assert "Idempotency-Key" not in request.headers
+
+
+def test_contracts_are_read_tolerantly(client: Client, wire: Any) -> None:
+    wire.get(
+        f"{BASE}/contracts/customers/CUST42",
+        json={
+            "customerId": "CUST42",
+            "contracts": [
+                {
+                    "contractId": CONTRACT,
+                    "contractType": "mit_scheduled",
+                    "contractExpiryDate": None,
+                    "contractFrequency": 30,
+                    "paymentCircuit": "visa",
+                    "paymentInstrumentInfo": "***4549",
+                },
+                "nonsense",
+            ],
+        },
+    )
+    [one] = client.contracts("CUST42", trace())
+    assert one == ContractResult(CONTRACT, "MIT_SCHEDULED", "", "30", "VISA", "***4549")
+
+
+def test_an_answer_without_a_list_is_no_list(client: Client, wire: Any) -> None:
+    wire.get(f"{BASE}/contracts/customers/CUST42", json={"contracts": None})
+    with pytest.raises(UnknownOutcome):
+        client.contracts("CUST42", trace())
+
+
+def test_the_end_of_a_contract_has_no_body(client: Client, wire: Any) -> None:
+    wire.post(f"{BASE}/contracts/{CONTRACT}/deactivation", body=b"")
+    client.deactivate(CONTRACT, trace())
+    wire.post(f"{BASE}/contracts/OTHER/deactivation", status=500)
+    with pytest.raises(UnknownOutcome):
+        client.deactivate("OTHER", trace())

@@ -222,6 +222,8 @@ def test_a_key_with_a_line_break_never_shows(
 
 def test_a_mistake_of_ours_in_the_body_is_unsent_and_shows_nothing() -> None:
     class Odd(Purchase):
+        order_id = "PAB123456789012345"
+
         @property
         def amount(self) -> Any:  # type: ignore[override]
             raise ValueError(f"no amount for {PAN}")

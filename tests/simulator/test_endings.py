@@ -18,6 +18,7 @@ ENDINGS = (
     *("challenge", "frictionless", "declined", "lost_card", "excess_reattempts"),
     *("validation_failed", "answer_lost", "gateway_down", "garbage"),
     *("pending_then_paid", "refund_pending", "not_enrolled", "risk"),
+    *("later_no_money", "later_lost_card", "later_answer_lost", "later_pending"),
 )
 
 

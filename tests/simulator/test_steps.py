@@ -275,3 +275,23 @@ def test_the_last_digits_alone_do_not_make_the_same_card(terminal: Terminal) -> 
     assert terminal.refused(PAYMENT, ready | {"card": card() | {"pan": twin}}) == (
         "GW0001"
     )
+
+
+def test_it_warns_of_addresses_it_does_not_consider(terminal: Terminal) -> None:
+    """As recorded: from validation on, and the payment goes through."""
+    good = {"street": "Via Verdi 3", "province": "RM", "country": "ITA"}
+    asked = purchase()
+    asked["order"]["customerInfo"] = {
+        "billingAddress": {**good, "country": "IT"},
+        "shippingAddress": {**good, "province": "ROM"},
+    }
+    answer = terminal.post("/orders/3steps/init", asked)
+    assert answer["operation"]["warnings"] == []
+    operation_id = answer["operation"]["operationId"]
+    back = terminal.simulator.challenge(operation_id, "approve")
+    validated = terminal.post(
+        VALIDATION,
+        {"operationId": operation_id, "threeDSAuthResponse": back["PaRes"]},
+    )
+    codes = [one["code"] for one in validated["operation"]["warnings"]]
+    assert codes == ["003", "014"]

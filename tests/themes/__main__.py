@@ -31,6 +31,8 @@ orders = [
 card = Card(CARDS["challenge"].number, "1230", "396")
 flows.pay_moto(orders[0], card, cardholder="Giulia Bianchi")
 moto.offer_link(orders[2])
+checks = "/admin/nexi_payments/cardcheck/"
+check = flows.verify_card(card, terminal="moto")
 confirm = {"amount": "0.50", "seen": "1.00"}
 for method, path, fields in (
     ("GET", "/admin/", {}),
@@ -48,6 +50,11 @@ for method, path, fields in (
     ("GET", BASE + "to-check/", {}),
     ("GET", BASE + "till/", {}),
     ("GET", BASE + "export/", {}),
+    ("GET", checks, {}),
+    ("GET", f"{checks}verify/{check.order_id}/", {}),
+    ("GET", checks + "verify/", {}),
+    ("POST", checks + "verify/", {"card_number": ""}),
+    ("GET", "/admin/nexi_payments/contract/", {}),
 ):
     call = browser.get if method == "GET" else browser.post
     answer = call(path, fields)

@@ -1,0 +1,123 @@
+"""Whoever talks to the API: a shop's server, or a browser that pays."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.http import HttpResponse
+from django.test import Client
+
+from nexi_payments.api import client_secret
+from nexi_payments.models import PaymentOrder
+from tests.api import contract
+from tests.shopper import CARDS
+
+API = "/api/payments/"
+PURCHASE = {"amount": "12.50", "currency": "EUR", "reference": "R-1"}
+EVERYTHING = (
+    "add_paymentorder",
+    "view_paymentorder",
+    "take_moto",
+    "capture_payment",
+    "void_payment",
+    "refund_payment",
+    "reconcile_payment",
+    "cancel_capture",
+    "view_contract",
+    "charge_contract",
+    "end_contract",
+    "verify_card",
+    "view_cardcheck",
+)
+_names = itertools.count()
+
+
+def card(ending: str = "challenge", **changes: Any) -> dict[str, Any]:
+    found = CARDS[ending]
+    return {
+        "cardholder_name": "Giulia Bianchi",
+        "card_number": found.number,
+        "expiry": found.expiry,
+        "security_code": found.cvv,
+        **changes,
+    }
+
+
+class Caller:
+    """Sends JSON, with a fresh Idempotency-Key each time unless one is given. Each
+    answer is held against the description."""
+
+    def __init__(self, **headers: str) -> None:
+        self.browser = Client(HTTP_HOST="127.0.0.1:8000", REMOTE_ADDR="10.1.2.3")
+        self.headers = headers
+
+    def get(self, path: str, **query: str) -> HttpResponse:
+        answer = self.browser.get(API + path, query, headers=self.headers)
+        return contract.check("GET", API + path, answer)
+
+    def post(self, path: str, body: Any = None, key: str | None = "", **more: Any):
+        headers = dict(self.headers)
+        if key is not None:
+            headers["Idempotency-Key"] = key or str(uuid.uuid4())
+        answer = self.browser.post(
+            API + path,
+            {} if body is None else body,
+            content_type="application/json",
+            headers=headers,
+            **more,
+        )
+        return contract.check("POST", API + path, answer)
+
+
+class Server(Caller):
+    """A user of the shop's server, with these permissions; no member of staff."""
+
+    def __init__(self, *permissions: str) -> None:
+        super().__init__()
+        self.user = get_user_model().objects.create_user(f"server{next(_names)}")
+        wanted = Permission.objects.filter(
+            content_type__app_label="nexi_payments", codename__in=permissions
+        )
+        assert len(wanted) == len(set(permissions))
+        self.user.user_permissions.set(wanted)
+        self.browser.force_login(self.user)
+
+    def create(self, **changes: Any) -> dict[str, Any]:
+        answer = self.post("orders/", {**PURCHASE, **changes})
+        assert answer.status_code == 201, answer.content
+        return answer.json()
+
+
+class Payer(Caller):
+    """A browser with the client secret of one payment."""
+
+    def __init__(self, order: PaymentOrder | dict[str, Any]) -> None:
+        if isinstance(order, PaymentOrder):
+            self.id, secret = order.public_id, client_secret(order)
+        else:
+            self.id, secret = order["id"], order["client_secret"]
+        super().__init__(**{"X-Client-Secret": secret})
+
+    def look(self) -> dict[str, Any]:
+        answer = self.get(f"checkout/{self.id}/")
+        assert answer.status_code == 200, answer.content
+        return answer.json()
+
+    def pay(self, ending: str = "challenge", key: str = "", **changes: Any):
+        return self.post(f"checkout/{self.id}/pay/", card(ending, **changes), key)
+
+
+def problem(answer: HttpResponse, status: int, code: str) -> dict[str, Any]:
+    """The body of a refusal, which has the shape of RFC 9457."""
+    body = answer.json()
+    assert (answer.status_code, body.get("code")) == (status, code), body
+    assert answer["Content-Type"] == "application/problem+json"
+    assert body["type"] == f"urn:nexi-payments:{code}"
+    assert body["status"] == status
+    assert body["title"]
+    assert body["detail"]
+    return body

@@ -1,0 +1,136 @@
+"""What docs/api.md shows is what happens: its curl calls run against the demo, and its
+tables name every address and every problem."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from nexi_payments.api import access, problems, urls
+from tests.docs import reading
+from tests.servers import free_port, wait_until_up
+
+PAGE = reading.DOCS / "api.md"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("demo")
+    port = free_port()
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"sqlite:///{folder / 'demo.sqlite3'}",
+        "NEXI_SIMULATOR_STATE": str(folder / "simulator.sqlite3"),
+        "DJANGO_SETTINGS_MODULE": "demo_shop.settings",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "demo", "--port", str(port)],
+        cwd=reading.ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_up(address, process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def form_of(page: str) -> tuple[str, dict[str, str]]:
+    action = re.search(r'<form[^>]*action="([^"]*)"', page)
+    assert action, page
+    fields = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page)
+    return html.unescape(action[1]), {n: html.unescape(v) for n, v in fields}
+
+
+def browse(folder: Path) -> None:
+    """What a person does: opens the page, goes to the bank, approves, comes back."""
+    action, fields = form_of((folder / "bank.html").read_text())
+    bank = requests.post(action, fields, timeout=10)
+    where, fields = form_of(bank.text)
+    where = requests.compat.urljoin(bank.url, where)
+    back = requests.post(where, {**fields, "answer": "approve"}, timeout=10)
+    home, fields = form_of(back.text)
+    assert requests.post(home, fields, timeout=10).status_code == 200
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl on this machine")
+def test_the_calls_of_the_page_pay(demo: str, tmp_path: Path) -> None:
+    calls = [
+        block.source
+        for block in reading.blocks(PAGE)
+        if block.language == "sh" and not block.source.startswith("pip ")
+    ]
+    calls = [call.replace("http://127.0.0.1:8000", demo) for call in calls]
+    at_the_bank = next(n for n, call in enumerate(calls) if "bank.html" in call)
+    known = "declare -p API id secret > known; declare -f >> known"
+
+    def run(*parts: str) -> str:
+        script = "\n".join(("set -eu", *parts))
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    shown = run(*calls[: at_the_bank + 1], known)
+    assert "'type': 'redirect'" in shown
+    browse(tmp_path)
+    assert run(". ./known", *calls[at_the_bank + 1 :]).split() == ["paid", "paid"]
+    assert json.loads((tmp_path / "paid.json").read_text())["amount"] == "12.50"
+    assert json.loads((tmp_path / "call.json").read_text())["channel"] == "moto"
+
+
+def test_every_address_is_on_the_page() -> None:
+    page = PAGE.read_text()
+    for pattern in urls.urlpatterns:
+        path = str(pattern.pattern).replace("<str:id>", "{id}")
+        assert re.search(rf"`(GET|POST) {re.escape(path)}`", page), path
+
+
+def test_every_problem_is_on_the_page() -> None:
+    source = "".join(
+        path.read_text()
+        for path in (reading.ROOT / "nexi_payments" / "api").glob("*.py")
+    )
+    codes = {code for _, code, _ in problems._OF_FLOWS.values()}
+    codes |= {code for code, _ in problems._OF_HTTP.values()}
+    codes |= set(re.findall(r'Problem\(\s*\d{3},\s*"(\w+)"', source))
+    codes |= set(re.findall(r'_response\(\s*\d{3},\s*"(\w+)"', source))
+    table = PAGE.read_text().partition("## Problems")[2].partition("## How often")[0]
+    assert codes == set(re.findall(r"`(\w+)`", table)) - {
+        "code",
+        "detail",
+        "errors",
+        "request_id",
+    }
+
+
+def test_every_throttle_and_every_action_is_on_the_page() -> None:
+    page = PAGE.read_text()
+    for throttle in (
+        access.CardThrottle,
+        access.CheckoutThrottle,
+        access.MotoThrottle,
+        access.ServerThrottle,
+        access.VerifyThrottle,
+    ):
+        row = rf"\| `{throttle.scope}` \|[^|]+\| {re.escape(throttle.usual)} \|"
+        assert re.search(row, page), throttle.scope
+    from nexi_payments.api.answers import NextAction
+
+    for name in NextAction().fields["type"].choices:
+        assert f"| `{name}` |" in page

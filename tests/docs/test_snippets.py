@@ -1,0 +1,193 @@
+"""Each snippet of the pages runs: Python in order, a page in one namespace, against the
+simulator; commands are looked up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import get_commands
+from django.template import engines
+
+from nexi_payments import conf, signals
+from nexi_payments.models import Event
+from tests.docs import reading
+from tests.docs.stage import Stage
+from tests.shopper import Shopper
+
+ROOT = reading.ROOT
+WITH_PYTHON = [
+    path
+    for path in reading.pages()
+    if any(block.language == "python" for block in reading.blocks(path))
+]
+DEMO_COMMANDS = {"demo"}
+
+
+@pytest.fixture
+def nobody_else_listens() -> Iterator[None]:
+    """The receivers of a page are gone after it."""
+    every = [value for value in vars(signals).values() if hasattr(value, "receivers")]
+    before = [list(signal.receivers) for signal in every]
+    yield
+    for signal, receivers in zip(every, before, strict=True):
+        signal.receivers[:] = receivers
+        signal.sender_receivers_cache.clear()
+
+
+def play(path: Path, shopper: Shopper, nexi: Any) -> tuple[Stage, dict[str, Any]]:
+    """Runs the Python of a page, block after block."""
+    stage = Stage(str(path.relative_to(ROOT)), shopper, nexi)
+    names = stage.names()
+    for block in reading.blocks(path):
+        if block.language == "python":
+            stage.before(block.source, names)
+            # as many lines above it as in the page: an error names the right one
+            source = "\n" * (block.line - 1) + block.source
+            exec(compile(source, str(path), "exec"), names)
+    return stage, names
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("nobody_else_listens")
+@pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: path.name)
+def test_python_runs(path: Path, shopper: Shopper, nexi: Any) -> None:
+    play(path, shopper, nexi)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("nobody_else_listens")
+def test_the_ten_lines_of_the_readme_sell_something(
+    shopper: Shopper, nexi: Any
+) -> None:
+    stage, names = play(ROOT / "README.md", shopper, nexi)
+    told: list[int] = []
+    signals.payment_paid.connect(
+        lambda event, **kwargs: told.append(event.pk), weak=False
+    )
+    payment = stage.buys(names)
+    payment.refresh_from_db()
+    assert payment.state == "paid"
+    assert told == [payment.events.get(kind="paid").pk]
+    assert names["INSTALLED_APPS"] == ["nexi_payments"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("nobody_else_listens")
+def test_a_signal_that_comes_twice_ships_once(shopper: Shopper, nexi: Any) -> None:
+    stage, names = play(reading.DOCS / "signals.md", shopper, nexi)
+    order = shopper.pay(stage.shop_order(names))
+    event = order.events.get(kind="paid")
+    signals.payment_paid.send(sender=type(order), order=order, event=event)
+    assert stage.printed == ["D-1001"]
+    assert names["Parcel"].rows == [{"event": event.pk, "number": "D-1001"}]
+    stage.give_back(order)
+    refund = Event.objects.get(kind="refunded", order=order)
+    assert names["Credit"].rows == [{"event": refund.pk, "cents": 200}]
+
+
+def test_what_is_typed_for_oscar_is_what_is_bought_from() -> None:
+    """Oscar is not here; ``make bridges`` runs the host that has these files."""
+    blocks = reading.blocks(reading.DOCS / "bridges.md")
+    typed = [one.source for one in blocks if one.language in ("py", "html")]
+    views, urls, page = (source.partition("\n")[2].strip() for source in typed[:3])
+    host = ROOT / "tests/bridges/oscar_shop"
+    assert views == (host / "checkout/views.py").read_text().strip()
+    at = "templates/oscar/customer/anon_order.html"
+    assert page == (host / at).read_text().strip()
+    names = urls.replace("yourshop", "tests.bridges.oscar_shop")
+    for line in names.replace("urlpatterns += [", "urlpatterns = [").splitlines():
+        assert line in (host / "urls.py").read_text().splitlines()
+
+
+# -- what is named in shell blocks and in the text -----------------------------------
+
+
+def everything() -> str:
+    return "\n".join(path.read_text() for path in reading.pages())
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = set(re.findall(r"`make ([a-z-]+)", everything()))
+    for path in reading.pages():
+        for block in reading.blocks(path):
+            if block.language == "sh":
+                named |= set(re.findall(r"^make ([a-z-]+)", block.source, re.M))
+    assert len(named) > 8
+    assert named <= targets, named - targets
+
+
+def test_every_command_that_is_named_exists() -> None:
+    named = set(re.findall(r"manage\.py ([a-z_]+)", everything()))
+    named |= set(re.findall(r"`(nexi_(?!payments)[a-z]+)[ `]", everything()))
+    # the commands of an app that only shops with the API have, and names of throttles
+    known = set(get_commands()) | DEMO_COMMANDS | {"spectacular", "oscar_fork_app"}
+    known |= {"nexi_card", "nexi_checkout", "nexi_moto", "nexi_server", "nexi_verify"}
+    assert named <= known, named - known
+
+
+def test_every_option_of_our_commands_that_is_named_exists() -> None:
+    import tables
+
+    known = {
+        name: set(re.findall(r"`(--[a-z-]+)`", tables._command(name)))
+        for name in tables.command_names()
+    }
+    for name, options in re.findall(r"\b(nexi_[a-z]+)((?: --[a-z-]+)+)", everything()):
+        assert set(options.split()) <= known[name], (name, options)
+
+
+def test_templates_in_the_pages_compile() -> None:
+    for path in reading.pages():
+        for block in reading.blocks(path):
+            if block.language == "html":
+                engines["django"].from_string(block.source)
+
+
+def test_every_link_of_the_top_level_pages_leads_somewhere() -> None:
+    for path in ROOT.glob("*.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", path.read_text()):
+            assert (path.parent / target).exists(), (path.name, target)
+
+
+def test_every_file_that_is_named_exists() -> None:
+    for path in reading.pages():
+        for name in re.findall(
+            r"`((?:tests|docs(?!/_build)|demo_shop|\.ci)/[\w./-]+)`", path.read_text()
+        ):
+            assert (ROOT / name).exists(), (path.name, name)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("nobody_else_listens")
+@pytest.mark.parametrize("key", ["", "k-1"], ids=["no key", "a key"])
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "docs/quickstart.md", "docs/settings.md", "docs/production.md"],
+)
+def test_settings_that_are_shown_are_accepted(
+    page: str, key: str, shopper: Shopper, nexi: Any, settings: Any, monkeypatch: Any
+) -> None:
+    hold_key = settings.NEXI_PAYMENTS["HOLD_KEYS"][0]
+    for name in ("NEXI_API_KEY", "NEXI_MOTO_API_KEY"):
+        monkeypatch.setenv(name, key)
+    monkeypatch.setenv("NEXI_HOLD_KEYS", hold_key)
+    _, names = play(ROOT / page, shopper, nexi)
+    shown = dict(names["NEXI_PAYMENTS"])
+    if shown.get("HOLD_KEYS") == ["…"]:
+        shown["HOLD_KEYS"] = [hold_key]
+        shown["TERMINALS"]["default"]["API_KEY"] = "k-1"
+    settings.DEBUG = True
+    settings.NEXI_PAYMENTS = shown
+    if page == "docs/settings.md" and not key:
+        with pytest.raises(ImproperlyConfigured, match="needs an API_KEY"):
+            conf.load()
+        return
+    terminal = conf.load().terminal("default")
+    expected = {"docs/settings.md": "production", "docs/production.md": "sandbox"}
+    assert terminal.environment == expected.get(page, "sandbox" if key else "simulator")
