@@ -1,0 +1,297 @@
+"""Tables made from the code, written into marked places of the pages.
+
+    <!-- made from the code: settings -->
+    …
+    <!-- until here -->
+
+``make docs`` writes them; a test fails when a page does not say what the code says.
+They are in the pages themselves, and not only in the site, for who reads them at a
+forge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import meanings
+import template_words
+from django.core.management import get_commands, load_command_class
+from template_names import names_of
+
+from nexi_payments import exceptions, signals, states, urls
+from nexi_payments.conf import settings as conf
+from nexi_payments.conf import terminals
+from nexi_payments.models import PaymentOrder
+from nexi_payments.simulator import TEST_CARDS
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PACKAGE = ROOT / "nexi_payments"
+PLACE = re.compile(
+    r"(<!-- made from the code: ([\w-]+) -->\n).*?(<!-- until here -->)", re.DOTALL
+)
+
+
+def table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+    return line(head) + "|---" * len(head) + "|\n" + "".join(map(line, rows))
+
+
+def _words(words: dict[str, str], names: Sequence[str], what: str) -> dict[str, str]:
+    """The sentences, if there is one for each name and none too many."""
+    lacking, idle = sorted(set(names) - set(words)), sorted(set(words) - set(names))
+    if lacking or idle:
+        raise SystemExit(f"docs/_ext, {what}: no words for {lacking}, idle {idle}")
+    return {name: words[name] for name in names}
+
+
+def _code(value: Any) -> str:
+    return f"`{value}`" if value not in (None, "", ()) else ""
+
+
+def _default(name: str, of: Any) -> str:
+    value = getattr(of, name.lower(), "")
+    if isinstance(value, bool | int | float | str | Decimal):
+        return _code(value)
+    return _code(dict(value)) if value and not isinstance(value, tuple) else ""
+
+
+def settings() -> str:
+    words = _words(meanings.SETTINGS, conf._SETTINGS, "SETTINGS")
+    defaults = conf.Settings(terminals={})
+    return table(
+        ("`NEXI_PAYMENTS[…]`", "default", "what it does"),
+        ((_code(name), _default(name, defaults), words[name]) for name in words),
+    )
+
+
+def terminal() -> str:
+    words = _words(meanings.TERMINAL, terminals.KEYS, "TERMINAL")
+    bare = terminals.Terminal(name="", api_key="", environment="", base_url="")
+    return table(
+        ('`NEXI_PAYMENTS["TERMINALS"][name][…]`', "default", "what it does"),
+        ((_code(name), _default(name, bare), words[name]) for name in words),
+    )
+
+
+def diagram() -> str:
+    edges = (
+        f"    {source} --> {target}\n"
+        for source in states.STATES
+        for target in states.STATES
+        if target in states.TRANSITIONS[source]
+    )
+    first = f"stateDiagram-v2\n    [*] --> {states.INIT}\n"
+    return f"```mermaid\n{first}{''.join(edges)}```\n"
+
+
+def reasons() -> str:
+    every = [word for name, word in vars(states.Reason).items() if name.isupper()]
+    words = _words(meanings.REASONS, every, "REASONS")
+    return table(("reason", "means"), ((_code(name), words[name]) for name in words))
+
+
+def signal_list() -> str:
+    kinds = {id(signal): kind for kind, signal in signals.BY_KIND.items()}
+    names = [n for n, value in vars(signals).items() if hasattr(value, "receivers")]
+    words = _words(meanings.SIGNALS, names, "SIGNALS")
+    return table(
+        ("signal", "sent when an order becomes", "and means"),
+        (
+            (_code(name), _code(kinds.get(id(getattr(signals, name)))), words[name])
+            for name in words
+        ),
+    )
+
+
+def exception_tree() -> str:
+    def lines(kind: type[BaseException], depth: int) -> Iterator[str]:
+        said = " ".join((kind.__doc__ or "").split()).replace("``", "`")
+        yield f"{'  ' * depth}* `{kind.__name__}`: {said}\n"
+        for child in kind.__subclasses__():
+            if child.__module__ == exceptions.__name__:
+                yield from lines(child, depth + 1)
+
+    return "".join(lines(exceptions.NexiPaymentsError, 0))
+
+
+def commands() -> str:
+    return "\n".join(_command(name) for name in command_names())
+
+
+def command_names() -> list[str]:
+    return sorted(name for name, app in get_commands().items() if app == PACKAGE.name)
+
+
+def _command(name: str) -> str:
+    command = load_command_class(PACKAGE.name, name)
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)  # ours alone, without Django's own
+    options = [
+        (
+            _code(", ".join(action.option_strings)),
+            ""
+            if action.default in (None, False, "==SUPPRESS==")
+            else f"{action.default}",
+            action.help or "",
+        )
+        for action in parser._actions
+        if action.dest != "help"
+    ]
+    shown = table(("option", "default", ""), iter(options)) if options else ""
+    return f"### {name}\n\n{command.help}\n" + (f"\n{shown}" if shown else "")
+
+
+def test_cards() -> str:
+    return table(
+        ("number", "", "until", "code", "how it ends", "ending"),
+        (
+            (
+                _code(" ".join(re.findall("....", card.number))),
+                card.brand,
+                card.expiry,
+                card.cvv,
+                card.label,
+                _code(card.ending),
+            )
+            for card in TEST_CARDS
+        ),
+    )
+
+
+def url_names() -> str:
+    names = [str(pattern.name) for pattern in urls.urlpatterns]
+    words = _words(meanings.URLS, names, "URLS")
+    paths = {str(pattern.name): str(pattern.pattern) for pattern in urls.urlpatterns}
+    return table(
+        ("name", "path", "what"),
+        (
+            (f"`nexi_payments:{name}`", _code(paths[name]), words[name])
+            for name in words
+        ),
+    )
+
+
+def permissions() -> str:
+    rows = [
+        ("view_paymentorder", "Can see payments"),
+        ("view_contract", "Can see cards on file"),
+        ("view_cardcheck", "Can see cards that were verified"),
+        *PaymentOrder._meta.permissions,
+    ]
+    return table(
+        ("permission", ""),
+        ((f"`nexi_payments.{name}`", str(words)) for name, words in rows),
+    )
+
+
+def templates() -> str:
+    root = PACKAGE / "templates" / PACKAGE.name
+    names = sorted(str(path.relative_to(root)) for path in root.rglob("*.*"))
+    words = _words(
+        template_words.TEMPLATES,
+        sorted(names, key=lambda name: (name.count("/"), name)),
+        "TEMPLATES",
+    )
+
+    def row(name: str) -> tuple[str, str, str, str]:
+        blocks, read = names_of(root / name)
+        return (
+            _code(name),
+            words[name],
+            " ".join(map(_code, blocks)),
+            " ".join(map(_code, read)),
+        )
+
+    return table(("template", "what", "blocks", "reads"), map(row, words))
+
+
+def context() -> str:
+    root = PACKAGE / "templates" / PACKAGE.name
+    read = sorted({n for path in root.rglob("*.*") for n in names_of(path)[1]})
+    words = _words(template_words.NAMES, read, "NAMES")
+    return table(("name", "holds"), ((_code(name), words[name]) for name in words))
+
+
+def css() -> str:
+    sheet = (PACKAGE / "static" / PACKAGE.name / "pages.css").read_text()
+    first = sheet[: sheet.index("@media")]
+    values = dict(re.findall(r"(--nexi-[\w-]+): ([^;]+);", first))
+    words = _words(template_words.CSS, list(values), "CSS")
+    return table(
+        ("variable", "by day", "colours"),
+        ((_code(name), _code(values[name]), words[name]) for name in words),
+    )
+
+
+def scripts() -> str:
+    files = sorted((PACKAGE / "static" / PACKAGE.name).glob("*.js"))
+    words = _words(template_words.SCRIPTS, [path.name for path in files], "SCRIPTS")
+    root = PACKAGE / "templates" / PACKAGE.name
+    loads = {
+        str(path.relative_to(root)): path.read_text() for path in root.rglob("*.html")
+    }
+
+    def row(path: Path) -> tuple[str, str, str, str]:
+        digest = hashlib.sha384(path.read_bytes()).digest()
+        named = f"'{PACKAGE.name}/{path.name}'"
+        return (
+            _code(path.name),
+            words[path.name],
+            " ".join(_code(name) for name in sorted(loads) if named in loads[name]),
+            _code("sha384-" + base64.b64encode(digest).decode()),
+        )
+
+    return table(("script", "why it is there", "loaded by", "hash"), map(row, files))
+
+
+def decisions() -> str:
+    pages = sorted((DOCS / "decisions").glob("0*.md"))
+    titles = [(path, path.read_text().splitlines()[0].lstrip("# ")) for path in pages]
+    return "".join(f"* [{title}]({path.name})\n" for path, title in titles)
+
+
+MAKERS: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "terminal": terminal,
+    "states": diagram,
+    "reasons": reasons,
+    "signals": signal_list,
+    "exceptions": exception_tree,
+    "commands": commands,
+    "test-cards": test_cards,
+    "urls": url_names,
+    "permissions": permissions,
+    "templates": templates,
+    "context": context,
+    "css": css,
+    "scripts": scripts,
+    "decisions": decisions,
+}
+
+
+def pages() -> list[Path]:
+    return sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
+
+
+def filled(text: str) -> str:
+    """A page with its tables as the code is now."""
+    return PLACE.sub(lambda m: m[1] + "\n" + MAKERS[m[2]]() + "\n" + m[3], text)
+
+
+def write() -> None:
+    for path in pages():
+        text = path.read_text()
+        if (new := filled(text)) != text:
+            path.write_text(new)
+            sys.stdout.write(f"{path.relative_to(ROOT)}: tables written\n")
