@@ -7,21 +7,68 @@ The table is the list of ways in which payment software has gone wrong before.
 
 from __future__ import annotations
 
+import os
+import queue
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOWS = "nexi_payments/flows/"
+#: Defects that are tried side by side, each in a copy of its own.
+AT_ONCE = 2
 
 #: name → (file, what it says, what the defect says instead, the tests that must fail)
 MUTANTS: dict[str, tuple[str, str, str, str]] = {
+    "a cancel is sent again": (
+        "nexi_payments/states.py",
+        "REPEATABLE: Final = frozenset({CAPTURE, VOID, REFUND})",
+        "REPEATABLE: Final = frozenset({CAPTURE, VOID, REFUND, CANCEL})",
+        "tests/test_cancelling.py",
+    ),
+    "a code that forbids it is tried again": (
+        "nexi_payments/gateway/codes.py",
+        "    return code in _MENDED_BY_TIME",
+        "    return bool(code)",
+        "tests/test_due.py",
+    ),
+    "a due charge without its fence": (
+        FLOWS + "due.py",
+        "        return bool(mine.update(claims=contract.claims))",
+        "        return bool(mine.update(claims=contract.claims)) or True",
+        "tests/test_due.py",
+    ),
+    "a form asks the bank twice": (
+        FLOWS + "verifying.py",
+        "    order_id = _order_id(nonce or secrets.token_hex(16))",
+        "    order_id = _order_id(secrets.token_hex(16))",
+        "tests/test_verifying.py tests/test_check_pages.py",
+    ),
+    "our key is the card's fault": (
+        FLOWS + "verifying.py",
+        "        about_us = error.status in _NOT_ABOUT_THE_CARD",
+        "        about_us = False",
+        "tests/test_verifying.py",
+    ),
+    "stolen cards are tried out all at once": (
+        FLOWS + "verifying.py",
+        "        outcome__in=(states.DECLINED, *states.UNSETTLED),",
+        "        outcome=states.DECLINED,",
+        "tests/test_verifying.py",
+    ),
+    "kept without a tick": (
+        FLOWS + "checkout.py",
+        "    if agreements.wanted(order) is not None and not agreed.strip():",
+        "    if False:",
+        "tests/test_contracts.py",
+    ),
     "check then save": (
         FLOWS + "moves.py",
-        "if rows.update(**changes):",
+        "if statements.update(PaymentOrder, where, changes):",
         "if order.state == candidate and (PaymentOrder.objects.filter(pk=order.pk)"
         ".update(**changes)):",
         "tests/test_ledger.py tests/test_races.py tests/test_returns.py"
@@ -67,7 +114,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "tests/test_reconcile.py tests/test_moto.py",
     ),
     "amount not compared": (
-        "nexi_payments/gateway/client.py",
+        "nexi_payments/gateway/checking.py",
         "    different = answer.amount is not None and answer.amount != purchase.amount\n",
         "    different = False\n",
         "tests/test_hostile.py tests/test_matrix.py",
@@ -92,20 +139,20 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "card number in the session": (
         "nexi_payments/views/payment.py",
-        "    form = forms.read_card(request)\n",
+        "    form = forms.read_card(request, form_of)\n",
         "    request.session['card'] = request.POST.get('card_number')\n"
-        "    form = forms.read_card(request)\n",
+        "    form = forms.read_card(request, form_of)\n",
         "tests/test_canary.py",
     ),
     "a late answer overwrites": (
         FLOWS + "ledger.py",
-        "    rows = Operation.objects.filter(pk=operation.pk, open_slot__isnull=False)\n",
-        "    rows = Operation.objects.filter(pk=operation.pk)\n",
+        '    where = {"pk": operation.pk, "open_slot": statements.SOMETHING}\n',
+        '    where = {"pk": operation.pk}\n',
         "tests/test_ledger.py tests/test_races.py",
     ),
     "a refund is not reserved": (
         FLOWS + "tally.py",
-        '        "refunding_amount": total(states.REFUND, states.RESERVING),\n',
+        '        "refunding_amount": total(states.RESERVING, *states.BACKWARDS),\n',
         '        "refunding_amount": 0,\n',
         "tests/test_postauth.py tests/test_confirmations.py tests/test_postauth_races.py",
     ),
@@ -125,7 +172,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "nexi_payments/admin/desk.py",
         "        access.require(request, access.MOTO)\n",
         "",
-        "tests/test_permissions.py",
+        "tests/test_permissions.py::test_all_permissions_but_one",
     ),
     "a stale refund form is taken": (
         FLOWS + "postauth.py",
@@ -175,6 +222,42 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "        return False\n",
         "tests/test_link.py",
     ),
+    "a due charge has a reference of its own": (
+        FLOWS + "attempts.py",
+        '    return f"{contract.contract_id}/{contract.period}"\n',
+        '    return f"{contract.contract_id}/{contract.period}/{contract.claims}"\n',
+        "tests/test_due.py",
+    ),
+    "a forbidden decline is tried again": (
+        FLOWS + "attempts.py",
+        "        return codes.may_be_charged_later(order.response_code)\n",
+        "        return True\n",
+        "tests/test_due.py",
+    ),
+    "a declined card is charged again unasked": (
+        FLOWS + "due.py",
+        "    return seen.good and nothing and attempt.state == states.FAILED\n",
+        "    return True\n",
+        "tests/test_due.py",
+    ),
+    "a repeated key charges a declined card again": (
+        FLOWS + "contracts.py",
+        "    order = orders.twin(order) or _insert(order, fence)\n",
+        "    order = _insert(order, fence)\n",
+        "tests/api/test_contracts.py",
+    ),
+    "a cancel is sent twice": (
+        FLOWS + "confirmations.py",
+        "        row.kind in states.REPEATABLE\n        and ",
+        "        ",
+        "tests/test_cancelling.py",
+    ),
+    "kept without consent": (
+        FLOWS + "checkout.py",
+        "raise ConsentNeeded(order)",
+        "pass",
+        "tests/test_contracts.py",
+    ),
 }
 
 
@@ -190,11 +273,12 @@ def survives(name: str, folder: Path) -> bool:
     return passed
 
 
-def passes(tests: str, folder: Path) -> bool:
+def passes(tests: str, folder: Path, *options: str) -> bool:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [*command, *sorted(set(tests.split()))],
+        [*command, *options, *sorted(set(tests.split()))],
         cwd=folder,
+        env={k: v for k, v in os.environ.items() if k != "SQLITE_TEST_FILE"},
         capture_output=True,
         text=True,
     )
@@ -203,24 +287,41 @@ def passes(tests: str, folder: Path) -> bool:
     return done.returncode == 0
 
 
+def copied(folder: Path) -> Path:
+    shutil.copytree(
+        ROOT,
+        folder,
+        ignore=shutil.ignore_patterns(".venv*", ".git", "*.sqlite3*", ".*_cache"),
+    )
+    return folder
+
+
 def main() -> None:
     chosen = sys.argv[1:] or list(MUTANTS)
     alive = []
     with tempfile.TemporaryDirectory() as where:
-        folder = Path(where) / "copy"
-        shutil.copytree(
-            ROOT,
-            folder,
-            ignore=shutil.ignore_patterns(".venv", ".git", "*.sqlite3*", ".*_cache"),
-        )
-        if not passes(" ".join(MUTANTS[name][3] for name in chosen), folder):
-            sys.exit("the tests fail without any defect")
-        for name in chosen:
+        free: queue.SimpleQueue[Path] = queue.SimpleQueue()
+        for place in range(AT_ONCE):
+            free.put(copied(Path(where) / f"copy-{place}"))
+
+        def tried(name: str) -> tuple[str, bool, float]:
+            folder = free.get()
             started = time.monotonic()
-            survived = survives(name, folder)
-            alive += [name] * survived
-            word = "SURVIVED" if survived else "noticed"
-            print(f"{word:9} {time.monotonic() - started:5.1f} s  {name}", flush=True)
+            try:
+                return name, survives(name, folder), time.monotonic() - started
+            finally:
+                free.put(folder)
+
+        everything = " ".join(MUTANTS[name][3] for name in chosen)
+        folder = free.get()
+        if not passes(everything, folder, "-n", str(AT_ONCE)):
+            sys.exit("the tests fail without any defect")
+        free.put(folder)
+        with ThreadPoolExecutor(AT_ONCE) as several:
+            for name, survived, seconds in several.map(tried, chosen):
+                alive += [name] * survived
+                word = "SURVIVED" if survived else "noticed"
+                print(f"{word:9} {seconds:5.1f} s  {name}", flush=True)
     print(f"{len(chosen) - len(alive)} of {len(chosen)} defects noticed")
     sys.exit(bool(alive))
 
