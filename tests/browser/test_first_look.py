@@ -11,6 +11,8 @@ import pytest
 from tests.browser.conftest import ARGS, CHROMIUM
 from tests.browser.test_shopping import CARDS, enter_card, to_the_card_page
 
+WITH_ICONS = True
+
 #: since the page was asked for, in milliseconds: when a field can be typed into
 READY = "performance.getEntriesByType('navigation')[0].domInteractive"
 

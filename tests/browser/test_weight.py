@@ -17,6 +17,7 @@ from tests.browser.test_card_page import STATIC
 from tests.browser.test_first_look import READY
 from tests.browser.test_shopping import enter_card, to_the_card_page
 
+WITH_ICONS = True
 DOCS = Path(__file__).resolve().parents[2] / "docs/templates.md"
 PAINT = """performance.getEntriesByName('first-contentful-paint')[0].startTime"""
 #: Everything that moved while the page was loading (CLS), as Lighthouse adds it up.
