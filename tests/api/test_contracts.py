@@ -13,17 +13,12 @@ from nexi_payments.flows import orders, postauth
 from nexi_payments.models import Contract, PaymentOrder
 from nexi_payments.simulator import Reply, Simulator
 from nexi_payments.testing import Leaks
-from tests.api.caller import EVERYTHING, PURCHASE, Payer, Server, card, problem
+from tests.api.caller import PURCHASE, Payer, Server, card, problem
 from tests.cards_on_file import MIT, MONTHLY, on_file
 from tests.shopper import CARDS, Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CHARGE = {"amount": "9.00", "currency": "EUR", "reference": "S-1"}
-
-
-@pytest.fixture
-def server(gateway: Simulator) -> Server:
-    return Server(*EVERYTHING)
 
 
 def test_a_card_is_kept_by_who_pays_and_agrees(
