@@ -34,13 +34,13 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "nexi_payments/gateway/codes.py",
         "    return code in _MENDED_BY_TIME",
         "    return bool(code)",
-        "tests/test_due.py",
+        "tests/test_due.py tests/test_due_workers.py",
     ),
     "a due charge without its fence": (
         FLOWS + "due.py",
         "        return bool(mine.update(claims=contract.claims))",
         "        return bool(mine.update(claims=contract.claims)) or True",
-        "tests/test_due.py",
+        "tests/test_due.py tests/test_due_workers.py",
     ),
     "a form asks the bank twice": (
         FLOWS + "verifying.py",
@@ -226,19 +226,19 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         FLOWS + "attempts.py",
         '    return f"{contract.contract_id}/{contract.period}"\n',
         '    return f"{contract.contract_id}/{contract.period}/{contract.claims}"\n',
-        "tests/test_due.py",
+        "tests/test_due.py tests/test_due_workers.py",
     ),
     "a forbidden decline is tried again": (
         FLOWS + "attempts.py",
         "        return codes.may_be_charged_later(order.response_code)\n",
         "        return True\n",
-        "tests/test_due.py",
+        "tests/test_due.py tests/test_due_workers.py",
     ),
     "a declined card is charged again unasked": (
         FLOWS + "due.py",
         "    return seen.good and nothing and attempt.state == states.FAILED\n",
         "    return True\n",
-        "tests/test_due.py",
+        "tests/test_due.py tests/test_due_workers.py",
     ),
     "a repeated key charges a declined card again": (
         FLOWS + "contracts.py",

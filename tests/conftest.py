@@ -13,6 +13,7 @@ from nexi_payments.conf import links
 from nexi_payments.flows import inquiry, sweep
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
+from tests.cards_on_file import Clock
 from tests.shopper import Shopper, new_order
 
 # a busy machine is no defect: examples are judged by their answers, not by the clock
@@ -54,6 +55,13 @@ def nexi(settings: Any) -> Any:
         settings.NEXI_PAYMENTS = {**settings.NEXI_PAYMENTS, **keys}
 
     return change
+
+
+@pytest.fixture
+def clock(gateway: Simulator) -> Any:
+    it = Clock(gateway)
+    yield it
+    it.traveller.stop()
 
 
 def pytest_collection_modifyitems(

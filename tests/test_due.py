@@ -2,58 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
-from django.core.management import call_command
-from django.db import connection
 from django.utils import timezone
 
 from nexi_payments import flows, states
-from nexi_payments.exceptions import OrderBusy
-from nexi_payments.flows import alarms, attempts, contracts, due
+from nexi_payments.flows import alarms, attempts, due
 from nexi_payments.models import Contract, PaymentOrder
 from nexi_payments.signals import contract_on_hold
 from nexi_payments.simulator import Reply, Simulator
 from nexi_payments.states import Reason
-from tests.cards_on_file import MIT, MONTHLY, on_file
+from tests.cards_on_file import MIT, MONTHLY, Clock, charges, on_file, run
 from tests.doubt import DAY, HOUR, charge
 from tests.shopper import Shopper
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Clock:
-    """Time that only goes on, ours and the gateway's."""
-
-    def __init__(self, gateway: Simulator) -> None:
-        self.gateway = gateway
-        self.traveller = time_machine.travel(timezone.now(), tick=True)
-        self.time = self.traveller.start()
-
-    def forward(self, seconds: float) -> None:
-        self.time.shift(seconds)
-        self.gateway.advance(0)
-
-
-@pytest.fixture
-def clock(gateway: Simulator) -> Any:
-    it = Clock(gateway)
-    yield it
-    it.traveller.stop()
-
-
-def charges(contract: Contract) -> list[PaymentOrder]:
-    rows = PaymentOrder.objects.filter(contract=contract, channel=states.CHANNEL_MIT)
-    return list(rows.order_by("pk"))
-
-
-def run(clock: Clock, seconds: float = 0) -> flows.Charged:
-    clock.forward(seconds)
-    return flows.charge_due()
 
 
 def test_nothing_is_charged_before_its_time(
@@ -317,96 +282,3 @@ def test_past_its_last_day_it_ends(
     contract.refresh_from_db()
     assert contract.state == states.ENDED
     assert gateway.counts[MIT] == 0
-
-
-@pytest.mark.parametrize("dies", ["taken", "written", "sent"])
-def test_a_worker_dies_and_the_period_is_charged_once(
-    shopper: Shopper,
-    gateway: Simulator,
-    clock: Clock,
-    monkeypatch: pytest.MonkeyPatch,
-    dies: str,
-) -> None:
-    """After taking the contract, after writing the order, after the charge."""
-
-    class Killed(BaseException):
-        pass
-
-    def die(*args: Any, **more: Any) -> Any:
-        raise Killed
-
-    contract = on_file(shopper, terms=MONTHLY)
-    with monkeypatch.context() as patch:
-        place = {
-            "taken": (due, "_charge"),
-            "written": (contracts, "_charge"),
-            "sent": (due, "_conclude"),
-        }[dies]
-        patch.setattr(*place, die)
-        with pytest.raises(Killed):
-            run(clock, 30 * DAY + 1)
-    assert run(clock) == flows.Charged()
-    assert run(clock, 400) == flows.Charged(charged=1)
-    assert gateway.counts[MIT] == 1
-    [one] = charges(contract)
-    assert one.state == states.PAID
-
-
-def test_who_was_slow_is_stopped_in_the_commit_of_his_charge(
-    shopper: Shopper, gateway: Simulator, clock: Clock
-) -> None:
-    contract = on_file(shopper, terms=MONTHLY)
-    clock.forward(30 * DAY + 1)
-    [slow] = due._due(1)
-    clock.forward(400)
-    assert flows.charge_due().charged == 1
-    with pytest.raises(OrderBusy):
-        due._charge(slow)
-    due._come_back(slow, None)
-    contract.refresh_from_db()
-    assert contract.due_at is not None
-    assert gateway.counts[MIT] == 1
-
-
-def test_any_number_of_workers_charges_once(
-    shopper: Shopper, gateway: Simulator, clock: Clock
-) -> None:
-    made = [on_file(shopper, terms=MONTHLY) for _ in range(12)]
-    clock.forward(30 * DAY + 1)
-    found: list[flows.Charged] = []
-
-    def work() -> None:
-        found.append(flows.charge_due())
-        connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sum(one.charged for one in found) == 12
-    assert gateway.counts[MIT] == 12
-    for contract in made:
-        assert [one.state for one in charges(contract)] == [states.PAID]
-
-
-def test_the_command_says_what_it_did(
-    shopper: Shopper, clock: Clock, capsys: pytest.CaptureFixture[str]
-) -> None:
-    on_file(shopper, terms=MONTHLY)
-    clock.forward(30 * DAY + 1)
-    call_command("nexi_charge_due")
-    assert "charged=1" in capsys.readouterr().out
-    call_command("nexi_charge_due", most=1)
-    assert "charged=0" in capsys.readouterr().out
-
-
-def test_the_task_does_the_same(
-    shopper: Shopper, gateway: Simulator, clock: Clock
-) -> None:
-    tasks = pytest.importorskip("nexi_payments.tasks")
-    on_file(shopper, terms=MONTHLY)
-    clock.forward(30 * DAY + 1)
-    assert "charged=1" in tasks.charge_due()
-    assert gateway.counts[MIT] == 1
-    assert "nexi_payments.charge_due" in tasks.BEAT_SCHEDULE

@@ -14,8 +14,8 @@ from nexi_payments.card import Card
 from nexi_payments.exceptions import GatewayError, UnknownOutcome, Unsent
 from nexi_payments.gateway.deadline import Call, Deadline, TooLate, Watchdog
 from nexi_payments.gateway.wire import GatewayAdapter
+from tests.gateway.asking import OK, PAN, PURCHASE, client, drip, keep, trace
 from tests.gateway.peers import answer, peer, server_context
-from tests.gateway.test_wire import OK, PAN, PURCHASE, client, drip, keep, trace
 
 
 def test_what_remains_is_never_negative() -> None:

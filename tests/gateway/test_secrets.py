@@ -24,8 +24,9 @@ from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import Authentication, Purchase
 from nexi_payments.gateway.transport import Transport
 from nexi_payments.gateway.wire import GatewayAdapter
+from tests.gateway.asking import CID, OK, keep
 from tests.gateway.peers import Peer, answer, peer, server_context
-from tests.gateway.test_wire import CID, OK, TRAPS, keep
+from tests.gateway.test_wire import TRAPS
 
 PAN = "431274" + "118063590"
 PAN += luhn.calc_check_digit(PAN)

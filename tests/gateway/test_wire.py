@@ -6,7 +6,6 @@ import gzip
 import os
 import socket
 import struct
-import threading
 import time
 import tracemalloc
 from typing import Any
@@ -14,45 +13,10 @@ from typing import Any
 import pytest
 import trustme
 
-from nexi_payments.card import Card
-from nexi_payments.exceptions import GatewayError, Refused, UnknownOutcome, Unsent
-from nexi_payments.gateway.client import Client, Trace
-from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.gateway.payloads import Purchase
+from nexi_payments.exceptions import Refused, UnknownOutcome, Unsent
 from nexi_payments.gateway.wire import GatewayAdapter
-from tests.gateway.peers import Peer, answer, peer, read_request, server_context
-
-CID = "4f1f5c1e-5b0d-4f0e-9a51-3f6f4b7f2f10"
-PAN = "4349940199004549"
-OK = b'{"paymentMethods":[{"circuit":"VISA"}]}'
-PURCHASE = Purchase("ORDER0000000000001", 1250, "EUR")
-
-
-def trace(seconds: float = 3.0) -> Trace:
-    return Trace(CID, Deadline(seconds))
-
-
-def client(it: Peer | str, adapter: Any = None, **options: Any) -> Client:
-    base_url = it if isinstance(it, str) else it.base_url
-    return Client(
-        base_url=base_url,
-        api_key="SECRETKEY",
-        adapter=adapter or GatewayAdapter(),
-        **{"connect_timeout": 1.0, **options},
-    )
-
-
-def ask(it: Peer | str, seconds: float = 3.0, **options: Any) -> GatewayError:
-    """One init with a card; the error it ends with, and that it ends in time."""
-    started = time.monotonic()
-    with pytest.raises(GatewayError) as caught:
-        client(it, **options).init(
-            "3steps", PURCHASE, Card(PAN, "1230"), trace(seconds)
-        )
-    assert time.monotonic() - started < seconds + 1
-    assert caught.value.correlation_id == CID
-    return caught.value
-
+from tests.gateway.asking import OK, ask, client, drip, trace
+from tests.gateway.peers import answer, peer, server_context
 
 # -- nothing left this machine -------------------------------------------------------
 
@@ -118,13 +82,6 @@ def test_no_time_left() -> None:
 def reset(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
-
-
-def drip(sock: socket.socket, data: bytes) -> bool:
-    for byte in data:
-        sock.sendall(bytes([byte]))
-        time.sleep(0.05)
-    return True
 
 
 def endless_continue(sock: socket.socket) -> bool:
@@ -306,143 +263,3 @@ def test_a_refusal_cut_in_its_body_is_unknown() -> None:
     whole = answer(b'{"errors":[]}', "400 No")
     with peer(lambda s, r: s.sendall(whole[:-5])) as it:
         assert type(ask(it)) is UnknownOutcome
-
-
-# -- connections ---------------------------------------------------------------------
-
-
-def keep(sock: socket.socket, request: bytes) -> bool:
-    sock.sendall(answer(OK))
-    return True
-
-
-def test_a_connection_is_reused_while_it_is_fresh() -> None:
-    with peer(keep) as it:
-        c = client(it, keep_alive=0.3)
-        for _ in range(3):
-            assert c.payment_methods(trace()) == ("VISA",)
-        assert it.connections == 1
-        time.sleep(0.4)
-        c.payment_methods(trace())
-        assert it.connections == 2
-
-
-def test_zero_means_always_a_new_connection() -> None:
-    with peer(keep) as it:
-        c = client(it, keep_alive=0)
-        for _ in range(3):
-            c.payment_methods(trace())
-        assert it.connections == 3
-
-
-def test_a_peer_that_closed_an_idle_connection() -> None:
-    with peer(lambda s, r: (s.sendall(answer(OK)), False)[1]) as it:
-        c = client(it)
-        for _ in range(3):
-            assert c.payment_methods(trace()) == ("VISA",)
-            time.sleep(0.05)
-        assert it.connections == 3
-
-
-def test_a_request_swallowed_on_a_reused_connection_is_unknown_and_sent_once() -> None:
-    def behave(sock: socket.socket, request: bytes) -> bool:
-        if request.startswith(b"GET"):
-            return keep(sock, request)
-        return False  # reads the payment and closes
-
-    with peer(behave) as it:
-        c = client(it)
-        c.payment_methods(trace())
-        with pytest.raises(UnknownOutcome):
-            c.init("3steps", PURCHASE, Card(PAN, "1230"), trace())
-        assert it.connections == 1
-        assert [r.split()[0] for r in it.requests] == [b"GET", b"POST"]
-
-
-def test_a_call_that_is_cut_harms_no_other() -> None:
-    def behave(sock: socket.socket, request: bytes) -> bool:
-        if b"/operations/slow" in request:
-            time.sleep(1.5)
-            return False
-        return keep(sock, request)
-
-    with peer(behave) as it:
-        c = client(it)
-        failures: list[BaseException] = []
-
-        def slow() -> None:
-            try:
-                c.operation("slow", trace(0.3))
-            except GatewayError as error:
-                failures.append(error)
-
-        thread = threading.Thread(target=slow)
-        thread.start()
-        until = time.monotonic() + 1
-        while time.monotonic() < until:
-            assert c.payment_methods(trace()) == ("VISA",)
-        thread.join()
-        assert [type(error) for error in failures] == [UnknownOutcome]
-
-
-def test_thirty_two_threads_share_the_adapter() -> None:
-    with peer(keep) as it:
-        c = client(it)
-        answers: list[Any] = []
-
-        def work() -> None:
-            for _ in range(5):
-                answers.append(c.payment_methods(trace(10)))
-
-        threads = [threading.Thread(target=work) for _ in range(32)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert answers == [("VISA",)] * 160
-        assert it.connections <= 32
-
-
-def test_after_a_fork() -> None:
-    with peer(keep) as it:
-        c = Client(base_url=it.base_url, api_key="k")  # the process's own adapter
-        c.payment_methods(trace())
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                code = 0 if c.payment_methods(trace()) == ("VISA",) else 2
-            finally:
-                os._exit(code)
-        _, status = os.waitpid(pid, 0)
-        assert status == 0
-        c.payment_methods(trace())
-        assert it.connections == 2
-
-
-def test_over_tls(tmp_path: Any) -> None:
-    authority = trustme.CA()
-    bundle = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(bundle))
-    context = server_context(authority)
-    with peer(keep, tls=context) as it:
-        c = client(it, adapter=GatewayAdapter(ca_bundle=str(bundle)))
-        for _ in range(3):
-            assert c.payment_methods(trace()) == ("VISA",)
-        assert it.connections == 1
-
-
-def test_cookies_are_not_kept() -> None:
-    head = "Set-Cookie: a=b\r\n"
-    with peer(lambda s, r: (s.sendall(answer(OK, headers=head)), True)[1]) as it:
-        c = client(it)
-        c.payment_methods(trace())
-        c.payment_methods(trace())
-        assert b"ookie" not in it.requests[1]
-
-
-def test_the_peers_read_whole_requests() -> None:
-    one, two = socket.socketpair()
-    with one, two:
-        one.sendall(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab")
-        assert read_request(two).endswith(b"ab")
