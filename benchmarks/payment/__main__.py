@@ -30,7 +30,7 @@ from benchmarks.payment import report
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("Django", "requests", "urllib3", "psycopg", "django-payments", "dj-stripe")
 #: latency in ms → payments in one round
-PAYMENTS = {0: 12, 20: 8, 200: 2}
+PAYMENTS = {0: 24, 20: 10, 200: 3}
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--scheme", choices=("http", "https"))
     parser.add_argument("--keep", action="store_true", help="write results.json")
     options = parser.parse_args()
-    rounds = 2 if options.short else 5
+    rounds = 2 if options.short else 7
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         certificates(place)
