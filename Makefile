@@ -91,14 +91,14 @@ bench-simulator: $(VENV)/run ## How many payments a second the simulator takes
 bench-admin: $(VENV)/run ## The admin's pages on a million rows, beside a plain ModelAdmin
 	@$(BIN)/python benchmarks/admin_pages.py $(ARGS)
 
-bench-load: $(VENV)/run ## Servers, pools and databases under 64 shoppers at 800 ms
-	@$(BIN)/python benchmarks/load.py $(ARGS)
+bench-load: $(VENV)-bench/run ## Servers, pools and databases under 64 shoppers at 800 ms
+	@$(VENV)-bench/bin/python benchmarks/load.py $(ARGS)
 
 bench-scale: $(VENV)/run ## Pages and plans at 10,000, 1 and 5 million orders (DATABASE_URL=…)
 	@$(BIN)/python benchmarks/scale.py $(ARGS)
 
-bench-cluster: $(VENV)/run ## Four web and two Celery processes, one killed (needs Celery)
-	@$(BIN)/python benchmarks/cluster.py $(ARGS)
+bench-cluster: $(VENV)-bench/run ## Four web and two Celery processes, one killed
+	@$(VENV)-bench/bin/python benchmarks/cluster.py $(ARGS)
 
 docs: $(VENV)/dev ## Write the tables into docs/, build the site into docs/_build/html
 	@$(BIN)/python docs/_ext

@@ -5,10 +5,12 @@ worker may have; with ``HELD`` none is given back while Nexi is asked, as Django
 import os
 
 from benchmarks.payment.settings import *  # noqa: F403
-from benchmarks.payment.settings import DATABASES
+from benchmarks.payment.settings import DATABASES, INSTALLED_APPS
 from nexi_payments.conf import pooling
 
 ROOT_URLCONF = "benchmarks.load_urls"
+# without the packages to compare with: they weigh something
+INSTALLED_APPS = [one for one in INSTALLED_APPS if one not in ("payments", "djstripe")]
 if "POOL" in os.environ:
     size = int(os.environ["POOL"])
     options = {"pool": {"min_size": size, "max_size": size, "timeout": 60}}
