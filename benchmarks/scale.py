@@ -213,8 +213,8 @@ def alone(lock: str | None) -> Iterator[None]:
         yield
 
 
-def look(rows: int, runs: int, lock: str | None) -> dict[str, Any]:
-    """One size: times, plans, sizes."""
+def look(rows: int, runs: int, lock: str | None, *, slow: bool) -> dict[str, Any]:
+    """One size: times, plans, sizes; ``slow``: export, archive and migrations, too."""
     made = fill(rows)
     browser = Client(HTTP_HOST="127.0.0.1")
     user: Any = get_user_model()
@@ -227,7 +227,7 @@ def look(rows: int, runs: int, lock: str | None) -> dict[str, Any]:
         for name, ask in {**asks, **questions(rows)}.items():
             found["pages"][name] = asdict(measured(ask, runs))
     found["sizes"] = sizes()
-    if rows > 500_000:
+    if slow and rows > 500_000:
         found["memory"] = long_export()
         found["archive"] = archived()
         found["migrations"] = migrations()
@@ -265,12 +265,16 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--json", help="a file to keep it in")
     parser.add_argument("--lock", help="a file to lock while times are taken")
+    parser.add_argument(
+        "--no-migrations", action="store_true", help="nor archive and export"
+    )
     options = parser.parse_args()
+    slow = not options.no_migrations
     setup_test_environment()
     found = []
     for rows in options.rows:
         with database():
-            found.append(look(rows, options.runs, options.lock))
+            found.append(look(rows, options.runs, options.lock, slow=slow))
             if options.json:
                 Path(options.json).write_text(json.dumps(found, indent=1))
     show(found)

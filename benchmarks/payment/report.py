@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -157,24 +157,25 @@ def counts(results: dict[str, Any]) -> str:
 
 def times(database: str, tls: bool) -> Callable[[dict[str, Any]], str]:
     def made(results: dict[str, Any]) -> str:
-        quiet, near, far = (_cell(results, database, tls, ms) for ms in (0, 20, 200))
+        cells = [_cell(results, database, tls, ms) for ms in (0, 20, 200)]
+
+        def each(name: str, figure: str, digits: int) -> Iterator[str]:
+            for one in (cell["flows"].get(name, {}) for cell in cells):
+                yield spread(one[figure], digits) if figure in one else "1"
+
         return table(
             (
-                *("one payment", "CPU ms", "CPU / floor"),
+                *("one payment", "CPU ms", "CPU / floor, 0 ms", "20 ms", "200 ms"),
                 *("wall − gateway, 0 ms", "20 ms", "200 ms"),
             ),
             (
                 (
                     name,
                     spread(one["cpu_ms"]),
-                    spread(one["cpu_ratio"], 2) if "cpu_ratio" in one else "1",
-                    *(
-                        spread(cell["flows"][name]["over_ms"])
-                        for cell in (quiet, near, far)
-                        if name in cell["flows"]
-                    ),
+                    *each(name, "cpu_ratio", 2),
+                    *each(name, "over_ms", 1),
                 )
-                for name, one in _in_order(quiet["flows"])
+                for name, one in _in_order(cells[0]["flows"])
             ),
         )
 
