@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from nexi_payments import flows, states
 from nexi_payments.exceptions import OrderBusy
@@ -111,3 +111,17 @@ def test_the_task_does_the_same(
     assert "charged=1" in tasks.charge_due()
     assert gateway.counts[MIT] == 1
     assert "nexi_payments.charge_due" in tasks.BEAT_SCHEDULE
+
+
+def test_inside_a_transaction_nobody_is_asked(
+    shopper: Shopper, gateway: Simulator, clock: Clock
+) -> None:
+    contract = on_file(shopper, terms=MONTHLY)
+    clock.forward(30 * DAY)
+    before = dict(gateway.counts)
+    with transaction.atomic(), pytest.raises(RuntimeError):
+        flows.charge_due()
+    assert dict(gateway.counts) == before
+    due_at, claims = contract.due_at, contract.claims
+    contract.refresh_from_db()
+    assert (contract.due_at, contract.claims) == (due_at, claims)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from nexi_payments import flows, states
@@ -251,3 +252,17 @@ def test_a_refused_key_on_payment_keeps_the_doubt(
     reconcile_at(6 * MINUTE)
     order.refresh_from_db()
     assert (order.state, order.reason) == (states.FAILED, Reason.REFUSED)
+
+
+@pytest.mark.parametrize("one", [True, False])
+def test_inside_a_transaction_nobody_is_asked(
+    shopper: Shopper, gateway: Simulator, one: bool
+) -> None:
+    order = in_doubt(shopper)
+    PaymentOrder.objects.filter(pk=order.pk).update(due_at=timezone.now())
+    before = gateway.calls
+    with transaction.atomic(), pytest.raises(RuntimeError):
+        flows.reconcile(order if one else None)
+    assert gateway.calls == before
+    order.refresh_from_db()
+    assert (order.state, order.looks) == (states.PAYING, 0)

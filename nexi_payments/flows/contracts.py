@@ -243,7 +243,7 @@ def contracts_at_nexi(
     a transaction a ``RuntimeError``: none is held while Nexi is asked."""
     if made_text_holds_card_number(customer_id):
         raise CardDataNotAllowed("customer_id holds what could be a card number")
-    database.committed(lambda: None)
+    database.refuse_inside_a_transaction()
     client = conf.client(conf.current().terminal(terminal))
     try:
         return client.contracts(customer_id, conf.trace())

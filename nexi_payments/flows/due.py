@@ -63,8 +63,9 @@ def charge_due(*, most: int = 1000) -> Charged:
     after any other, and after the last, the contract is on hold (the signal
     ``contract_on_hold``). Periods missed while nobody ran this are not made up for: one
     charge, then the next that lies ahead. Also ends contracts that Nexi was not told
-    of, and those past their last day.
+    of, and those past their last day. Inside a transaction a ``RuntimeError``.
     """
+    database.refuse_inside_a_transaction()
     counts = Charged()
     for contract in _due(most):
         try:

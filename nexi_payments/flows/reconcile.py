@@ -52,8 +52,10 @@ def reconcile(order: PaymentOrder | None = None, *, most: int = 1000) -> Counts:
 
     With ``order``, asks the gateway about that one now, due or not. An order is taken
     by moving its ``due_at`` in a compare-and-swap: nobody else looks at it meanwhile.
-    A gateway that does not answer changes nothing.
+    A gateway that does not answer changes nothing. Inside a transaction a
+    ``RuntimeError``.
     """
+    database.refuse_inside_a_transaction()
     counts = Counts()
     if order is not None:
         _look(order, counts)

@@ -38,6 +38,13 @@ def atomic(*, durable: bool = False) -> transaction.Atomic:
     return transaction.atomic(using=alias(), durable=durable)
 
 
+def refuse_inside_a_transaction() -> None:
+    """A loud ``RuntimeError`` where somebody's transaction is open: none is held while
+    Nexi is asked."""
+    with atomic(durable=True):
+        pass
+
+
 def committed(
     work: Callable[[], Result], *rows: models.Model, durable: bool = True
 ) -> Result:
