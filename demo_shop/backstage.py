@@ -25,7 +25,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from demo_shop import story
 from nexi_payments import flows
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import PaymentOrder, database
 from nexi_payments.simulator import FAULTS, Simulator
 from nexi_payments.testing import rehearsal
 
@@ -106,6 +106,7 @@ def break_gateway(request: HttpRequest) -> HttpResponse:
     return _back(request, "")
 
 
+@database.non_atomic_requests
 @backstage
 @require_POST
 def move_time(request: HttpRequest) -> HttpResponse:
