@@ -1,3 +1,5 @@
+"""The app: registers the system checks, installs card extraction and log redaction."""
+
 import functools
 from collections.abc import Callable
 from importlib import import_module
@@ -5,15 +7,16 @@ from typing import Any, Final
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Tags, register
+from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 
 #: module, function, tag, only with ``--deploy``
 _CHECKS: Final = (
-    ("checks", "check_settings", Tags.security, False),
-    ("checks", "check_outside_debug", Tags.security, False),
-    ("database_checks", "check_router", Tags.security, False),
-    ("database_checks", "check_databases", Tags.database, False),
-    ("deployment_checks", "check_deployment", Tags.security, True),
+    ("configuration", "check_settings", Tags.security, False),
+    ("configuration", "check_mixed_simulator", Tags.security, False),
+    ("database", "check_router", Tags.security, False),
+    ("database", "check_databases", Tags.database, False),
+    ("deployment", "check_deployment", Tags.security, True),
 )
 
 
@@ -24,16 +27,32 @@ class NexiPaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         for module, function, tag, deploy in _CHECKS:
-            register(_later(module, function), tag, deploy=deploy)
+            register(_lazy_check(module, function), tag, deploy=deploy)
+        # not at the top: these modules import models, which need loaded apps
+        from nexi_payments.card_extraction import handlers
+        from nexi_payments.web import log_redaction
+
+        handlers.install(_rejection_response)
+        log_redaction.install()
 
 
-@functools.cache  # ready() may be called again: the same check is registered once
-def _later(module: str, function: str) -> Callable[..., list[CheckMessage]]:
-    """The check, imported when it is run: a process that serves pages never does."""
+@functools.cache  # if ready() is called again, the same check is registered once
+def _lazy_check(module: str, function: str) -> Callable[..., list[CheckMessage]]:
+    """A check that is imported when it runs. A process that serves pages runs none."""
 
     def check(**kwargs: Any) -> list[CheckMessage]:
-        found = getattr(import_module(f"nexi_payments.{module}"), function)(**kwargs)
+        found = getattr(import_module(f"nexi_payments.checks.{module}"), function)(
+            **kwargs
+        )
         return list(found)
 
     check.__name__ = function
     return check
+
+
+def _rejection_response(request: HttpRequest, *rejection: Any) -> HttpResponseBase:
+    """``sensitive.error_response``, imported when it is needed: at the start, no page
+    and no gateway client is imported."""
+    from nexi_payments.web import sensitive
+
+    return sensitive.error_response(request, *rejection)

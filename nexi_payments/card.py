@@ -1,8 +1,8 @@
-"""The card itself, in memory, for one request.
+"""A card in memory, for one request.
 
-``Card`` shows a mask wherever Python might print it and refuses every way of being
-written down by accident (pickle, copy, JSON by ``__dict__``). Only ``gateway.payloads``
-and ``hold`` open it, with :meth:`Card.reveal`.
+``Card`` prints as a mask and cannot be serialized by accident (pickle, copy, JSON by
+``__dict__``). Only ``gateway.payloads`` and ``sealed_cards`` read its data, with
+:meth:`Card.reveal`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import Final, NoReturn
 
 from stdnum import luhn
 
-#: First digits → brand, longest prefix wins. For display only, never a decision.
+#: First digits, their count, brand; the first match counts. For display and for the
+#: card number scanner; no decision about money depends on it.
 _BRANDS: Final[tuple[tuple[range, int, str], ...]] = (
     (range(34, 35), 2, "AMEX"),
     (range(37, 38), 2, "AMEX"),
     (range(300, 306), 3, "DINERS"),
+    (range(3095, 3096), 4, "DINERS"),
     (range(36, 37), 2, "DINERS"),
     (range(38, 40), 2, "DINERS"),
     (range(3528, 3590), 4, "JCB"),
@@ -28,13 +30,12 @@ _BRANDS: Final[tuple[tuple[range, int, str], ...]] = (
     (range(6, 7), 1, "MAESTRO"),
 )
 
-_RUN: Final = re.compile(r"[0-9](?:[ \t.\-\u00a0\u2009]{0,3}[0-9]){11,}")
-#: "7f3a4349…", a UUID: digits among letters
-_ID: Final = re.compile(r"[0-9A-Za-z-]*[A-Za-z][0-9A-Za-z-]*")
-
 
 class Card:
-    """A card number, its expiry (MMYY) and, when it was given, its security code."""
+    """A card number, its expiry date (MMYY) and its security code, or "".
+
+    Raises ``ValueError`` for a value of another form; the message has no card data.
+    """
 
     __slots__ = ("_cvv", "_expiry", "_pan")
 
@@ -55,7 +56,7 @@ class Card:
 
     @property
     def brand(self) -> str:
-        return brand_of(self._pan)
+        return brand_of(self._pan[:4])  # no number in its frame
 
     @property
     def bin6(self) -> str:
@@ -83,70 +84,9 @@ class Card:
 
 
 def brand_of(pan: str) -> str:
-    """The brand as Nexi names circuits (VISA, MC, AMEX …), or "" when unsure."""
+    """The brand by Nexi's names (VISA, MC, AMEX …), or "" if unknown."""
     for numbers, length, name in _BRANDS:
         first = pan[:length]
         if first.isascii() and first.isdigit() and int(first) in numbers:
             return name
     return ""
-
-
-def holds_card_number(text: str) -> bool:
-    """Whether a free text holds a card number: 12–19 digits, a known brand, Luhn-valid.
-
-    Separators between groups do not hide a number, nor do digits glued before or after
-    it as groups of their own ("… 4549 0530 396"). Inside one long unbroken run every
-    window counts only when the run is too long to be a number itself: an 18-digit
-    operation id is searched for as often as a card number is pasted.
-    """
-    return bool(masked_card_number(text))
-
-
-def masked_card_number(text: str) -> str:
-    """The first card number in a text as "••••0396", or ""."""
-    for run in _RUN.finditer(text):
-        if number := _number_in(run.group()):
-            return f"••••{number[-4:]}"
-    return ""
-
-
-def made_text_holds_card_number(text: str) -> bool:
-    """The same for a text that a program has made, a reference or a description.
-
-    Ids of letters and digits are left out: of random hexadecimal ones, one in some
-    thousand holds what could be a card number, and a checkout must not fail for that.
-    """
-    return holds_card_number(_ID.sub(" ", text))
-
-
-def _number_in(run: str) -> str:
-    """The longest, so that its last four digits are not some from its middle."""
-    groups: list[str] = re.findall(r"[0-9]+", run)
-    found = ""
-    for first in range(len(groups)):
-        joined = ""
-        for group in groups[first:]:
-            joined += group
-            if len(joined) > 19:
-                break
-            if len(joined) > len(found) and _is_number(joined):
-                found = joined
-    windows = (
-        group[start : start + length]
-        for group in groups
-        if len(group) > 19
-        for length in range(13, 20)
-        for start in range(len(group) - length + 1)
-    )
-    return found or next(filter(_is_number, windows), "")
-
-
-def _is_number(digits: str) -> bool:
-    brand = brand_of(digits)
-    if not brand or not 12 <= len(digits) <= 19:
-        return False
-    if brand == "DINERS" and len(digits) < 14:
-        return False  # a telephone number: +39 333 …
-    if brand in ("VISA", "MC", "AMEX", "DINERS") and len(digits) == 18:
-        return False  # an operation id; no card of theirs is that long
-    return bool(luhn.is_valid(digits))

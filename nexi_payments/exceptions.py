@@ -1,65 +1,94 @@
-"""Everything this package raises.
+"""All exceptions of this package.
 
 NexiPaymentsError
-├── InvalidAmount          an amount that cannot be asked for in that currency
-├── InvalidCustomer        customer data of a shape Nexi does not take
-├── CardDataNotAllowed     a text that looks like it holds a card number
-├── OrderError             carries ``order``
-│   ├── ReferenceInUse     another attempt for the same reference is under way or paid
-│   ├── OrderBusy          another request is working on this order right now
-│   ├── OrderNotPayable    this order takes no card any more
-│   ├── TooManyAttempts    declined too often: wait
-│   ├── CardBlocked        this card may not be tried again for this purchase
-│   ├── WrongState         not to be captured, voided, refunded or resolved as it is
-│   ├── MoreThanLeft       more than is left to capture or to refund
-│   ├── CaptureNotNamed    there are several captures: say which one
-│   ├── ConsentNeeded      the card would be kept on file, and its owner has not agreed
-│   ├── AmountChanged      what is left is not what the person saw
-│   └── NexiDisagrees      Nexi does not say what the person wants to write down
-├── ContractError          carries ``contract``
-│   ├── ContractNotUsable  ended, on hold, not confirmed, or past its last day
-│   └── ContractUnsettled  Nexi has not confirmed that it is ended
-├── TooManyChecks          too many cards were verified in vain: wait
-├── MotoNotAllowed         the terminal takes no phone orders
-├── TerminalUnavailable    the gateway refuses our key: no new charges on that terminal
-├── HoldUnavailable        the cache that keeps cards during 3-D Secure is away
-├── OutcomeNotRecorded     the gateway has answered, our database did not take it
-└── GatewayError           the gateway gave no usable answer; carries ids, never bodies
-    ├── Unsent             not one byte of the request left this machine
-    ├── Refused            a complete 4xx answer
-    ├── BadAnswer          an answer about another order, amount or currency
-    └── UnknownOutcome     everything else: it may or may not have been done
+├── InvalidAmount               an amount that cannot be charged in that currency
+├── InvalidCustomer             customer data that Nexi does not accept
+├── CardDataNotAllowed          a text that seems to contain a card number
+├── OrderError                  carries ``order``
+│   ├── ReferenceInUse          another attempt for the same reference is live or paid
+│   ├── OrderBusy               another request is working on this order
+│   ├── OrderNotPayable         this order accepts no card any more
+│   ├── TooManyAttempts         a velocity limit is reached: wait
+│   ├── PossibleDuplicate       the same card was charged the same amount just now
+│   ├── CardBlocked             this card may not be tried again for this purchase
+│   ├── InvalidState            not possible in the state of the order
+│   ├── ExceedsRemaining        more than remains to capture or to refund
+│   ├── AmbiguousCapture        there are several captures: name one
+│   ├── ConsentRequired         the card would be saved, and its owner has not agreed
+│   ├── AmountChanged           the remaining amount is not what the person saw
+│   └── GatewayDisagrees        Nexi does not confirm what the person decides
+├── ContractError               carries ``contract``
+│   ├── ContractNotUsable       ended, suspended, not confirmed, or past its last day
+│   └── ContractEndUnconfirmed  Nexi has not confirmed the end
+├── TooManyVerifications        too many failed card verifications: wait
+├── MotoNotAllowed              the terminal accepts no phone orders
+├── TerminalUnavailable         Nexi rejected the API key: no new charges there
+│   └── TerminalNotConfigured   TERMINALS has no terminal of that name
+├── SealedCardUnavailable       the cache for sealed cards is unavailable
+├── OutcomeNotRecorded          Nexi answered, and our database did not store the answer
+└── GatewayError                no usable response of Nexi; carries ids, never bodies
+    ├── NotSent                 not one byte of the request left this machine
+    ├── Rejected                a complete 4xx response
+    ├── MismatchedResponse      a response about another order, amount or currency
+    └── UnknownOutcome          everything else: it may or may not have been done
 
-A decline is not here: it is an answer, and shows in the order's state. No exception
-holds a request, a body or a card, so that a traceback sent to an error tracker is safe.
+A decline raises nothing: it is a result, and shows in the order's state. No exception
+contains a request, a body or a card, so a traceback in an error tracker is safe.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import ImproperlyConfigured
+
+from nexi_payments.input_errors import (
+    CardDataNotAllowed,
+    InvalidAmount,
+    InvalidCustomer,
+    NexiPaymentsError,
+)
+
 if TYPE_CHECKING:
     from nexi_payments.models import Contract, PaymentOrder
 
-
-class NexiPaymentsError(Exception):
-    """The root, for ``except`` in host code."""
-
-
-class InvalidAmount(NexiPaymentsError, ValueError):
-    """A float, a negative amount, too many decimals, or a currency we do not know."""
-
-
-class InvalidCustomer(NexiPaymentsError, ValueError):
-    """Unknown members or over-long values in ``customer``."""
-
-
-class CardDataNotAllowed(NexiPaymentsError, ValueError):
-    """A free text holds a run of digits that is a valid card number."""
+__all__ = [
+    "AmbiguousCapture",
+    "AmountChanged",
+    "CardBlocked",
+    "CardDataNotAllowed",
+    "ConsentRequired",
+    "ContractEndUnconfirmed",
+    "ContractError",
+    "ContractNotUsable",
+    "ExceedsRemaining",
+    "GatewayDisagrees",
+    "GatewayError",
+    "InvalidAmount",
+    "InvalidCustomer",
+    "InvalidState",
+    "MismatchedResponse",
+    "MotoNotAllowed",
+    "NexiPaymentsError",
+    "NotSent",
+    "OrderBusy",
+    "OrderError",
+    "OrderNotPayable",
+    "OutcomeNotRecorded",
+    "PossibleDuplicate",
+    "ReferenceInUse",
+    "Rejected",
+    "SealedCardUnavailable",
+    "TerminalNotConfigured",
+    "TerminalUnavailable",
+    "TooManyAttempts",
+    "TooManyVerifications",
+    "UnknownOutcome",
+]
 
 
 class OrderError(NexiPaymentsError):
-    """Something about one order; ``order`` is that order."""
+    """An error about one order; ``order`` is that order."""
 
     def __init__(self, order: PaymentOrder, message: str) -> None:
         self.order = order
@@ -67,28 +96,28 @@ class OrderError(NexiPaymentsError):
 
 
 class ReferenceInUse(OrderError):
-    """``order`` is the live order which holds the reference."""
+    """``order`` is the live order that holds the reference."""
 
     def __init__(self, order: PaymentOrder) -> None:
         super().__init__(order, "another payment for this reference is live")
 
 
 class OrderBusy(OrderError):
-    """Lost a race, or asked for something while a gateway call is under way."""
+    """A concurrent request was faster, or a gateway call is under way."""
 
     def __init__(self, order: PaymentOrder) -> None:
         super().__init__(order, "another request is working on this payment")
 
 
 class OrderNotPayable(OrderError):
-    """Paid, held, closed or under review: no card is taken."""
+    """Paid, authorized, closed or under review: no card is accepted."""
 
     def __init__(self, order: PaymentOrder) -> None:
-        super().__init__(order, "this payment takes no card")
+        super().__init__(order, "this payment accepts no card")
 
 
 class TooManyAttempts(OrderError):
-    """``limit`` is which of ``RATE_LIMITS``; ``seconds`` how long its window is."""
+    """``limit`` is a key of ``RATE_LIMITS``; ``seconds`` is its window's length."""
 
     def __init__(self, order: PaymentOrder, limit: str, seconds: float) -> None:
         self.limit = limit
@@ -96,52 +125,69 @@ class TooManyAttempts(OrderError):
         super().__init__(order, f"too many attempts by {limit}")
 
 
+class PossibleDuplicate(OrderError):
+    """``duplicates`` are the earlier payments: same amount, last four digits, less than
+    ten minutes ago. Nothing was sent; ``allow_duplicate`` charges again.
+    """
+
+    def __init__(
+        self, order: PaymentOrder, duplicates: tuple[PaymentOrder, ...]
+    ) -> None:
+        self.duplicates = duplicates
+        ids = ", ".join(one.order_id for one in duplicates)
+        super().__init__(order, f"the same card and amount were charged in {ids}")
+
+
 class CardBlocked(OrderError):
-    """The bank has answered "excess re-attempts" to this card for this purchase."""
+    """The issuer answered 413, "excess re-attempts", for this card and purchase."""
 
     def __init__(self, order: PaymentOrder) -> None:
         super().__init__(order, "this card may not be tried again")
 
 
-class WrongState(OrderError):
+class InvalidState(OrderError):
     """Captures need an authorization, refunds a capture, resolutions a review."""
 
     def __init__(self, order: PaymentOrder) -> None:
         super().__init__(order, f"not possible while {order.state}")
 
 
-class MoreThanLeft(OrderError):
-    """``left`` is what could be asked for, in minor units."""
+class ExceedsRemaining(OrderError):
+    """``remaining`` is the largest possible amount, in minor units."""
 
-    def __init__(self, order: PaymentOrder, left: int) -> None:
-        self.left = left
-        super().__init__(order, f"only {left} minor units are left")
+    def __init__(self, order: PaymentOrder, remaining: int) -> None:
+        self.remaining = remaining
+        super().__init__(order, f"only {remaining} minor units remain")
 
 
-class CaptureNotNamed(OrderError):
-    """A cancel takes back one whole capture; here are several."""
+class AmbiguousCapture(OrderError):
+    """A cancel needs one capture, and there are several."""
 
     def __init__(self, order: PaymentOrder) -> None:
         super().__init__(order, "there are several captures: name one")
 
 
-class ConsentNeeded(OrderError):
-    """``order.contract`` keeps the card: nothing was sent without a tick."""
+class ConsentRequired(OrderError):
+    """``order.contract`` saves the card, which needs consent. Nothing was sent."""
 
     def __init__(self, order: PaymentOrder) -> None:
-        super().__init__(order, "the card's owner has not agreed to keep it on file")
+        super().__init__(order, "the cardholder has not consented to save the card")
 
 
 class AmountChanged(OrderError):
-    """``left`` is what is left now, in minor units: look again before deciding."""
+    """``remaining`` is the current remaining amount, in minor units."""
 
-    def __init__(self, order: PaymentOrder, left: int) -> None:
-        self.left = left
-        super().__init__(order, f"what is left has changed to {left} minor units")
+    def __init__(self, order: PaymentOrder, remaining: int) -> None:
+        self.remaining = remaining
+        super().__init__(
+            order, f"the remaining amount has changed to {remaining} minor units"
+        )
 
 
-class NexiDisagrees(OrderError):
-    """``verdict`` is what Nexi shows (``flows.evidence``), "" without an answer."""
+class GatewayDisagrees(OrderError):
+    """``verdict`` is what Nexi shows (``flows.inquiry.evidence``), "" without a
+    response.
+    """
 
     def __init__(self, order: PaymentOrder, verdict: str) -> None:
         self.verdict = verdict
@@ -149,7 +195,7 @@ class NexiDisagrees(OrderError):
 
 
 class ContractError(NexiPaymentsError):
-    """Something about a card on file; ``contract`` is that contract."""
+    """An error about a saved card; ``contract`` is that contract."""
 
     def __init__(self, contract: Contract, message: str) -> None:
         self.contract = contract
@@ -157,26 +203,27 @@ class ContractError(NexiPaymentsError):
 
 
 class ContractNotUsable(ContractError):
-    """Nothing was sent: only an active contract before its last day is charged."""
+    """Only a usable contract is charged. Nothing was sent."""
 
     def __init__(self, contract: Contract) -> None:
-        super().__init__(contract, f"not to be charged while {contract.state}")
+        super().__init__(contract, f"cannot be charged while {contract.state}")
 
 
-class ContractUnsettled(ContractError):
-    """Nexi gave no usable answer; it is asked again, and nothing is charged
-    meanwhile."""
+class ContractEndUnconfirmed(ContractError):
+    """Nexi gave no usable response. The request is sent again later; no charge is made
+    meanwhile.
+    """
 
     def __init__(self, contract: Contract) -> None:
         super().__init__(contract, "Nexi has not confirmed the end")
 
 
-class TooManyChecks(NexiPaymentsError):
-    """``seconds`` is how long the window of the limit is."""
+class TooManyVerifications(NexiPaymentsError):
+    """``seconds`` is the length of the limit's window."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        super().__init__("too many cards were verified in vain")
+        super().__init__("too many failed card verifications")
 
 
 class MotoNotAllowed(NexiPaymentsError):
@@ -184,28 +231,38 @@ class MotoNotAllowed(NexiPaymentsError):
 
     def __init__(self, terminal: str) -> None:
         self.terminal = terminal
-        super().__init__(f"terminal {terminal!r} takes no phone orders")
+        super().__init__(f"terminal {terminal!r} accepts no phone orders")
 
 
 class TerminalUnavailable(NexiPaymentsError):
-    """The gateway has refused this terminal's key; charges wait until it is mended."""
+    """Nexi rejected this terminal's API key. No new charges until it works again."""
 
-    def __init__(self, terminal: str) -> None:
+    def __init__(self, terminal: str, cause: str = "Nexi rejected its API key") -> None:
         self.terminal = terminal
-        super().__init__(f"terminal {terminal!r} takes no charges: its key was refused")
+        super().__init__(f"terminal {terminal!r} accepts no charges: {cause}")
 
 
-class HoldUnavailable(NexiPaymentsError):
-    """``HOLD_BACKEND`` did not keep a sealed card. Inside a flow this is no error but a
-    failed attempt: nothing was charged."""
+class TerminalNotConfigured(TerminalUnavailable, ImproperlyConfigured):
+    """``TERMINALS`` has no terminal of this name, or no longer. Nothing was sent."""
+
+    def __init__(self, terminal: str, hint: str = "") -> None:
+        super().__init__(terminal, f"it is not in NEXI_PAYMENTS['TERMINALS']{hint}")
+
+
+class SealedCardUnavailable(NexiPaymentsError):
+    """``SEALED_CARD_BACKEND`` did not store a sealed card. Flows turn it into a failed
+    attempt: nothing was charged.
+    """
 
     def __init__(self, order_id: str) -> None:
         self.order_id = order_id
-        super().__init__(f"the card of order {order_id} could not be held")
+        super().__init__(f"the card of order {order_id} could not be sealed")
 
 
 class OutcomeNotRecorded(NexiPaymentsError):
-    """The last commit failed; the write-ahead mark stays and reconciliation decides."""
+    """The commit of the outcome failed. The operation stays unsettled, and
+    reconciliation settles it.
+    """
 
     def __init__(self, order_id: str, correlation_id: str) -> None:
         self.order_id = order_id
@@ -214,11 +271,11 @@ class OutcomeNotRecorded(NexiPaymentsError):
 
 
 class GatewayError(NexiPaymentsError):
-    """No usable answer. ``cause`` is the class name of what went wrong underneath.
+    """No usable response. ``cause`` is the class name of the underlying error.
 
-    ``status`` is the HTTP status when there was one, ``codes`` the gateway's own error
-    codes (``PS0009``, ``GW0001`` …), ``correlation_id`` the header we sent and ``cid``
-    the gateway's trace id.
+    ``status`` is the HTTP status, if there was one. ``codes`` are the gateway's error
+    codes (``PS0009``, ``GW0001`` …), ``correlation_id`` is the header we sent, ``cid``
+    the gateway's trace id. ``retry_after`` is in seconds.
     """
 
     def __init__(
@@ -241,17 +298,17 @@ class GatewayError(NexiPaymentsError):
         super().__init__(" ".join(part for part in parts if part))
 
 
-class Unsent(GatewayError):
-    """Known negative: nothing left this machine."""
+class NotSent(GatewayError):
+    """Not one byte of the request left this machine."""
 
 
-class Refused(GatewayError):
-    """The request is over, the gateway said no with a 4xx."""
+class Rejected(GatewayError):
+    """A complete 4xx response: the gateway did not process the request."""
 
 
-class BadAnswer(GatewayError):
+class MismatchedResponse(GatewayError):
     """``cause`` names the member that differs from what we sent."""
 
 
 class UnknownOutcome(GatewayError):
-    """The default for everything that is not certainly something else."""
+    """Everything else: the request may or may not have been processed."""

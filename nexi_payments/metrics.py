@@ -1,9 +1,9 @@
-"""Metrics for Prometheus (the extra ``metrics``): call ``start()`` once a process, in
-the ``ready()`` of an app of yours, and answer ``/metrics`` with ``exposition()``.
+"""Prometheus metrics (the extra ``metrics``).
 
-Counted in the process: state changes and gateway calls. Looked up in the database when
-somebody scrapes: what waits. No label has a value from outside: states, channels,
-names of terminals, path templates and classes of outcomes.
+Call ``start()`` once per process, in the ``ready()`` of an app of yours, and answer
+``/metrics`` with ``exposition()``. State changes and gateway requests are counted in
+the process; the backlog is read from the database at each scrape. Labels are states,
+channels, terminal names, path templates and outcome classes, never external values.
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from nexi_payments import states, telemetry
-from nexi_payments.models import Break, Event, LastPass, PaymentOrder
+from nexi_payments import telemetry
+from nexi_payments.enums import OrderState
+from nexi_payments.models import Discrepancy, Event, PaymentOrder
+from nexi_payments.models.bookkeeping import Heartbeat
 
-#: Seconds: a look-up takes 0.2, a charge a few, and ``TOTAL_TIMEOUT`` is 25.
-_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0)
-#: An event is another process's to deliver until then.
-_OVERDUE: Final = timedelta(minutes=1)
+#: Seconds: an inquiry takes 0.2, a charge a few, ``TOTAL_TIMEOUT`` is 25.
+_DURATION_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0)
+#: The writing process may still deliver a younger event.
+_OVERDUE_AFTER: Final = timedelta(minutes=1)
 
 _started: dict[str, _Counters] = {}
 
@@ -48,74 +50,77 @@ class _Counters:
         )
         self.calls = Counter(
             "nexi_payments_gateway_calls",
-            "Requests to Nexi: answered (Reply), Unsent, Refused or UnknownOutcome",
+            "Requests to Nexi: answered (Reply), NotSent, Rejected or UnknownOutcome",
             ("endpoint", "outcome"),
             registry=registry,
         )
-        self.seconds = Histogram(
+        self.durations = Histogram(
             "nexi_payments_gateway_seconds",
             "How long a request to Nexi took",
             ("endpoint",),
-            buckets=_SECONDS,
+            buckets=_DURATION_BUCKETS,
             registry=registry,
         )
 
     def count(self, fact: telemetry.Fact) -> None:
-        if isinstance(fact, telemetry.Exchange):
+        if isinstance(fact, telemetry.GatewayRequest):
             self.calls.labels(fact.endpoint, fact.outcome).inc()
-            self.seconds.labels(fact.endpoint).observe(fact.seconds)
+            self.durations.labels(fact.endpoint).observe(fact.seconds)
         else:
             self.transitions.labels(
                 fact.source, fact.target, fact.channel, fact.terminal
             ).inc()
 
 
-class Waiting(Collector):
-    """Gauges from five queries on indexes. Every process would say the same: register
-    it where Prometheus scrapes (``exposition`` does)."""
+class BacklogCollector(Collector):
+    """Gauges from five queries on indexes.
+
+    Every process reports the same values: register it only where Prometheus scrapes
+    (``exposition`` does).
+    """
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         try:
-            found = list(_gauges())
+            found = list(_backlog_gauges())
         except Error:
-            found = []  # counters are worth a scrape without a database
+            found = []  # without a database the counters are still exposed
         yield GaugeMetricFamily(
             "nexi_payments_database_up",
-            "Whether the gauges of nexi_payments could be looked up",
+            "Whether the gauges of nexi_payments could be read",
             value=float(bool(found)),
         )
         yield from found
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Nothing is looked up when it is registered."""
+        """No queries when the collector is registered."""
         return ()
 
 
-def _gauges() -> Iterator[GaugeMetricFamily]:
+def _backlog_gauges() -> Iterator[GaugeMetricFamily]:
     now = timezone.now()
     orders = PaymentOrder.objects.order_by()
-    due = Event.objects.filter(deliver_at__lt=now - _OVERDUE)
-    last = LastPass.objects.filter(name=LastPass.RECONCILE).first()
+    due = Event.objects.filter(deliver_at__lt=now - _OVERDUE_AFTER)
+    last = Heartbeat.objects.filter(name=Heartbeat.RECONCILE).first()
     for name, says, value in (
         (
             "orders_in_doubt",
-            "Charges on their way, or of which nobody knows",
-            orders.filter(state=states.PAYING).count(),
+            "Charges under way or in doubt",
+            orders.filter(state=OrderState.PAYING).count(),
         ),
         (
             "orders_under_review",
-            "Payments that a person has to decide about",
-            orders.filter(state=states.REVIEW).count(),
+            "Payments under manual review",
+            orders.filter(state=OrderState.REVIEW).count(),
         ),
         (
-            "breaks",
-            "Disagreements with Nexi that nobody has dealt with",
-            Break.objects.filter(resolved_at__isnull=True).count(),
+            "discrepancies",
+            "Unresolved discrepancies with Nexi",
+            Discrepancy.objects.filter(resolved_at__isnull=True).count(),
         ),
-        ("undelivered_events", "Signals that no receiver took yet", due.count()),
+        ("undelivered_events", "Events that are overdue for delivery", due.count()),
         (
             "reconcile_age_seconds",
-            "Since the last whole pass of nexi_reconcile; +Inf if there was none",
+            "Since the last complete pass of nexi_reconcile; +Inf if there was none",
             (now - last.ended_at).total_seconds() if last else float("inf"),
         ),
     ):
@@ -123,22 +128,28 @@ def _gauges() -> Iterator[GaugeMetricFamily]:
 
 
 def start(registry: CollectorRegistry = REGISTRY) -> None:
-    """Begins to count. Called again, nothing changes."""
+    """Starts counting. Idempotent."""
     if "counters" not in _started:
         counters = _started["counters"] = _Counters(registry)
-        telemetry.listen(counters.count)
+        telemetry.subscribe(counters.count)
+
+
+def stop() -> None:
+    """Stops counting. Idempotent."""
+    if counters := _started.pop("counters", None):
+        telemetry.unsubscribe(counters.count)
 
 
 def exposition(registry: CollectorRegistry = REGISTRY) -> tuple[bytes, str]:
-    """The body and the content type of ``/metrics``: ``registry``, and what waits.
+    """Body and content type of ``/metrics``: ``registry`` and the backlog.
 
-    With ``PROMETHEUS_MULTIPROC_DIR`` the counters of all processes that share it are
-    added up, a ``nexi_reconcile`` among them.
+    With ``PROMETHEUS_MULTIPROC_DIR`` the counters of all processes that share it,
+    including ``nexi_reconcile``, are added up.
     """
     shown: Any = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         multiprocess.MultiProcessCollector(shown)  # type: ignore[no-untyped-call]
     else:
         shown.register(registry)
-    shown.register(Waiting())
+    shown.register(BacklogCollector())
     return generate_latest(shown), CONTENT_TYPE_LATEST

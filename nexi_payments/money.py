@@ -1,8 +1,8 @@
 """Amounts: ``Decimal`` major units and a currency outside, integer minor units inside.
 
-This is the only module that rounds nothing and converts everything. Exponents are
-Nexi's own table (``docs/gateway.md``), which follows ISO 4217 for the codes in use;
-a code outside it is refused, because a wrong exponent is a charge wrong by 100.
+All conversions are in this module, and none rounds. The exponents are those of Nexi's
+table, which follows ISO 4217 for the codes in use (docs/gateway.md). Other codes are
+rejected: with a wrong exponent a charge is wrong by a factor of 100.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any, Final, Protocol
 
-from nexi_payments.exceptions import InvalidAmount
+from nexi_payments.input_errors import InvalidAmount
 
 #: Alphabetic code → (ISO 4217 number, digits after the point).
 CURRENCIES: Final[dict[str, tuple[int, int]]] = {
@@ -69,15 +69,15 @@ CURRENCIES: Final[dict[str, tuple[int, int]]] = {
 }
 _BY_NUMBER: Final = {number: code for code, (number, _) in CURRENCIES.items()}
 
-#: The thread's own context may be set to round to three digits; this one refuses to.
+#: Never rounds. The thread's own context may be set to round to three digits.
 _EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation])
 
-#: The most we ask for or believe: twelve digits of minor units.
+#: The maximum that is sent or accepted from a response: twelve digits of minor units.
 MAX_MINOR: Final = 999_999_999_999
 
 
 class Money(Protocol):
-    """An amount that brings its currency: ``moneyed.Money``, and django-money's."""
+    """An amount with its currency: ``moneyed.Money``, and django-money's."""
 
     @property
     def amount(self) -> Decimal: ...
@@ -86,12 +86,14 @@ class Money(Protocol):
     def currency(self) -> Any: ...
 
 
-def apart(amount: Decimal | Money, currency: str | None) -> tuple[Decimal, str]:
-    """The amount in major units, and its currency: both given, or a ``Money``.
+def amount_and_currency(
+    amount: Decimal | Money, currency: str | None
+) -> tuple[Decimal, str]:
+    """The amount in major units and its currency, from both arguments or a ``Money``.
 
-    Raises ``InvalidAmount`` without a currency, or with two that are not the same.
+    Raises ``InvalidAmount`` without a currency, or with two different ones.
     """
-    moneyed = sys.modules.get("moneyed")  # nobody has a Money who has not imported it
+    moneyed = sys.modules.get("moneyed")  # a Money exists only if it was imported
     if moneyed is not None and isinstance(amount, moneyed.Money):
         own = str(amount.currency.code)
         if currency not in (None, own):
@@ -99,11 +101,11 @@ def apart(amount: Decimal | Money, currency: str | None) -> tuple[Decimal, str]:
         return amount.amount, own
     if currency is None:
         raise InvalidAmount("amount needs a currency")
-    return amount, currency  # type: ignore[return-value]  # to_minor refuses others
+    return amount, currency  # type: ignore[return-value]  # to_minor rejects others
 
 
 def exponent(currency: str) -> int:
-    """Digits after the point. Raises ``InvalidAmount`` for a code we do not know."""
+    """Digits after the point. Raises ``InvalidAmount`` for an unknown code."""
     try:
         return CURRENCIES[currency][1]
     except (KeyError, TypeError):
@@ -114,8 +116,8 @@ def exponent(currency: str) -> int:
 def to_minor(amount: Decimal | int | str, currency: str) -> int:
     """Major units → minor units, exactly: ``Decimal("12.50"), "EUR"`` → ``1250``.
 
-    Raises ``InvalidAmount`` for floats, for nothing or less, for more decimals than the
-    currency has, and for more than twelve digits.
+    Raises ``InvalidAmount`` for floats, for zero and negative amounts, for more
+    decimals than the currency has, and for more than twelve digits.
     """
     digits = exponent(currency)
     if isinstance(amount, bool) or not isinstance(amount, Decimal | int | str):
@@ -146,14 +148,28 @@ def to_major(minor: int, currency: str) -> Decimal:
     return Decimal(minor).scaleb(-exponent(currency), _EXACT)
 
 
-def same_currency(answered: str, ours: str) -> bool:
-    """Whether Nexi's word for a currency means ours: it says both "EUR" and "978"."""
-    return alphabetic(answered) == ours
+def display(minor: int, currency: str) -> str:
+    """Minor units → text for people: ``123450, "EUR"`` → "1,234.50 EUR", localized."""
+    return f"{display_number(minor, currency)} {currency}"
 
 
-def alphabetic(answered: str) -> str:
-    """``"978"``, ``"eur"``, ``"EUR"`` → ``"EUR"``; anything unknown as it came."""
-    word = answered.strip().upper()
-    if word.isascii() and word.isdigit() and len(word) <= 3:
-        return _BY_NUMBER.get(int(word), word)
-    return word
+def display_number(minor: int, currency: str) -> str:
+    """As ``display``, without the currency, for tables that name it in a column."""
+    from django.utils import formats  # the gateway's client runs without Django
+
+    return formats.number_format(
+        to_major(minor, currency), exponent(currency), force_grouping=True
+    )
+
+
+def same_currency(code: str, expected: str) -> bool:
+    """Whether a currency code of Nexi means ``expected``: Nexi uses "EUR" and "978"."""
+    return alphabetic_code(code) == expected
+
+
+def alphabetic_code(code: str) -> str:
+    """``"978"``, ``"eur"``, ``"EUR"`` → ``"EUR"``; an unknown code in upper case."""
+    code = code.strip().upper()
+    if code.isascii() and code.isdigit() and len(code) <= 3:
+        return _BY_NUMBER.get(int(code), code)
+    return code

@@ -1,97 +1,127 @@
 """Delivers events to the shop's receivers: after commit, at least once, in order.
 
-An event is written in the commit of its state change, ``deliver_at`` a little ahead:
-until then it belongs to the process that wrote it, which delivers at once. If that
-process dies, or a receiver raises, ``deliver_due`` (``nexi_reconcile``) takes over.
+An event is written in the commit of its state change, with ``deliver_at`` in the near
+future. Until then the process that wrote it holds its lease and delivers it at once. If
+that process dies, or a receiver raises, ``deliver_due`` delivers, or the threads of
+``nexi_reconcile`` do (``delivery_workers``).
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.dispatch import Signal
 from django.utils import timezone
 
 from nexi_payments.conf import current
-from nexi_payments.models import Break, Event, PaymentOrder, database, statements
-from nexi_payments.signals import BY_KIND, gateway_break
+from nexi_payments.models import (
+    Discrepancy,
+    Event,
+    PaymentOrder,
+    db_transactions,
+    raw_sql,
+)
+from nexi_payments.signals import SIGNAL_BY_EVENT_KIND, discrepancy_found
 
 log = logging.getLogger("nexi_payments.outbox")
 
-#: Seconds until a receiver that raised is asked again, by attempt; then hourly.
-_BACK_OFF: Final = (5, 30, 120, 600, 1800)
-
-
-def lease() -> timedelta:
-    """How long an event belongs to whoever took it."""
-    return timedelta(seconds=current().total_timeout)
-
-
-def due_at(kind: str) -> timedelta | None:
-    """When a new event of this kind is to be delivered by others, or never."""
-    return lease() if kind in BY_KIND else None
-
-
-def after_commit(event: Event) -> None:
-    """Delivers ``event`` once the transaction it is part of is on disk."""
-    if event.deliver_at is not None:
-        database.on_commit(lambda: _deliver_own(event))
-
-
-#: Whether an event of the same order waits that is older.
-_OLDER: Final = (
-    "EXISTS(SELECT 1 FROM nexi_payments_event"
-    " WHERE order_id = %s AND deliver_at IS NOT NULL AND id < %s)"
+#: Seconds until an event is delivered again after a receiver raised, by attempt; then
+#: hourly.
+_RETRY_DELAYS: Final = (5, 30, 120, 600, 1800)
+#: Due events that are read at once.
+BATCH_SIZE: Final = 200
+#: Calls a function in another thread; set by ``in_background``.
+_submit: ContextVar[Callable[[Callable[[], object]], None] | None] = ContextVar(
+    "nexi_payments_submit", default=None
 )
 
 
-def _deliver_own(event: Event) -> None:
+@contextmanager
+def in_background(submit: Callable[[Callable[[], object]], None]) -> Iterator[None]:
+    """Inside, this thread calls no receiver, so none can delay it.
+
+    New events are due at once, for the caller's ``delivery_workers``. The signals of
+    discrepancies are passed to ``submit``, which calls them in another thread.
+    """
+    token = _submit.set(submit)
+    try:
+        yield
+    finally:
+        _submit.reset(token)
+
+
+def lease_duration() -> timedelta:
+    """How long a process may take to deliver an event."""
+    return timedelta(seconds=current().total_timeout)
+
+
+def delivery_lease(kind: str) -> timedelta | None:
+    """How long the writing process holds a new event; ``None`` if its kind has no
+    signal.
+    """
+    if kind not in SIGNAL_BY_EVENT_KIND:
+        return None
+    return lease_duration() if _submit.get() is None else timedelta()
+
+
+def deliver_after_commit(event: Event) -> None:
+    """Delivers ``event`` after the commit of the current transaction."""
+    if event.deliver_at is not None and _submit.get() is None:
+        db_transactions.on_commit(lambda: _deliver_new(event))
+
+
+def _deliver_new(event: Event) -> None:
     if event.deliver_at is None or event.deliver_at <= timezone.now():
-        return  # another one's receivers or mail took too long: others have it
-    order, older = statements.find(
-        PaymentOrder, event.order_id, _OLDER, (event.order_id, event.pk)
-    )
-    if order is not None and not older:  # otherwise its turn comes with theirs
-        _send(event, order)
+        return  # earlier deliveries took too long: the lease is over
+    where = {
+        "order": event.order_id,
+        "deliver_at__isnull": False,
+        "pk__lt": event.pk,
+    }
+    undelivered = raw_sql.Rows(Event, [where])
+    order, older = raw_sql.get(PaymentOrder, event.order_id, undelivered)
+    if (
+        order is not None and not older
+    ):  # otherwise it is delivered after the older ones
+        deliver(event, order)
 
 
-def send(event: Event) -> bool:
-    """Calls every receiver once. True when none of them raised."""
-    return _send(event, PaymentOrder.objects.get(pk=event.order_id))
+def deliver(event: Event, order: PaymentOrder | None = None) -> bool:
+    """Calls every receiver once, then sends e-mails. True when no receiver raised.
 
-
-def _send(event: Event, order: PaymentOrder) -> bool:
-    reached_all = _tell(event, order)
-    if current().mails:
-        # what was delivered is written by now: a slow mail server outlasts the lease,
-        # and others would call the receivers again
-        _mail(event, order)
+    ``order`` is the event's order in its current state, if it is loaded already.
+    """
+    order = order or PaymentOrder.objects.get(pk=event.order_id)
+    reached_all = _notify_receivers(event, order)
+    # the delivery is recorded by now: a slow mail server may outlast the lease, and
+    # another process must not call the receivers again
+    send_emails(event, order)
     return reached_all
 
 
-def _tell(event: Event, order: PaymentOrder) -> bool:
-    answers: list[tuple[Any, Any]]
-    try:
-        answers = BY_KIND[event.kind].send_robust(
-            sender=PaymentOrder, order=order, event=event
-        )
-    except Exception as broken:  # Django's own log line fails on a nameless receiver
-        answers = [(BY_KIND[event.kind], broken)]
-    failed = [(who, error) for who, error in answers if isinstance(error, Exception)]
-    attempts = event.attempts + 1
-    now = timezone.now()
-    if not failed:
-        done = {"deliver_at": None, "delivered_at": now, "attempts": attempts}
-        statements.update(Event, {"pk": event.pk}, done)
-        return True
-    wait = _BACK_OFF[attempts - 1] if attempts <= len(_BACK_OFF) else 3600
-    Event.objects.filter(pk=event.pk).update(
-        deliver_at=now + timedelta(seconds=wait), attempts=attempts
+def _notify_receivers(event: Event, order: PaymentOrder) -> bool:
+    failed = _call_receivers(
+        SIGNAL_BY_EVENT_KIND[event.kind], sender=PaymentOrder, order=order, event=event
     )
+    if not failed:
+        done = {
+            "deliver_at": None,
+            "delivered_at": timezone.now(),
+            "attempts": event.attempts + 1,
+        }
+        raw_sql.update(Event, {"pk": event.pk}, done)
+        return True
+    wait = postpone(event)
     for receiver, error in failed:
         log.error(
-            "receiver %s raised %s for %s of order %s; tried again in %d s",
+            "receiver %s raised %s for %s of order %s; next attempt in %d s",
             getattr(receiver, "__qualname__", receiver),
             type(error).__name__,
             event.kind,
@@ -102,60 +132,144 @@ def _tell(event: Event, order: PaymentOrder) -> bool:
     return False
 
 
-def _mail(event: Event, order: PaymentOrder) -> None:
-    """After the receivers, so that none waits for a mail server."""
-    from nexi_payments import notices  # most shops never need it
+def _call_receivers(signal: Signal, **arguments: Any) -> list[tuple[Any, Any]]:
+    """Calls the receivers of a signal. Returns those that raised, with the error.
+
+    ``SystemExit`` and the like of a receiver must not end the process, or a thread that
+    delivers. They skip the receivers behind it. Ctrl-C is for the process.
+    """
+    try:
+        responses = signal.send_robust(**arguments)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # also when Django's own logging fails, for a receiver without a name
+        return [(signal, error)]
+    return [one for one in responses if isinstance(one[1], Exception)]
+
+
+def postpone(event: Event) -> int:
+    """Records a failed attempt. Returns the seconds until the next one.
+
+    Changes nothing when the lease of ``event`` was taken over, or it was delivered.
+    """
+    attempts = event.attempts + 1
+    wait = _RETRY_DELAYS[attempts - 1] if attempts <= len(_RETRY_DELAYS) else 3600
+    Event.objects.filter(pk=event.pk, deliver_at=event.deliver_at).update(
+        deliver_at=timezone.now() + timedelta(seconds=wait), attempts=attempts
+    )
+    return wait
+
+
+def send_emails(event: Event, order: PaymentOrder) -> None:
+    """Sends the e-mails about an event, at most once.
+
+    After the receivers, so that none waits for a mail server.
+    """
+    if not current().mails:
+        return
+    from nexi_payments.emails import automatic  # most shops send no e-mails
 
     try:
-        notices.tell(event, order)
-    except Exception as error:  # a mail is not worth a payment, nor a second delivery
+        automatic.notify(event, order)
+    except Exception as error:  # an e-mail must not fail a payment or repeat a delivery
         log.error("mail for order %s: %s", order.order_id, type(error).__name__)
 
 
-def deliver_due(most: int = 500) -> int:
-    """Delivers what is overdue, oldest first; returns how many reached everybody.
+def deliver_due() -> int:
+    """Delivers the events that are due now, in this thread, one after the other.
 
-    An event is taken by moving ``deliver_at`` in a compare-and-swap, so that any number
-    of processes may do this at once. One whose elder sibling still waits is skipped.
-    One of a kind that this version does not know is left to the one that wrote it.
+    Returns how many reached all receivers. Any number of processes may run this
+    concurrently. Does nothing inside ``in_background``.
     """
-    delivered = 0
-    due = Event.objects.filter(deliver_at__lte=timezone.now(), kind__in=BY_KIND)
-    for event in due.order_by("pk")[:most]:
-        elder = Event.objects.filter(
-            order_id=event.order_id, deliver_at__isnull=False, pk__lt=event.pk
-        )
-        if elder.exists():
-            continue
-        taken = Event.objects.filter(pk=event.pk, deliver_at=event.deliver_at).update(
-            deliver_at=timezone.now() + lease()
-        )
-        if taken and send(event):
-            delivered += 1
+    if _submit.get() is not None:
+        return 0
+    delivered, started, leased = 0, timezone.now(), True
+    while leased:
+        leased = False
+        for event in due_events(started):
+            if lease(event):
+                leased = True
+                delivered += deliver(event)
     return delivered
 
 
-def send_again(event: Event) -> bool:
-    """Calls the receivers of ``event`` once more, delivered or not, because a person
-    wants it. Those of the same order that still wait go first. True when none raised.
+def due_events(until: datetime) -> list[Event]:
+    """Some events that are due at ``until``, longest overdue first.
+
+    Of each order only the oldest undelivered event is among them: an event that fails
+    holds back its own order and no other. A kind that this version does not know is
+    left to the version that wrote it.
     """
-    waiting = Event.objects.filter(
+    rows = Event.objects.filter(
+        ~Exists(_older_undelivered()),
+        deliver_at__lte=until,
+        kind__in=SIGNAL_BY_EVENT_KIND,
+    )
+    return list(rows.order_by("deliver_at", "pk")[:BATCH_SIZE])
+
+
+def _older_undelivered() -> QuerySet[Event]:
+    """In a subquery: the undelivered events of the same order that are older."""
+    return Event.objects.filter(
+        order_id=OuterRef("order_id"), deliver_at__isnull=False, pk__lt=OuterRef("pk")
+    )
+
+
+def failing_events() -> QuerySet[Event]:
+    """Undelivered events with a failed attempt, and those that wait behind one."""
+    behind = Exists(_older_undelivered().filter(attempts__gt=0))
+    rows = Event.objects.filter(deliver_at__isnull=False)
+    return rows.filter(Q(attempts__gt=0) | behind).order_by("pk")
+
+
+def lease(event: Event) -> bool:
+    """Moves ``deliver_at`` in a compare-and-swap. False when another process did."""
+    end = timezone.now() + timedelta(seconds=current().claim_timeout)
+    rows = Event.objects.filter(pk=event.pk, deliver_at=event.deliver_at)
+    leased = bool(rows.update(deliver_at=end))
+    if leased:
+        event.deliver_at = end
+    return leased
+
+
+def redeliver(event: Event) -> bool:
+    """Delivers ``event`` again, delivered or not, on a person's request.
+
+    Undelivered older events of the order go first. True when no receiver raised.
+    """
+    undelivered = Event.objects.filter(
         order_id=event.order_id, deliver_at__isnull=False, pk__lt=event.pk
     )
-    for one in [*waiting.order_by("pk"), event]:
-        Event.objects.filter(pk=one.pk).update(deliver_at=timezone.now() + lease())
-        if not send(one):
+    for one in [*undelivered.order_by("pk"), event]:
+        one.deliver_at = timezone.now() + lease_duration()
+        Event.objects.filter(pk=one.pk).update(deliver_at=one.deliver_at)
+        if not deliver(one):
             return False
     return True
 
 
-def tell_break(record: Break) -> None:
-    """Sends ``gateway_break`` after commit. The row stays, whatever receivers do."""
+def notify_discrepancy(discrepancy: Discrepancy) -> None:
+    """Logs a discrepancy and sends ``discrepancy_found`` after commit, once.
+
+    Errors of receivers are logged.
+    """
     log.critical(
-        "break %s: ours %s, theirs %s, order %s",
-        record.kind,
-        record.ours,
-        record.theirs,
-        record.order.order_id if record.order else "-",
+        "discrepancy %s: ours %s, theirs %s, order %s",
+        discrepancy.kind,
+        discrepancy.ours,
+        discrepancy.theirs,
+        discrepancy.order.order_id if discrepancy.order else "-",
     )
-    database.on_commit(lambda: gateway_break.send_robust(sender=Break, record=record))
+    send = partial(_send_discrepancy, discrepancy)
+    submit = _submit.get()
+    db_transactions.on_commit(send if submit is None else partial(submit, send))
+
+
+def _send_discrepancy(discrepancy: Discrepancy) -> None:
+    failed = _call_receivers(
+        discrepancy_found, sender=Discrepancy, discrepancy=discrepancy
+    )
+    for receiver, error in failed:
+        name = getattr(receiver, "__qualname__", receiver)
+        log.error("receiver %s raised for a discrepancy", name, exc_info=error)

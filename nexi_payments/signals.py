@@ -1,32 +1,33 @@
-"""What the shop may listen to. We only send; nothing inside is wired with signals.
+"""Signals for the shop. The package itself connects no receivers.
 
-Each of them but the last is sent with ``sender=PaymentOrder`` and the keyword arguments
-``order`` (the order as it is now) and ``event`` (the ``Event`` row; its ``pk`` is the
-key to recognise a repetition by). They are sent after the commit, at least once, in
-order for one order, and repeated until no receiver raises.
+Each signal but the last is sent with ``sender=PaymentOrder`` and the keyword arguments
+``order`` (its current state) and ``event`` (the ``Event`` row; its ``pk`` identifies a
+repetition). They are sent after the commit, at least once, in order for one order, and
+repeated until no receiver raises.
 
-``payment_failed`` says that this attempt ended without money. The shopper may try
-another card, which makes a new order with the same reference; and for as long as the
-order is watched (``WATCH_FOR``) a late charge may turn it into ``payment_paid``.
+``payment_failed``: this attempt ended without money. The shopper may try another card,
+which makes a new order with the same reference. While the order is watched
+(``WATCH_FOR``), a late charge may still lead to ``payment_paid``.
 
-The first capture in part is told as ``payment_paid``, each later one as
-``payment_captured``. ``capture_cancelled`` tells that one was rolled back; when it was
-the only one, ``payment_authorized`` follows.
+The first partial capture sends ``payment_paid``, each later one ``payment_captured``.
+``capture_cancelled``: a capture was cancelled; if it was the only one,
+``payment_authorized`` follows.
 
-The three of contracts come with ``order.contract``; ``order`` is the payment that made
-it, or the charge that failed (``contract_on_hold``).
+The three signals of contracts come with ``order.contract``. ``order`` is the payment
+that created the contract, or the charge that failed. ``contract_on_hold``: the contract
+is suspended, and ``event.note`` says why (response code, reason or a sentence).
 
-``gateway_break`` is sent with ``sender=Break`` and ``record``, the row: Nexi and we
-disagree about something, and a person should look.
-"""
+``discrepancy_found`` is sent with ``sender=Discrepancy`` and ``discrepancy``, the row:
+Nexi and we disagree, and a person should look at it. It is sent once."""
 
 from __future__ import annotations
 
-from typing import Final
+import weakref
+from typing import Any, Final
 
 from django.dispatch import Signal
 
-from nexi_payments import states
+from nexi_payments.enums import EventKind
 
 payment_paid = Signal()
 payment_authorized = Signal()
@@ -39,19 +40,32 @@ capture_cancelled = Signal()
 contract_activated = Signal()
 contract_on_hold = Signal()
 contract_ended = Signal()
-gateway_break = Signal()
+discrepancy_found = Signal()
 
-#: ``Event.kind`` → the signal that tells it.
-BY_KIND: Final[dict[str, Signal]] = {
-    states.PAID: payment_paid,
-    states.AUTHORIZED: payment_authorized,
-    states.FAILED: payment_failed,
-    states.REFUNDED: payment_refunded,
-    states.VOIDED: payment_voided,
-    states.REVIEW: payment_needs_review,
-    "captured": payment_captured,
-    "cancelled": capture_cancelled,
-    "contract_active": contract_activated,
-    "contract_hold": contract_on_hold,
-    "contract_ended": contract_ended,
+#: ``Event.kind`` → the signal that is sent.
+SIGNAL_BY_EVENT_KIND: Final[dict[str, Signal]] = {
+    EventKind.PAID: payment_paid,
+    EventKind.AUTHORIZED: payment_authorized,
+    EventKind.FAILED: payment_failed,
+    EventKind.REFUNDED: payment_refunded,
+    EventKind.VOIDED: payment_voided,
+    EventKind.REVIEW: payment_needs_review,
+    EventKind.CAPTURED: payment_captured,
+    EventKind.CAPTURE_CANCELLED: capture_cancelled,
+    EventKind.CONTRACT_ACTIVATED: contract_activated,
+    EventKind.CONTRACT_SUSPENDED: contract_on_hold,
+    EventKind.CONTRACT_ENDED: contract_ended,
 }
+
+
+def receiver_names(signal: Signal) -> list[str]:
+    """Dotted names of the connected receivers that still exist."""
+    names = []
+    for entry in signal.receivers:
+        receiver: Any = entry[1]
+        if isinstance(receiver, weakref.ReferenceType):
+            receiver = receiver()
+        if receiver is not None:
+            name = getattr(receiver, "__qualname__", type(receiver).__qualname__)
+            names.append(f"{getattr(receiver, '__module__', '?')}.{name}")
+    return names

@@ -1,9 +1,10 @@
-"""What has just happened, for whoever counts: one fact a gateway call, one a state
-change. Nobody listens unless somebody asked to (``metrics``), and then a fact costs one
-call. Not the log: its level is the host's to choose, and a count must not depend on it.
+"""In-process telemetry facts for metrics listeners: gateway requests, state changes.
 
-Facts hold classes and names of a closed set, never ids, cards or people, so that any of
-their members may become the label of a metric.
+There are no listeners by default (``metrics`` subscribes one). Facts are not taken from
+logs: the host chooses the log level, and a count must not depend on it.
+
+Facts contain classes and names of a closed set, never ids, cards or personal data. So
+each of their members may be a metric label.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ log = logging.getLogger("nexi_payments.telemetry")
 
 
 @dataclass(frozen=True)
-class Exchange:
-    """One request to the gateway. ``endpoint`` is "POST /orders/moto", ids left out;
-    ``outcome`` is "Reply", or the name of the ``GatewayError``."""
+class GatewayRequest:
+    """One request to the gateway. ``endpoint`` is like "POST /orders/moto" (no ids);
+    ``outcome`` is "Reply" or the class name of the ``GatewayError``.
+    """
 
     endpoint: str
     outcome: str
@@ -36,24 +38,25 @@ class Transition:
     terminal: str
 
 
-Fact = Exchange | Transition
+Fact = GatewayRequest | Transition
 
 _listeners: Final[list[Callable[[Fact], object]]] = []
 
 
-def listen(listener: Callable[[Fact], object]) -> None:
-    """``listener`` is called in the thread of whoever pays: it must be quick."""
+def subscribe(listener: Callable[[Fact], object]) -> None:
+    """Adds a listener. It is called in the thread of the payment: it must be fast."""
     if listener not in _listeners:
         _listeners.append(listener)
 
 
-def forget(listener: Callable[[Fact], object]) -> None:
+def unsubscribe(listener: Callable[[Fact], object]) -> None:
+    """Removes a listener, if it is subscribed."""
     if listener in _listeners:
         _listeners.remove(listener)
 
 
-def tell(fact: Fact) -> None:
-    """A listener that raises loses its fact; the payment goes on."""
+def publish(fact: Fact) -> None:
+    """Calls every listener. One that raises is logged and skipped."""
     for listener in tuple(_listeners):
         try:
             listener(fact)

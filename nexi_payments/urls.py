@@ -1,20 +1,24 @@
-"""``path("payments/", include("nexi_payments.urls"))``, under any prefix."""
+"""URLs of the pages, for any prefix:
+
+``path("payments/", include("nexi_payments.urls"))``
+"""
 
 from django.urls import path
 
 from nexi_payments import views
+from nexi_payments.web.responses import no_store
 
 app_name = "nexi_payments"
 
 urlpatterns = [
-    path("pay/<slug:public_id>/", views.pay, name="pay"),
+    path("pay/<slug:public_id>/", no_store(views.pay), name="pay"),
     path(
         "return/<slug:public_id>/<str:token>/",
-        views.return_from_issuer,
+        no_store(views.return_from_issuer),
         name="return",
     ),
-    path("result/<slug:public_id>/", views.result, name="result"),
-    path("status/<slug:public_id>/", views.status, name="status"),
-    path("link/<str:token>/", views.follow_link, name="link"),
-    path("simulator/<path:path>", views.simulator, name="simulator"),
+    path("result/<slug:public_id>/", no_store(views.result), name="result"),
+    path("status/<slug:public_id>/", no_store(views.status), name="status"),
+    path("link/<str:token>/", no_store(views.follow_link), name="link"),
+    path("simulator/<path:path>", no_store(views.simulator), name="simulator"),
 ]

@@ -1,15 +1,19 @@
-"""What staff see and do. Payments are looked at here, never edited, never deleted."""
+"""Django admin for staff. Payments are read-only: never edited, never deleted."""
 
-from nexi_payments.admin.checks import CardCheckAdmin
+from nexi_payments.admin.card_verifications import CardVerificationAdmin
 from nexi_payments.admin.contracts import ContractAdmin
-from nexi_payments.admin.doors import DeskDoor, TillDoor, WorkListDoor
+from nexi_payments.admin.index_links import (
+    DailyReportLink,
+    PhoneOrderLink,
+    ReviewQueueLink,
+)
 from nexi_payments.admin.orders import PaymentOrderAdmin
 
 __all__ = [
-    "CardCheckAdmin",
+    "CardVerificationAdmin",
     "ContractAdmin",
-    "DeskDoor",
+    "DailyReportLink",
     "PaymentOrderAdmin",
-    "TillDoor",
-    "WorkListDoor",
+    "PhoneOrderLink",
+    "ReviewQueueLink",
 ]

@@ -1,7 +1,7 @@
-"""What stands above the list: today, the last seven days, and what needs a person.
+"""Dashboard above the list: today, the last seven days, open payments.
 
-Few questions, each by an index: what was taken and given back in a week, and what is
-open, which is little, unless there is an outage; then counting stops.
+Few queries, each by an index: the revenue of a week, and what is open. Few rows are
+open except in an outage; counting stops at ``MAX_OPEN``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 
 from django.db.models import CharField, Value
@@ -17,140 +16,145 @@ from django.utils import formats, timezone
 from django.utils.http import urlencode
 from django.utils.timesince import timesince
 
-from nexi_payments import conf, money, states
-from nexi_payments.admin import chart, takings
-from nexi_payments.models import Break, Event, PaymentOrder, TerminalAlarm
+from nexi_payments import conf, money
+from nexi_payments.admin import revenue, svg_chart
+from nexi_payments.enums import OrderState
+from nexi_payments.models import Discrepancy, Event, PaymentOrder
+from nexi_payments.models.bookkeeping import TerminalOutage
 
 DAYS: Final = 7
-#: Nobody asks how many more there are.
-MOST_OPEN: Final = 999
+#: Counting stops here.
+MAX_OPEN: Final = 999
 _WIDTH, _HEIGHT = 460, 150
 
 
 @dataclass
-class Takings:
-    """What was taken and given back in one currency, in major units."""
+class DailyRevenue:
+    """Charges and refunds of one day in one currency, in minor units."""
 
     currency: str
     count: int = 0
-    taken: Decimal = Decimal(0)
-    backs: int = 0
-    back: Decimal = Decimal(0)
+    charged: int = 0
+    refund_count: int = 0
+    refunded: int = 0
 
-    def add(self, count: int, amount: Decimal, *, back: bool) -> None:
-        if back:
-            self.backs += count
-            self.back += amount
+    def add(self, one: revenue.DailySum) -> None:
+        if one.is_refund:
+            self.refund_count += one.count
+            self.refunded += one.minor
         else:
-            self.count += count
-            self.taken += amount
+            self.count += one.count
+            self.charged += one.minor
 
     @property
-    def taken_in_words(self) -> str:
-        return takings.figure(self.taken, self.currency)
+    def charged_display(self) -> str:
+        return money.display(self.charged, self.currency)
 
     @property
-    def back_in_words(self) -> str:
-        return takings.figure(self.back, self.currency)
+    def refunded_display(self) -> str:
+        return money.display(self.refunded, self.currency)
 
 
 @dataclass(frozen=True)
-class Open:
-    """How many of a kind are open (``more`` means at least), and since when."""
+class OpenCount:
+    """Number of open items and time of the oldest. ``is_capped``: at least so many."""
 
     count: int
     oldest: datetime | None
-    more: bool
+    is_capped: bool
 
     @property
-    def number(self) -> str:
-        return f"{self.count}+" if self.more else str(self.count)
+    def display(self) -> str:
+        return f"{self.count}+" if self.is_capped else str(self.count)
 
     @property
     def age(self) -> str:
         return timesince(self.oldest) if self.oldest else ""
 
 
-def board(address: Callable[[str], str]) -> dict[str, Any]:
-    """The context of ``staff/dashboard.html``; ``address`` knows our pages by name."""
+def dashboard_context(admin_url: Callable[[str], str]) -> dict[str, Any]:
+    """Context of ``staff/dashboard.html``. ``admin_url``: page name → URL."""
     until = timezone.localdate()
     since = until - timedelta(DAYS - 1)
-    days = takings.days_of(since, until)
-    week = _week(days)
-    doubt, check = _open()
-    span = urlencode({"since": since.isoformat(), "until": until.isoformat()})
+    days = revenue.days_between(since, until)
+    week = _revenue_by_currency(days)
+    in_doubt, to_review = _open_counts()
+    period = urlencode({"since": since.isoformat(), "until": until.isoformat()})
     return {
-        "today": [sums[-1] for sums in week if sums[-1].count or sums[-1].backs],
-        "today_url": address("till"),
-        "doubt": doubt,
-        "doubt_url": f"{address('changelist')}?doubt=yes",
-        "check": check,
-        "check_url": address("tocheck"),
+        "today": [sums[-1] for sums in week if sums[-1].count or sums[-1].refund_count],
+        "today_url": admin_url("daily_report"),
+        "in_doubt": in_doubt,
+        "in_doubt_url": f"{admin_url('changelist')}?in_doubt=yes",
+        "to_review": to_review,
+        "review_queue_url": admin_url("review_queue"),
         "chart": _chart(days, week),
         "week": [
             (day, one)
             for place, day in enumerate(days)
             for one in (sums[place] for sums in week)
-            if one.count or one.backs
+            if one.count or one.refund_count
         ],
-        "week_url": f"{address('till')}?{span}",
+        "week_url": f"{admin_url('daily_report')}?{period}",
     }
 
 
-def _week(days: list[date]) -> list[list[Takings]]:
-    """For each currency its days; the currency with most payments first."""
-    week: dict[str, list[Takings]] = {}
-    for one in takings.by_currency(days[0], days[-1]):
-        sums = week.setdefault(one.currency, [Takings(one.currency) for _ in days])
-        amount = money.to_major(one.minor, one.currency)
-        sums[one.day].add(one.count, amount, back=bool(one.back))
+def _revenue_by_currency(days: list[date]) -> list[list[DailyRevenue]]:
+    """The days of each currency; the currency with most payments first."""
+    week: dict[str, list[DailyRevenue]] = {}
+    for one in revenue.sums_by_currency(days[0], days[-1]):
+        sums = week.setdefault(one.currency, [DailyRevenue(one.currency) for _ in days])
+        sums[one.day].add(one)
 
-    def most(sums: list[Takings]) -> tuple[int, str]:
+    def sort_key(sums: list[DailyRevenue]) -> tuple[int, str]:
         return -sum(one.count for one in sums), sums[0].currency
 
-    return sorted(week.values(), key=most)
+    return sorted(week.values(), key=sort_key)
 
 
-def _chart(days: list[date], week: list[list[Takings]]) -> chart.Chart | None:
-    """What was taken, in the currency of most payments; the table has the others."""
+def _chart(days: list[date], week: list[list[DailyRevenue]]) -> svg_chart.Chart | None:
+    """Charges in the currency with most payments; the table shows the others."""
     if not week or not any(one.count for one in week[0]):
         return None
-    return chart.stacked(
+    return svg_chart.stacked_bars(
         week[0][0].currency,
         [formats.date_format(day, "j M") for day in days],
-        {"taken": [one.taken for one in week[0]]},
+        {"charged": [one.charged for one in week[0]]},
         width=_WIDTH,
         height=_HEIGHT,
     )
 
 
-def _open() -> tuple[Open, Open]:
-    """What the filter "in doubt" lists; and what stands on the list to check, where a
-    payment that a request may still be working on is not yet."""
+def _open_counts() -> tuple[OpenCount, OpenCount]:
+    """Counts of the filter "in doubt", and of the review queue.
+
+    The queue omits payments that a request may still be working on.
+    """
 
     def kind(word: str) -> Value:
         return Value(word, output_field=CharField())
 
     orders = PaymentOrder.objects.filter(unsettled_since__isnull=False).order_by()
-    breaks = Break.objects.filter(resolved_at=None).order_by()
+    discrepancies = Discrepancy.objects.filter(resolved_at=None).order_by()
     events = Event.objects.filter(deliver_at__isnull=False, attempts__gt=0).order_by()
     rows = orders.values_list("state", "unsettled_since").union(
-        breaks.values_list(kind("break"), "created_at"),
+        discrepancies.values_list(kind("discrepancy"), "created_at"),
         events.values_list(kind("event"), "created_at"),
-        TerminalAlarm.objects.order_by().values_list(kind("alarm"), "since"),
+        TerminalOutage.objects.order_by().values_list(kind("outage"), "since"),
         all=True,
     )
-    found: list[Any] = list(rows.order_by("unsettled_since")[: MOST_OPEN + 1])
-    border = timezone.now() - timedelta(seconds=conf.current().claim_deadline)
-    doubt = [at for word, at in found if word in states.STATES]
-    check = [
+    found: list[Any] = list(rows.order_by("unsettled_since")[: MAX_OPEN + 1])
+    deadline = timezone.now() - timedelta(seconds=conf.current().claim_timeout)
+    in_doubt = [at for word, at in found if word in OrderState.values]
+    to_review = [
         at
         for word, at in found
-        if word not in states.STATES or word == states.REVIEW or at <= border
+        if word not in OrderState.values or word == OrderState.REVIEW or at <= deadline
     ]
-    more = len(found) > MOST_OPEN
-    return _since(doubt, more), _since(check, more)
+    more = len(found) > MAX_OPEN
+    return _open_count(in_doubt, more), _open_count(to_review, more)
 
 
-def _since(moments: list[datetime], more: bool) -> Open:
-    return Open(len(moments), moments[0] if moments else None, more and bool(moments))
+def _open_count(moments: list[datetime], more: bool) -> OpenCount:
+    return OpenCount(
+        len(moments), moments[0] if moments else None, more and bool(moments)
+    )

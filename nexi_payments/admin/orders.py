@@ -1,4 +1,4 @@
-"""The list of payments, and the address book of everything that hangs on it."""
+"""Admin of payments: its list with columns, search and CSV, and its other pages."""
 
 from __future__ import annotations
 
@@ -18,41 +18,48 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import mails
-from nexi_payments.admin import access, assets, dashboard, export, listing
-from nexi_payments.admin.actions import Actions
-from nexi_payments.admin.desk import Desk
-from nexi_payments.admin.detail import OrderPage
-from nexi_payments.admin.till import TillReport
-from nexi_payments.admin.worklist import ToCheck
+from nexi_payments import money, permissions
+from nexi_payments.admin import base, changelist, changelist_media, csv_export
+from nexi_payments.admin.customer_messages import CustomerMessages
+from nexi_payments.admin.daily_report import DailyReportPage
+from nexi_payments.admin.dashboard import dashboard_context
+from nexi_payments.admin.order_actions import OrderActions
+from nexi_payments.admin.order_detail import OrderDetail
+from nexi_payments.admin.phone_order_results import PhoneOrderResults
+from nexi_payments.admin.phone_orders import PhoneOrders
+from nexi_payments.admin.review_actions import ReviewActions
+from nexi_payments.admin.review_queue import ReviewQueuePage
 from nexi_payments.models import PaymentOrder
+from nexi_payments.pan_scanner import contains_card_number
 
 log = logging.getLogger("nexi_payments.admin")
 
 
 @admin.register(PaymentOrder)
-class PaymentOrderAdmin(
-    access.ReadOnly,
-    Desk,
-    OrderPage,
-    Actions,
-    ToCheck,
-    TillReport,
-    admin.ModelAdmin,  # type: ignore[type-arg]
-):
-    """Payments are looked at here, never edited and never deleted."""
+class PaymentOrderAdmin(base.ReadOnlyAdmin):
+    """Payments are never edited and never deleted."""
 
-    # not where Django would find it by itself: a shop's own admin of these rows, on
-    # another site, must not get it
+    detail_class = OrderDetail
+    page_classes = (
+        PhoneOrders,
+        PhoneOrderResults,
+        CustomerMessages,
+        OrderActions,
+        ReviewActions,
+        ReviewQueuePage,
+        DailyReportPage,
+    )
+    # Not at a path where Django looks: an admin that a host registers for this model
+    # on another site must not get this template.
     change_list_template = "nexi_payments/staff/change_list.html"
     list_display = (
         "when",
         "reference",
-        "money",
-        "badge",
+        "amount_display",
+        "state_badge",
         "card",
         "customer",
-        "back",
+        "refunded",
         "channel",
         "terminal",
         "order_id",
@@ -61,54 +68,28 @@ class PaymentOrderAdmin(
     list_filter = (
         "state",
         "channel",
-        listing.TerminalFilter,
-        listing.CurrencyFilter,
-        listing.CreatedFilter,
-        listing.DoubtFilter,
-        listing.RefundedFilter,
+        changelist.TerminalFilter,
+        changelist.CurrencyFilter,
+        changelist.CreatedFilter,
+        changelist.InDoubtFilter,
+        changelist.RefundedFilter,
     )
-    search_fields = ("order_id",)  # routed by get_search_results
+    search_fields = ("order_id",)  # shows the search box; get_search_results searches
     search_help_text = _(
         "Order id, reference, Nexi's operation id, last four digits, or e-mail."
     )
     ordering = ("-created_at", "-id")
-    sortable_by = ()
-    list_per_page = 50
-    list_max_show_all = 0
-    show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    paginator = listing.CappedPaginator
-    actions = None
+    paginator = changelist.CappedPaginator
 
     @property
     def media(self) -> Media:
-        return super().media + assets.media()
-
-    # -- addresses ---------------------------------------------------------------------
+        return super().media + changelist_media.search_script()
 
     def get_urls(self) -> list[URLPattern]:
-        one, row = "moto/<slug:public_id>/", "<int:pk>/"
         return [
-            self.at("moto/", self.moto_view, "moto"),
-            self.at(one, self.moto_result_view, "moto_result"),
-            self.at(one + "card/", self.moto_card_view, "moto_card"),
-            self.at(one + "again/", self.moto_again_view, "moto_again"),
-            self.at(one + "link/", self.moto_link_view, "moto_link"),
-            self.at(one + "mail/", self.moto_mail_view, "moto_mail"),
-            self.at(one + "status/", self.moto_status_view, "moto_status"),
-            self.at(one + "receipt/", self.moto_receipt_view, "moto_receipt"),
-            self.at(row + "capture/", self.capture_view, "capture"),
-            self.at(row + "void/", self.void_view, "void"),
-            self.at(row + "refund/", self.refund_view, "refund"),
-            self.at(row + "cancel/", self.cancel_view, "cancel"),
-            self.at(row + "ask/", self.ask_view, "ask"),
-            self.at(row + "resolve/", self.resolve_view, "resolve"),
-            self.at("event/<int:pk>/resend/", self.resend_view, "resend"),
-            self.at("break/<int:pk>/seen/", self.seen_view, "seen"),
-            self.at("search/", self.search_view, "search"),
-            self.at("export/", self.export_view, "export"),
-            self.at("to-check/", self.to_check_view, "tocheck"),
-            self.at("till/", self.till_view, "till"),
+            self.admin_path("search/", self.search_view, "search"),
+            self.admin_path("export/", self.export_view, "export"),
             *super().get_urls(),
         ]
 
@@ -118,74 +99,78 @@ class PaymentOrderAdmin(
         self, request: HttpRequest, extra_context: Any = None
     ) -> HttpResponse:
         query = request.GET.get("q", "")
-        if listing.may_be_a_card(query):
-            return self._refuse_search(request)
+        if contains_card_number(query):
+            return self._reject_search(request)
         context = {
-            "may_take_moto": access.may(request, access.MOTO),
-            "verify_url": access.way_to_verify(request, self.admin_site.name),
-            # a theme's own search form may hold its filters too: it stays
-            "stock": _is_stock("admin/change_list.html"),
-            "most_rows": listing.MOST_ROWS,
+            "may_take_moto": permissions.has_any(request, permissions.TAKE_MOTO),
+            # A theme's own search form may hold its filters, too: keep it.
+            "is_django_theme": _is_django_template("admin/change_list.html"),
+            "max_rows": changelist.MAX_ROWS,
             "filtered": urlencode(
                 [(key, str(one)) for key, one in request.GET.items() if key != "p"]
             ),
             **(extra_context or {}),
         }
         if not request.GET and self.has_view_permission(request):
-            # who has searched or filtered wants the rows
-            context["board"] = dashboard.board(self.address)
+            # After a search or filter, staff want the rows, not the dashboard.
+            context["dashboard"] = dashboard_context(self.admin_url)
         return super().changelist_view(request, context)
 
     def search_view(self, request: HttpRequest) -> HttpResponse:
-        """The search is posted here, so that what is typed is read before it becomes
-        part of an address, which ends up in logs."""
-        access.require(request, *access.READERS)
-        query = request.POST.get("q", "").strip()
-        if listing.may_be_a_card(query):
-            return self._refuse_search(request)
-        kept = [(key, str(one)) for key, one in request.GET.items() if key != "p"]
-        if query:
-            kept.append(("q", query))
-        address = self.address("changelist")
-        return HttpResponseRedirect(f"{address}?{urlencode(kept)}" if kept else address)
+        """Take the search by POST and redirect to the list.
 
-    def _refuse_search(self, request: HttpRequest) -> HttpResponse:
+        URLs end up in logs. So the text is checked for card numbers before it
+        becomes part of one.
+        """
+        permissions.require_any(request, *permissions.CAN_VIEW_PAYMENTS)
+        query = request.POST.get("q", "").strip()
+        if contains_card_number(query):
+            return self._reject_search(request)
+        params = [(key, str(one)) for key, one in request.GET.items() if key != "p"]
+        if query:
+            params.append(("q", query))
+        url = self.admin_url("changelist")
+        return HttpResponseRedirect(f"{url}?{urlencode(params)}" if params else url)
+
+    def _reject_search(self, request: HttpRequest) -> HttpResponse:
         text = _(
             "That looks like a card number. It was not searched for: search by the last"
             " four digits."
         )
         messages.error(request, text)
-        return HttpResponseRedirect(self.address("changelist"))
+        return HttpResponseRedirect(self.admin_url("changelist"))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[PaymentOrder], search_term: str
     ) -> tuple[QuerySet[PaymentOrder], bool]:
         text = search_term.strip()
-        return (listing.search(queryset, text) if text else queryset), False
+        if contains_card_number(text):  # from a caller that skips our views
+            return queryset.none(), False
+        return (changelist.search(queryset, text) if text else queryset), False
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """The filtered list as CSV, all of it."""
-        access.require(request, *access.READERS)
-        if listing.may_be_a_card(request.GET.get("q", "")):
-            return self._refuse_search(request)
+        """Stream the whole filtered list as CSV."""
+        permissions.require_any(request, *permissions.CAN_VIEW_PAYMENTS)
+        if contains_card_number(request.GET.get("q", "")):
+            return self._reject_search(request)
         log.info("export by user %s", request.user.pk)
-        changelist = self.get_changelist_instance(request)
-        rows = export.order_rows(changelist.get_queryset(request))
-        return export.as_csv(rows, "payments")
+        shown = self.get_changelist_instance(request)
+        rows = csv_export.order_rows(shown.get_queryset(request))
+        return csv_export.csv_response(rows, "payments")
 
     # -- columns -----------------------------------------------------------------------
 
     @admin.display(description=_("created"))
     def when(self, order: PaymentOrder) -> str:
         moment = timezone.localtime(order.created_at)
-        return _unbroken(formats.date_format(moment, "SHORT_DATETIME_FORMAT"))
+        return _no_break(formats.date_format(moment, "SHORT_DATETIME_FORMAT"))
 
     @admin.display(description=_("amount"))
-    def money(self, order: PaymentOrder) -> str:
-        return _unbroken(mails.amount_in_words(order))
+    def amount_display(self, order: PaymentOrder) -> str:
+        return _no_break(money.display(order.amount, order.currency))
 
     @admin.display(description=_("state"))
-    def badge(self, order: PaymentOrder) -> str:
+    def state_badge(self, order: PaymentOrder) -> str:
         doubt = " ⚠" if order.unsettled_since else ""
         return format_html(
             '<span class="nexi-badge nexi-is-{}">{}{}</span>',
@@ -196,28 +181,26 @@ class PaymentOrderAdmin(
 
     @admin.display(description=_("card"))
     def card(self, order: PaymentOrder) -> str:
-        if not order.card_last4:
-            return "–"
-        return _unbroken(f"{order.card_brand} •••• {order.card_last4}".strip())
+        return _no_break(base.card_label(order) or "–")
 
     @admin.display(description=_("customer"))
     def customer(self, order: PaymentOrder) -> str:
         return order.customer_name or order.customer_email or "–"
 
     @admin.display(description=_("refunded"))
-    def back(self, order: PaymentOrder) -> str:
+    def refunded(self, order: PaymentOrder) -> str:
         if not order.refunded_amount:
             return "–"
-        return _unbroken(mails.amount_in_words(order, order.refunded_amount))
+        return _no_break(money.display(order.refunded_amount, order.currency))
 
 
 @functools.cache
-def _is_stock(template: str) -> bool:
-    """Whether this is Django's own template and not one of a theme."""
+def _is_django_template(template: str) -> bool:
+    """Whether the template is Django's own, not one of a theme."""
     origin = getattr(get_template(template), "origin", None)
     return "contrib/admin" in str(getattr(origin, "name", ""))
 
 
-def _unbroken(text: str) -> str:
-    """On one line of a narrow column."""
+def _no_break(text: str) -> str:
+    """Replace spaces, to keep the text on one line of a narrow column."""
     return text.replace(" ", "\u00a0")

@@ -1,4 +1,4 @@
-"""For the browser that pays: it holds the client secret of one payment, and a card."""
+"""Views for the shopper's browser, which has the client secret of one payment."""
 
 from __future__ import annotations
 
@@ -8,13 +8,28 @@ from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from nexi_payments import flows, forms, money, states, wording
-from nexi_payments.api import access, keys, possession, reading
-from nexi_payments.api.answers import CardOut, CheckoutOut
-from nexi_payments.api.base import View, read, site
-from nexi_payments.api.bodies import AgreedIn, PayIn, ReturnIn
-from nexi_payments.api.description import described
-from nexi_payments.api.problems import Problem
+from nexi_payments import card_extraction, enums, flows, money
+from nexi_payments.api import (
+    authentication,
+    client_secrets,
+    idempotency,
+    parsers,
+    throttling,
+)
+from nexi_payments.api.openapi import operation_schema
+from nexi_payments.api.permissions import HasClientSecret
+from nexi_payments.api.problem_details import Problem
+from nexi_payments.api.request_serializers import (
+    ContinueRequestSerializer,
+    PayDetailsRequestSerializer,
+    PayRequestSerializer,
+)
+from nexi_payments.api.response_serializers import (
+    CardResponseSerializer,
+    CheckoutResponseSerializer,
+)
+from nexi_payments.api.views import BaseAPIView, request_site, validated_body
+from nexi_payments.enums import OrderState
 from nexi_payments.exceptions import (
     CardBlocked,
     NexiPaymentsError,
@@ -23,85 +38,105 @@ from nexi_payments.exceptions import (
     OutcomeNotRecorded,
     ReferenceInUse,
 )
-from nexi_payments.flows import moto
+from nexi_payments.flows import payment_link
 from nexi_payments.models import PaymentOrder
-from nexi_payments.pages import with_payment
+from nexi_payments.web import card_form, shopper_texts
+from nexi_payments.web.responses import add_payment_id
 
-#: Seconds after which to ask again how a payment stands.
-_AGAIN = 2
+#: Seconds between two polls of a pending payment.
+_POLL_SECONDS = 2
 
 
-class Checkout(View):
-    authentication_classes = (access.ClientSecret,)
-    permission_classes = (access.Holder,)
-    throttle_classes = (access.CheckoutThrottle,)
+class CheckoutView(BaseAPIView):
+    authentication_classes = (authentication.ClientSecretAuthentication,)
+    permission_classes = (HasClientSecret,)
+    throttle_classes = (throttling.CheckoutThrottle,)
 
-    @described({200: CheckoutOut}, operation_id="read_checkout", tags=["checkout"])
+    @operation_schema(
+        {200: CheckoutResponseSerializer},
+        operation_id="read_checkout",
+        tags=["checkout"],
+    )
     def get(self, request: Request, id: str) -> Response:  # noqa: A002
-        """How the payment stands, in words for the shopper, and what to do now."""
-        return Response(standing(_order(request)))
+        """Read the state of the payment, a message for the shopper and the next
+        action."""
+        return Response(checkout_data(_authenticated_order(request)))
 
 
-class Pay(View):
-    authentication_classes = (access.ClientSecret,)
-    permission_classes = (access.Holder,)
-    throttle_classes = (access.CardThrottle,)
+class PayView(BaseAPIView):
+    body_kind = card_extraction.JSON
+    authentication_classes = (authentication.ClientSecretAuthentication,)
+    permission_classes = (HasClientSecret,)
+    throttle_classes = (throttling.CardThrottle,)
 
-    @described({200: CheckoutOut}, body=PayIn, operation_id="pay", tags=["checkout"])
+    @operation_schema(
+        {200: CheckoutResponseSerializer},
+        body=PayRequestSerializer,
+        operation_id="pay",
+        tags=["checkout"],
+    )
     def post(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Takes a card. The answer's `next_action` is mostly `redirect`: post its
-        `fields` to its `url` from the browser, which is the way to the bank. Any
-        decline is an answer, too: `failed`.
+        """Submit a card. `next_action` is mostly `redirect`: post its `fields` to its
+        `url` from the browser. That starts 3-D Secure at the issuer. A decline is a
+        result, too: `failed`.
 
-        After a decline another card makes a new attempt: use the `id` and the
-        `client_secret` of the answer from then on.
+        After a decline, another card makes a new attempt: from then on use the `id` and
+        the `client_secret` of the response.
         """
-        order = _order(request)
-        form = reading.take_card(request, forms.CardForm)
-        agreed = read(request, AgreedIn)["agreed"]
-        facts = {"cardholder_name": form.cleaned_data["cardholder_name"]}
-        row, first = keys.Key(request, facts).claim()
-        if not first:
-            # never the card again, and no answer was kept: how does it stand?
-            attempt = keys.pointed_at(row) or moto.newest_attempt(order)
-            return Response(self._answer(attempt))
+        order = _authenticated_order(request)
+        form = parsers.extract_card_form(request, card_form.CardForm)
+        consent = validated_body(request, PayDetailsRequestSerializer)["consent"]
+        payload = {"cardholder_name": form.cleaned_data["cardholder_name"]}
+        key = idempotency.IdempotencyKey(request, payload)
+        record, is_new = key.get_or_create_record()
+        if not is_new:
+            # the card is not sent again, and no response was stored: report the state
+            attempt = idempotency.linked_order(record) or payment_link.current_attempt(
+                order
+            )
+            return Response(self._response_data(attempt))
         try:
-            step, message = self._start(request, order, form, agreed)
+            step, message = self._start(request, order, form, consent)
         except (NexiPaymentsError, Problem):
-            row.delete()  # nothing was sent: the same request may come again
+            idempotency.discard(record)  # nothing was sent
             raise
-        keys.point_at(row, step.order)
-        return Response(self._answer(step.order, step.redirect, message))
+        idempotency.link_order(record, step.order)
+        return Response(self._response_data(step.order, step.redirect, message))
 
-    def _answer(self, order: PaymentOrder, *more: Any) -> dict[str, Any]:
-        secret = possession.client_secret(order)
-        return {**standing(order, *more), "client_secret": secret}
+    def _response_data(
+        self,
+        order: PaymentOrder,
+        redirect: flows.RedirectForm | None = None,
+        message: shopper_texts.Message | None = None,
+    ) -> dict[str, Any]:
+        secret = client_secrets.client_secret(order)
+        return {**checkout_data(order, redirect, message), "client_secret": secret}
 
     def _start(
         self,
         request: Request,
         order: PaymentOrder,
-        form: forms.CardForm,
-        agreed: bool,
-    ) -> tuple[flows.Step, wording.Message | None]:
+        form: card_form.CardForm,
+        consent: bool,
+    ) -> tuple[flows.Step, shopper_texts.Message | None]:
         assert form.card is not None  # noqa: S101  for the type checker
         try:
             step = flows.start_payment(
                 order,
                 form.card,
                 cardholder=form.cleaned_data["cardholder_name"],
-                site=site(request),
-                agreed=wording.agreement(order) if agreed else "",
-                actor=access.actor(request),
+                site=request_site(request),
+                consent_text=shopper_texts.consent_text(order) if consent else "",
+                actor=authentication.actor(request),
             )
         except ReferenceInUse as error:
-            if _root(error.order) != _root(order):
-                # somebody else's payment: its secret is not this one's to know
+            if _first_attempt_pk(error.order) != _first_attempt_pk(order):
+                # this client must not get the secret of another purchase
                 raise Problem(
                     409,
                     "reference_in_use",
                     "Another payment for this purchase is under way or paid. Nothing"
-                    " was charged here; ask the shop.",
+                    " was charged here. Contact the shop.",
                 ) from None
             return flows.Step(error.order), None
         except (OrderBusy, OrderNotPayable) as error:
@@ -110,69 +145,72 @@ class Pay(View):
             order.refresh_from_db()
             return flows.Step(order), None
         except CardBlocked:
-            # worded as any decline: nobody learns here why
-            return flows.Step(order), wording.DECLINED
+            # the same text as for any decline: the reason stays hidden
+            return flows.Step(order), shopper_texts.DECLINED
         return step, None
 
 
-class Continue(View):
-    authentication_classes = (access.ClientSecret,)
-    permission_classes = (access.Holder,)
-    throttle_classes = (access.CheckoutThrottle,)
+class ContinueView(BaseAPIView):
+    authentication_classes = (authentication.ClientSecretAuthentication,)
+    permission_classes = (HasClientSecret,)
+    throttle_classes = (throttling.CheckoutThrottle,)
 
-    @described(
-        {200: CheckoutOut}, body=ReturnIn, operation_id="continue", tags=["checkout"]
+    @operation_schema(
+        {200: CheckoutResponseSerializer},
+        body=ContinueRequestSerializer,
+        operation_id="continue_payment",
+        tags=["checkout"],
     )
     def post(self, request: Request, id: str) -> Response:  # noqa: A002
-        """After the bank, for apps that put an address of their own into `ReturnUrl`
-        and hand over what was posted there. Charges at most once, however often it is
-        sent; with our own `ReturnUrl` it is not needed."""
-        order = _order(request)
-        data = read(request, ReturnIn)
-        keys.Key(request, request.data).claim()
+        """Continue after 3-D Secure, for apps with their own `ReturnUrl`: send what was
+        posted there. Charges at most once, also when it is repeated. Not needed if
+        `ReturnUrl` is unchanged."""
+        order = _authenticated_order(request)
+        data = validated_body(request, ContinueRequestSerializer)
+        idempotency.IdempotencyKey(request, request.data).get_or_create_record()
         try:
             flows.resume_payment(
                 order,
                 data["token"],
                 pares=data["PaRes"],
                 payment_id=data["paymentId"],
-                site=site(request),
-                actor=access.actor(request),
+                site=request_site(request),
+                actor=authentication.actor(request),
             )
         except OutcomeNotRecorded:
             order.refresh_from_db()
-        return Response(standing(order))
+        return Response(checkout_data(order))
 
 
-def _order(request: Request) -> PaymentOrder:
+def _authenticated_order(request: Request) -> PaymentOrder:
     order = request.auth
-    assert isinstance(order, PaymentOrder)  # noqa: S101  ClientSecret has found it
+    assert isinstance(order, PaymentOrder)  # noqa: S101  set by the authentication
     return order
 
 
-def _root(order: PaymentOrder) -> int:
-    """The first of the attempts that were made from one another."""
+def _first_attempt_pk(order: PaymentOrder) -> int:
+    """The key of the first attempt; all its retries share it."""
     return order.retry_of_id or order.pk
 
 
-def standing(
+def checkout_data(
     order: PaymentOrder,
     redirect: flows.RedirectForm | None = None,
-    message: wording.Message | None = None,
+    message: shopper_texts.Message | None = None,
 ) -> dict[str, Any]:
-    """``CheckoutOut`` of an order."""
-    said = message or wording.message(order)
+    """The data of ``CheckoutResponse``."""
+    shown = message or shopper_texts.message(order)
     return {
-        "id": order.public_id,
+        "id": order.order_id,
         "state": order.state,
         "final": order.is_final,
         "amount": str(money.to_major(order.amount, order.currency)),
         "currency": order.currency,
         "reference": order.reference,
         "description": order.description,
-        "card": CardOut(order).data if order.card_last4 else None,
-        "agreement": wording.agreement(order) if order.takes_card else "",
-        "message": {"tone": said.tone, "title": said.title, "text": said.text},
+        "card": CardResponseSerializer(order).data if order.card_last4 else None,
+        "consent_text": shopper_texts.consent_text(order) if order.accepts_card else "",
+        "message": {"tone": shown.tone, "title": shown.title, "text": shown.text},
         "next_action": next_action(order, redirect),
     }
 
@@ -180,6 +218,7 @@ def standing(
 def next_action(
     order: PaymentOrder, redirect: flows.RedirectForm | None = None
 ) -> dict[str, Any]:
+    """The data of ``NextActionResponse``; its members depend on ``type``."""
     if redirect is not None:
         token = redirect.fields["ReturnUrl"].rstrip("/").rpartition("/")[2]
         return {
@@ -189,17 +228,17 @@ def next_action(
             "fields": redirect.fields,
             "token": token,
         }
-    if order.state in states.SUCCESSFUL:
+    if order.state in enums.SUCCESSFUL:
         result = reverse("nexi_payments:result", args=[order.public_id])
-        url = with_payment(order.success_url, order.public_id)
+        url = add_payment_id(order.success_url, order.order_id)
         return {"type": "done", "url": url if order.success_url else result}
-    link_over = order.state == states.INIT and not order.takes_card
-    if order.state == states.FAILED or link_over:
-        return {"type": "failed", "can_retry": order.takes_card}
-    if order.state == states.REVIEW:
+    link_expired = order.state == OrderState.INIT and not order.accepts_card
+    if order.state == OrderState.FAILED or link_expired:
+        return {"type": "failed", "can_retry": order.accepts_card}
+    if order.state == OrderState.REVIEW:
         return {"type": "contact"}
     if order.is_final:
         return {"type": "done"}
-    if order.takes_card:
+    if order.accepts_card:
         return {"type": "enter_card"}
-    return {"type": "pending", "after": _AGAIN}
+    return {"type": "pending", "retry_after": _POLL_SECONDS}

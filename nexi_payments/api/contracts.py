@@ -1,4 +1,4 @@
-"""Cards on file, for the shop's server: listed, charged, ended."""
+"""Contracts (saved cards) for the shop's server: list, read, charge, end."""
 
 from __future__ import annotations
 
@@ -13,107 +13,131 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from nexi_payments import flows, states
-from nexi_payments.api import access, keys
-from nexi_payments.api.answers import ContractOut, OrderOut
-from nexi_payments.api.base import View, read
-from nexi_payments.api.bodies import ChargeIn, NothingIn
-from nexi_payments.api.description import described
-from nexi_payments.api.orders import Newest
+from nexi_payments import flows, permissions
+from nexi_payments.api import authentication, idempotency, throttling
+from nexi_payments.api.openapi import operation_schema
+from nexi_payments.api.orders import NewestFirstPagination
+from nexi_payments.api.permissions import requires
+from nexi_payments.api.request_serializers import (
+    ChargeRequestSerializer,
+    EmptyRequestSerializer,
+)
+from nexi_payments.api.response_serializers import (
+    ContractResponseSerializer,
+    OrderResponseSerializer,
+    order_data,
+)
+from nexi_payments.api.views import BaseAPIView, validated_body
+from nexi_payments.enums import ContractState
 from nexi_payments.exceptions import OutcomeNotRecorded
 from nexi_payments.models import Contract, PaymentOrder
 
 
-class _Server(View):
-    throttle_classes = (access.ServerThrottle,)
+class _ServerView(BaseAPIView):
+    throttle_classes = (throttling.ServerThrottle,)
 
 
-class Contracts(_Server, ListAPIView[Contract]):
-    serializer_class = ContractOut
-    pagination_class = Newest
+class ContractsView(_ServerView, ListAPIView[Contract]):
+    serializer_class = ContractResponseSerializer
+    pagination_class = NewestFirstPagination
     filter_backends = ()
-    permission_classes = (access.may(*access.CONTRACT_READERS),)
+    permission_classes = (requires(*permissions.CAN_VIEW_CONTRACTS),)
 
     def get_queryset(self) -> QuerySet[Contract]:
         rows = Contract.objects.all()
-        asked = self.request.query_params
-        if customer := asked.get("customer_id", ""):
+        query = self.request.query_params
+        if customer := query.get("customer_id", ""):
             rows = rows.filter(customer_id=customer.replace("\0", ""))
-        if (state := asked.get("state")) is not None:
-            if state not in states.CONTRACT_STATES:
+        if (state := query.get("state")) is not None:
+            if state not in ContractState.values:
                 raise exceptions.ValidationError({"state": ["There is no such state."]})
             rows = rows.filter(state=state)
         return rows
 
-    @described(
-        {200: ContractOut(many=True)},
+    @operation_schema(
+        {200: ContractResponseSerializer(many=True)},
         operation_id="list_contracts",
         tags=["contracts"],
         parameters=[
             OpenApiParameter("customer_id", str),
-            OpenApiParameter("state", str, enum=states.CONTRACT_STATES),
+            OpenApiParameter("state", str, enum=ContractState.values),
         ],
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Newest first, page by page, as they stand here."""
+        """List contracts, newest first, in pages. Nothing is sent to Nexi."""
         return self.list(request, *args, **kwargs)
 
 
-class OneContract(_Server):
-    permission_classes = (access.may(*access.CONTRACT_READERS),)
+class ContractView(_ServerView):
+    permission_classes = (requires(*permissions.CAN_VIEW_CONTRACTS),)
 
-    @described({200: ContractOut}, operation_id="read_contract", tags=["contracts"])
+    @operation_schema(
+        {200: ContractResponseSerializer},
+        operation_id="read_contract",
+        tags=["contracts"],
+    )
     def get(self, request: Request, id: str) -> Response:  # noqa: A002
-        """One card on file, as it stands here; nobody is asked."""
-        return Response(ContractOut(_contract(id)).data)
+        """Read a contract. Nothing is sent to Nexi."""
+        return Response(ContractResponseSerializer(_get_contract_or_404(id)).data)
 
 
-class Charge(_Server):
-    permission_classes = (access.may(access.CHARGE_CONTRACT),)
+class ChargeContractView(_ServerView):
+    permission_classes = (requires(permissions.CHARGE_CONTRACT),)
 
-    @described(
-        {200: OrderOut}, body=ChargeIn, operation_id="charge", tags=["contracts"]
+    @operation_schema(
+        {200: OrderResponseSerializer},
+        body=ChargeRequestSerializer,
+        operation_id="charge_contract",
+        tags=["contracts"],
     )
     def post(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Charges the card, once for `reference`, whatever the key. Look at `state`:
-        "paying" while nobody knows."""
-        data = read(request, ChargeIn)
-        contract = _contract(id)
+        """Charge the saved card once for each `reference`, with any key. Check
+        `state`: "paying" means that the outcome is not known yet."""
+        data = validated_body(request, ChargeRequestSerializer)
+        contract = _get_contract_or_404(id)
 
-        key = keys.Key(request, request.data)
+        key = idempotency.IdempotencyKey(request, request.data)
 
-        def work() -> Response:
+        def action() -> Response:
             order = None
             with suppress(OutcomeNotRecorded):
                 order = flows.charge_contract(
-                    contract, **data, actor=access.actor(request), nonce=key.nonce
+                    contract,
+                    **data,
+                    actor=authentication.actor(request),
+                    nonce=key.nonce,
                 )
             if order is None:
-                # its outcome is not known here yet: it is found by its reference
+                # the outcome is not recorded yet: find the order by its reference
                 rows = PaymentOrder.objects.filter(contract=contract)
                 order = rows.get(live_reference=data["reference"])
-            return Response(OrderOut(order).data)
+            return Response(order_data(order, request))
 
-        return keys.once(key, work)
+        return idempotency.run_once(key, action)
 
 
-class End(_Server):
-    permission_classes = (access.may(access.END_CONTRACT),)
+class EndContractView(_ServerView):
+    permission_classes = (requires(permissions.END_CONTRACT),)
 
-    @described(
-        {200: ContractOut}, body=NothingIn, operation_id="end", tags=["contracts"]
+    @operation_schema(
+        {200: ContractResponseSerializer},
+        body=EmptyRequestSerializer,
+        operation_id="end_contract",
+        tags=["contracts"],
     )
     def post(self, request: Request, id: str) -> Response:  # noqa: A002
-        """No charge is made from now on; Nexi is told. Again is harmless."""
-        read(request, NothingIn)
-        contract = _contract(id)
+        """End the contract, here and at Nexi: no further charges. Idempotent."""
+        validated_body(request, EmptyRequestSerializer)
+        contract = _get_contract_or_404(id)
 
-        def work() -> Response:
-            flows.end_contract(contract, actor=access.actor(request))
-            return Response(ContractOut(contract).data)
+        def action() -> Response:
+            flows.end_contract(contract, actor=authentication.actor(request))
+            return Response(ContractResponseSerializer(contract).data)
 
-        return keys.once(keys.Key(request, request.data), work)
+        return idempotency.run_once(
+            idempotency.IdempotencyKey(request, request.data), action
+        )
 
 
-def _contract(contract_id: str) -> Contract:
+def _get_contract_or_404(contract_id: str) -> Contract:
     return get_object_or_404(Contract, contract_id=contract_id.replace("\0", "")[:64])

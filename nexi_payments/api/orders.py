@@ -1,4 +1,5 @@
-"""For the shop's server: its own credentials, a permission for each deed."""
+"""Payments for the shop's server: create, list, read, capture, void, refund, cancel a
+capture, reconcile. Each action has its own permission."""
 
 from __future__ import annotations
 
@@ -8,8 +9,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404
-from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions
@@ -18,228 +17,280 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from nexi_payments import flows, states
-from nexi_payments.api import access, keys
-from nexi_payments.api.answers import DoneOut, OperationOut, OrderOut
-from nexi_payments.api.base import View, read
-from nexi_payments.api.bodies import CancelIn, NothingIn, OrderIn, PartIn, RefundIn
-from nexi_payments.api.description import described
-from nexi_payments.api.possession import client_secret, is_public_id
-from nexi_payments.api.problems import Problem
+from nexi_payments import flows, permissions
+from nexi_payments.api import authentication, idempotency, throttling
+from nexi_payments.api.client_secrets import client_secret
+from nexi_payments.api.openapi import operation_schema
+from nexi_payments.api.permissions import requires
+from nexi_payments.api.problem_details import Problem
+from nexi_payments.api.request_serializers import (
+    CancelCaptureRequestSerializer,
+    CaptureRequestSerializer,
+    EmptyRequestSerializer,
+    OrderRequestSerializer,
+    RefundRequestSerializer,
+)
+from nexi_payments.api.response_serializers import (
+    OperationDetailResponseSerializer,
+    OperationResponseSerializer,
+    OrderResponseSerializer,
+    order_data,
+)
+from nexi_payments.api.views import BaseAPIView, validated_body
+from nexi_payments.enums import OrderState
 from nexi_payments.exceptions import OutcomeNotRecorded
+from nexi_payments.flows.orders import create
 from nexi_payments.models import Operation, PaymentOrder
 
 
-class Newest(CursorPagination):
-    """By the index, however many orders there are."""
+class NewestFirstPagination(CursorPagination):
+    """Pages by the index: the time does not grow with the number of orders."""
 
     ordering = ("-created_at", "-id")
     page_size = 50
 
     def decode_cursor(self, request: Request) -> Any:
         cursor = super().decode_cursor(request)
-        if cursor is not None and not _is_time(cursor.position):
+        if cursor is not None and not _is_timestamp(cursor.position):
             raise exceptions.NotFound
         return cursor
 
 
-class _Server(View):
-    throttle_classes = (access.ServerThrottle,)
+class _ServerView(BaseAPIView):
+    throttle_classes = (throttling.ServerThrottle,)
 
 
-class Orders(_Server, ListAPIView[PaymentOrder]):
-    serializer_class = OrderOut
-    pagination_class = Newest
+class OrdersView(_ServerView, ListAPIView[PaymentOrder]):
+    serializer_class = OrderResponseSerializer
+    pagination_class = NewestFirstPagination
     filter_backends = ()
 
     def get_permissions(self) -> list[Any]:
-        names = (access.CREATE,) if self.request.method == "POST" else access.READERS
-        return [access.may(*names)()]
+        names = (
+            (permissions.CREATE_PAYMENTS,)
+            if self.request.method == "POST"
+            else permissions.CAN_VIEW_PAYMENTS
+        )
+        return [requires(*names)()]
 
     def get_queryset(self) -> QuerySet[PaymentOrder]:
         rows = PaymentOrder.objects.all()
-        asked = self.request.query_params
-        if reference := asked.get("reference", ""):
-            rows = rows.filter(reference=_plain(reference))
-        if (state := asked.get("state")) is not None:
-            if state not in states.STATES:
+        query = self.request.query_params
+        if reference := query.get("reference", ""):
+            rows = rows.filter(reference=_without_nul(reference))
+        if (state := query.get("state")) is not None:
+            if state not in OrderState.values:
                 raise exceptions.ValidationError({"state": ["There is no such state."]})
             rows = rows.filter(state=state)
         return rows
 
-    @described(
-        {200: OrderOut(many=True)},
+    @operation_schema(
+        {200: OrderResponseSerializer(many=True)},
         operation_id="list_orders",
         tags=["orders"],
         parameters=[
             OpenApiParameter("reference", str),
-            OpenApiParameter("state", str, enum=states.STATES),
+            OpenApiParameter("state", str, enum=OrderState.values),
         ],
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Newest first, page by page."""
+        """List payments, newest first, in pages."""
         return self.list(request, *args, **kwargs)
 
-    @described(
-        {200: OrderOut, 201: OrderOut},
-        body=OrderIn,
+    @operation_schema(
+        {200: OrderResponseSerializer, 201: OrderResponseSerializer},
+        body=OrderRequestSerializer,
         operation_id="create_order",
         tags=["orders"],
     )
     def post(self, request: Request) -> Response:
-        """One attempt to be paid. 201 with a `client_secret` for the browser that is to
-        pay; 200 when a payment of this purchase is live already: that one.
+        """Create a payment attempt. 201 with a `client_secret` for the shopper's
+        browser; 200 with the existing payment if one is live for this purchase.
         """
-        data = read(request, OrderIn)
+        data = validated_body(request, OrderRequestSerializer)
 
-        def create() -> Response:
-            started = timezone.now()
-            order = flows.create_order(**data)
-            new = order.created_at >= started
-            body = {**OrderOut(order).data, "client_secret": client_secret(order)}
-            return Response(body, status=201 if new else 200)
+        def create_order() -> Response:
+            order, created = create.get_or_create_order(**data)
+            body = order_data(order, request) | {"client_secret": client_secret(order)}
+            return Response(body, status=201 if created else 200)
 
         def secret(body: Any) -> str:
-            return client_secret(PaymentOrder(public_id=body["id"]))
+            return client_secret(get_order_or_404(body["id"]))
 
-        return keys.in_one_commit(keys.Key(request, request.data), create, secret)
-
-
-class Order(_Server):
-    permission_classes = (access.may(*access.READERS),)
-
-    @described({200: OrderOut}, operation_id="read_order", tags=["orders"])
-    def get(self, request: Request, id: str) -> Response:  # noqa: A002
-        """One payment, as it stands here; nobody is asked."""
-        return Response(OrderOut(order_of(id)).data)
+        return idempotency.run_in_transaction(
+            idempotency.IdempotencyKey(request, request.data), create_order, secret
+        )
 
 
-class Operations(_Server):
-    permission_classes = (access.may(*access.READERS),)
+class OrderView(_ServerView):
+    permission_classes = (requires(*permissions.CAN_VIEW_PAYMENTS),)
 
-    @described(
-        {200: OperationOut(many=True)}, operation_id="operations", tags=["orders"]
+    @operation_schema(
+        {200: OrderResponseSerializer}, operation_id="read_order", tags=["orders"]
     )
     def get(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Everything that was sent to Nexi for this payment, oldest first."""
-        rows = order_of(id).operations.select_related("order")
-        shown = [OperationOut(row).data for row in rows]
-        return Response(shown)
+        """Read a payment. Nothing is sent to Nexi."""
+        return Response(order_data(get_order_or_404(id), request))
 
 
-class _Deed(_Server):
-    """Capture, void or refund: one operation, whatever becomes of it."""
+class OperationsView(_ServerView):
+    permission_classes = (requires(*permissions.CAN_VIEW_PAYMENTS),)
 
-    def done(
-        self, request: Request, public_id: str, ask: Callable[..., Operation]
+    @operation_schema(
+        {200: OperationDetailResponseSerializer(many=True)},
+        operation_id="list_operations",
+        tags=["orders"],
+    )
+    def get(self, request: Request, id: str) -> Response:  # noqa: A002
+        """List all requests to Nexi for this payment, oldest first."""
+        rows = get_order_or_404(id).operations.select_related("order")
+        return Response([OperationDetailResponseSerializer(row).data for row in rows])
+
+
+class _OperationView(_ServerView):
+    """Capture, void, refund or cancel a capture: one operation for each key."""
+
+    def run_operation(
+        self, request: Request, order_id: str, submit: Callable[..., Operation]
     ) -> Response:
-        order = order_of(public_id)
-        key = keys.Key(request, request.data)
+        order = get_order_or_404(order_id)
+        key = idempotency.IdempotencyKey(request, request.data)
 
-        def work() -> Response:
+        def action() -> Response:
             operation = None
             with suppress(OutcomeNotRecorded):
-                operation = ask(order, nonce=key.nonce, actor=access.actor(request))
+                operation = submit(
+                    order, nonce=key.nonce, actor=authentication.actor(request)
+                )
             if operation is None:
                 operation = order.operations.get(nonce=key.nonce)
             order.refresh_from_db()
             operation.order = order
-            return Response(DoneOut({"operation": operation, "order": order}).data)
+            result = {"operation": operation, "order": order}
+            return Response(
+                OperationResponseSerializer(result, context={"request": request}).data
+            )
 
-        return keys.once(key, work)
+        return idempotency.run_once(key, action)
 
 
-class Capture(_Deed):
-    permission_classes = (access.may(access.CAPTURE),)
+class CaptureView(_OperationView):
+    permission_classes = (requires(permissions.CAPTURE),)
 
-    @described({200: DoneOut}, body=PartIn, operation_id="capture", tags=["orders"])
+    @operation_schema(
+        {200: OperationResponseSerializer},
+        body=CaptureRequestSerializer,
+        operation_id="capture_order",
+        tags=["orders"],
+    )
     def post(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Books an authorization, whole or in part. Look at `operation.outcome`:
-        "accepted" until Nexi confirms."""
-        data = read(request, PartIn)
-        return self.done(
-            request, id, lambda order, **of: flows.capture(order, **data, **of)
+        """Capture an authorization, in full or in part. `operation.outcome` is
+        "accepted" until Nexi confirms the capture."""
+        data = validated_body(request, CaptureRequestSerializer)
+        return self.run_operation(
+            request, id, lambda order, **call: flows.capture(order, **data, **call)
         )
 
 
-class Void(_Deed):
-    permission_classes = (access.may(access.VOID),)
+class VoidView(_OperationView):
+    permission_classes = (requires(permissions.VOID),)
 
-    @described({200: DoneOut}, body=NothingIn, operation_id="void", tags=["orders"])
-    def post(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Releases an authorization of which nothing was captured."""
-        read(request, NothingIn)
-        return self.done(request, id, flows.void)
-
-
-class Refund(_Deed):
-    permission_classes = (access.may(access.REFUND),)
-
-    @described({200: DoneOut}, body=RefundIn, operation_id="refund", tags=["orders"])
-    def post(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Gives back what was captured, whole or in part. Look at `operation.outcome`:
-        "accepted" until Nexi confirms."""
-        data = read(request, RefundIn)
-        number = data.pop("capture", None)
-
-        def ask(order: PaymentOrder, **of: Any) -> Operation:
-            capture = None if number is None else _capture(order, number)
-            return flows.refund(order, capture=capture, **data, **of)
-
-        return self.done(request, id, ask)
-
-
-class Cancel(_Deed):
-    permission_classes = (access.may(access.CANCEL),)
-
-    @described({200: DoneOut}, body=CancelIn, operation_id="cancel", tags=["orders"])
-    def post(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Rolls back a whole capture, on its day: the amount is reserved again. Look at
-        `operation.outcome`: "accepted" until Nexi confirms."""
-        number = read(request, CancelIn).get("capture")
-
-        def ask(order: PaymentOrder, **of: Any) -> Operation:
-            capture = None if number is None else _capture(order, number)
-            return flows.cancel_capture(order, capture, **of)
-
-        return self.done(request, id, ask)
-
-
-class Reconcile(_Server):
-    permission_classes = (access.may(access.ASK),)
-
-    @described(
-        {200: OrderOut}, body=NothingIn, operation_id="reconcile", tags=["orders"]
+    @operation_schema(
+        {200: OperationResponseSerializer},
+        body=EmptyRequestSerializer,
+        operation_id="void_order",
+        tags=["orders"],
     )
     def post(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Asks Nexi about this payment now. Changes what its answer proves."""
-        read(request, NothingIn)
-        order = order_of(id)
+        """Void an authorization of which nothing was captured."""
+        validated_body(request, EmptyRequestSerializer)
+        return self.run_operation(request, id, flows.void)
 
-        def work() -> Response:
+
+class RefundView(_OperationView):
+    permission_classes = (requires(permissions.REFUND),)
+
+    @operation_schema(
+        {200: OperationResponseSerializer},
+        body=RefundRequestSerializer,
+        operation_id="refund_order",
+        tags=["orders"],
+    )
+    def post(self, request: Request, id: str) -> Response:  # noqa: A002
+        """Refund what was captured, in full or in part. `operation.outcome` is
+        "accepted" until Nexi confirms the refund."""
+        data = validated_body(request, RefundRequestSerializer)
+        capture_id = data.pop("capture", None)
+
+        def submit(order: PaymentOrder, **call: Any) -> Operation:
+            capture = None if capture_id is None else _get_capture(order, capture_id)
+            return flows.refund(order, capture=capture, **data, **call)
+
+        return self.run_operation(request, id, submit)
+
+
+class CancelCaptureView(_OperationView):
+    permission_classes = (requires(permissions.CANCEL_CAPTURE),)
+
+    @operation_schema(
+        {200: OperationResponseSerializer},
+        body=CancelCaptureRequestSerializer,
+        operation_id="cancel_capture",
+        tags=["orders"],
+    )
+    def post(self, request: Request, id: str) -> Response:  # noqa: A002
+        """Cancel a whole capture on the day it was made. The amount is authorized
+        again. `operation.outcome` is "accepted" until Nexi confirms."""
+        data = validated_body(request, CancelCaptureRequestSerializer)
+        capture_id = data.get("capture")
+
+        def submit(order: PaymentOrder, **call: Any) -> Operation:
+            capture = None if capture_id is None else _get_capture(order, capture_id)
+            return flows.cancel_capture(order, capture, **call)
+
+        return self.run_operation(request, id, submit)
+
+
+class ReconcileView(_ServerView):
+    permission_classes = (requires(permissions.RECONCILE),)
+
+    @operation_schema(
+        {200: OrderResponseSerializer},
+        body=EmptyRequestSerializer,
+        operation_id="reconcile_order",
+        tags=["orders"],
+    )
+    def post(self, request: Request, id: str) -> Response:  # noqa: A002
+        """Reconcile this payment now: send a status inquiry to Nexi and record what
+        the response proves."""
+        validated_body(request, EmptyRequestSerializer)
+        order = get_order_or_404(id)
+
+        def action() -> Response:
             flows.reconcile(order)
             order.refresh_from_db()
-            return Response(OrderOut(order).data)
+            return Response(order_data(order, request))
 
-        return keys.once(keys.Key(request, request.data), work)
+        return idempotency.run_once(
+            idempotency.IdempotencyKey(request, request.data), action
+        )
 
 
-def order_of(public_id: str) -> PaymentOrder:
-    if not is_public_id(public_id):
+def get_order_or_404(order_id: str) -> PaymentOrder:
+    order = PaymentOrder.find_by_order_id(order_id)
+    if order is None:
         raise Http404
-    return get_object_or_404(PaymentOrder, public_id=public_id)
+    return order
 
 
-def _capture(order: PaymentOrder, number: int) -> Operation:
-    found = order.operations.filter(
-        pk=number, kind=states.CAPTURE, outcome=states.DONE
-    ).first()
-    if found is None:
-        raise Problem(409, "no_such_capture", "This payment has no such capture.")
-    return found
+def _get_capture(order: PaymentOrder, operation_id: int) -> Operation:
+    capture = flows.available(order).find_capture(operation_id)
+    if capture is None:
+        raise Problem(409, "capture_not_found", "This payment has no such capture.")
+    return capture.operation
 
 
-def _is_time(position: Any) -> bool:
+def _is_timestamp(position: Any) -> bool:
     if position is None:
         return True
     with suppress(ValueError):
@@ -247,6 +298,6 @@ def _is_time(position: Any) -> bool:
     return False
 
 
-def _plain(text: str) -> str:
-    """Databases refuse a NUL in a text."""
+def _without_nul(text: str) -> str:
+    """PostgreSQL rejects NUL characters in text."""
     return text.replace("\0", "")

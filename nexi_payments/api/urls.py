@@ -1,29 +1,52 @@
-"""``path("api/payments/", include("nexi_payments.api.urls"))``, under any prefix."""
+"""URLs of the REST API, for any prefix:
+
+``path("api/payments/", include("nexi_payments.api.urls"))``
+"""
 
 from django.urls import path
 
-from nexi_payments.api import checkout, contracts, desk, orders
-from nexi_payments.api.base import door
+from nexi_payments.api import card_verification, checkout, contracts, moto, orders
+from nexi_payments.api.views import as_view
 
 app_name = "nexi_payments_api"
 
 urlpatterns = [
-    path("orders/", door(orders.Orders), name="orders"),
-    path("orders/<str:id>/", door(orders.Order), name="order"),
-    path("orders/<str:id>/operations/", door(orders.Operations), name="operations"),
-    path("orders/<str:id>/capture/", door(orders.Capture), name="capture"),
-    path("orders/<str:id>/void/", door(orders.Void), name="void"),
-    path("orders/<str:id>/refund/", door(orders.Refund), name="refund"),
-    path("orders/<str:id>/cancel/", door(orders.Cancel), name="cancel"),
-    path("orders/<str:id>/reconcile/", door(orders.Reconcile), name="reconcile"),
-    path("contracts/", door(contracts.Contracts), name="contracts"),
-    path("contracts/<str:id>/", door(contracts.OneContract), name="contract"),
-    path("contracts/<str:id>/charge/", door(contracts.Charge), name="charge"),
-    path("contracts/<str:id>/end/", door(contracts.End), name="end"),
-    path("moto/", door(desk.Moto), name="moto"),
-    path("checks/", door(desk.Checks), name="checks"),
-    path("checks/<str:id>/", door(desk.OneCheck), name="check"),
-    path("checkout/<str:id>/", door(checkout.Checkout), name="checkout"),
-    path("checkout/<str:id>/pay/", door(checkout.Pay), name="pay"),
-    path("checkout/<str:id>/continue/", door(checkout.Continue), name="continue"),
+    path("orders/", as_view(orders.OrdersView), name="orders"),
+    path("orders/<str:id>/", as_view(orders.OrderView), name="order"),
+    path(
+        "orders/<str:id>/operations/", as_view(orders.OperationsView), name="operations"
+    ),
+    path("orders/<str:id>/capture/", as_view(orders.CaptureView), name="capture"),
+    path("orders/<str:id>/void/", as_view(orders.VoidView), name="void"),
+    path("orders/<str:id>/refund/", as_view(orders.RefundView), name="refund"),
+    path(
+        "orders/<str:id>/cancel-capture/",
+        as_view(orders.CancelCaptureView),
+        name="cancel_capture",
+    ),
+    path("orders/<str:id>/reconcile/", as_view(orders.ReconcileView), name="reconcile"),
+    path("contracts/", as_view(contracts.ContractsView), name="contracts"),
+    path("contracts/<str:id>/", as_view(contracts.ContractView), name="contract"),
+    path(
+        "contracts/<str:id>/charge/",
+        as_view(contracts.ChargeContractView),
+        name="charge",
+    ),
+    path("contracts/<str:id>/end/", as_view(contracts.EndContractView), name="end"),
+    path("moto/", as_view(moto.MotoView), name="moto"),
+    path(
+        "card-verifications/",
+        as_view(card_verification.CardVerificationsView),
+        name="card_verifications",
+    ),
+    path(
+        "card-verifications/<str:id>/",
+        as_view(card_verification.CardVerificationView),
+        name="card_verification",
+    ),
+    path("checkout/<str:id>/", as_view(checkout.CheckoutView), name="checkout"),
+    path("checkout/<str:id>/pay/", as_view(checkout.PayView), name="pay"),
+    path(
+        "checkout/<str:id>/continue/", as_view(checkout.ContinueView), name="continue"
+    ),
 ]

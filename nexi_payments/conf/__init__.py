@@ -1,29 +1,25 @@
-"""Settings, and what is built from them: gateway clients and absolute addresses."""
+"""Settings, and what is built from them: gateway clients and absolute URLs.
 
-from nexi_payments.conf.links import (
-    client,
-    simulator,
-    site_address,
-    three_ds_address_is_safe,
-    trace,
-)
-from nexi_payments.conf.reading import LOOPBACK
-from nexi_payments.conf.settings import DATABASE, Settings, current, load
+For this package only: hosts read their own settings.
+"""
+
+from nexi_payments.conf.gateway_factory import call_context, client, simulator
+from nexi_payments.conf.settings import Settings, current, load
+from nexi_payments.conf.site import has_api, is_safe_three_ds_url, site_address
 from nexi_payments.conf.terminals import PRODUCTION, SANDBOX, SIMULATOR, Terminal
 
 __all__ = [
-    "DATABASE",
-    "LOOPBACK",
     "PRODUCTION",
     "SANDBOX",
     "SIMULATOR",
     "Settings",
     "Terminal",
+    "call_context",
     "client",
     "current",
+    "has_api",
+    "is_safe_three_ds_url",
     "load",
     "simulator",
     "site_address",
-    "three_ds_address_is_safe",
-    "trace",
 ]

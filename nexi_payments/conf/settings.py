@@ -1,5 +1,7 @@
-"""``settings.NEXI_PAYMENTS`` → one frozen ``Settings``, checked once, dropped when the
-setting changes. An unknown key is an error that names its neighbour.
+"""``settings.NEXI_PAYMENTS`` → a frozen ``Settings`` object.
+
+Validated once and cached until the setting changes. The error for an unknown key
+suggests the closest known one.
 """
 
 from __future__ import annotations
@@ -14,28 +16,25 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from nexi_payments.conf import reading
-from nexi_payments.conf.terminals import (
-    PRODUCTION,
-    Terminal,
-)
-from nexi_payments.conf.terminals import read as read_terminal
+from nexi_payments.conf import validators
+from nexi_payments.conf.terminals import Terminal, load_terminal
+from nexi_payments.exceptions import TerminalNotConfigured
 
-#: where sealed cards wait; anything else is the name of a cache
+#: ``SEALED_CARD_BACKEND``: the database; any other value is the name of a cache
 DATABASE: Final = "database"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything in ``NEXI_PAYMENTS``; times in seconds."""
+    """All values of ``NEXI_PAYMENTS``; durations in seconds."""
 
     terminals: Mapping[str, Terminal]
     public_url: str = ""
-    hold_keys: tuple[bytes, ...] = field(default=(), repr=False)
-    hold_keys_derived: bool = False
-    hold_ttl: float = 900
-    hold_cvv: bool = True
-    hold_backend: str = DATABASE
+    sealed_card_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    sealed_card_keys_derived: bool = False
+    sealed_card_ttl: float = 900
+    sealed_card_cvv: bool = True
+    sealed_card_backend: str = DATABASE
     connect_timeout: float = 5
     total_timeout: float = 25
     keep_alive: float = 10
@@ -43,42 +42,54 @@ class Settings:
     watch_for: float = 259_200
     expire_after: float = 1800
     require_liability_shift: bool = False
-    #: limit → (attempts that fail, seconds in which)
+    #: limit → (failed attempts, window in seconds)
     rate_limits: Mapping[str, tuple[int, float]] = field(
-        default_factory=lambda: reading.RATE_LIMITS
+        default_factory=lambda: validators.DEFAULT_RATE_LIMITS
     )
-    trusted_proxies: tuple[reading.Network, ...] = ()
-    retention: float | None = None  # None = personal data stays
+    trusted_proxies: tuple[validators.Network, ...] = ()
+    retention: float | None = None  # None: personal data is never erased
     simulator_state: str = ""
-    merchant_name: str = ""  # as the shopper knows the shop
-    mails: tuple[str, ...] = ()  # which go out by themselves
-    #: dotted path of a function: order or card on file → language code
+    merchant_name: str = ""  # the name that shoppers know
+    mails: tuple[str, ...] = ()  # the e-mails that are sent automatically
+    #: dotted path of a function: order or contract → language code
     mail_language: str = ""
     integrity: bool = False
-    #: dotted path of a function that says what 3-D Secure is asked for
+    #: dotted path of a function that chooses the exemption to request from 3-D Secure
     exemption_rule: str = ""
-    #: seconds after a soft decline at which a due charge is tried again
+    #: seconds after a soft decline until a due charge is retried
     charge_retries: tuple[float, ...] = (86_400, 259_200, 604_800)
 
     def terminal(self, name: str) -> Terminal:
-        try:
-            return self.terminals[name]
-        except KeyError:
-            pass
-        raise ImproperlyConfigured(
-            f"NEXI_PAYMENTS['TERMINALS'] has no {name!r}"
-            + reading.did_you_mean(name, self.terminals)
-        )
+        """Raises ``TerminalNotConfigured`` for an unknown name."""
+        if name not in self.terminals:
+            hint = validators.did_you_mean(name, self.terminals)
+            raise TerminalNotConfigured(name, hint)
+        return self.terminals[name]
+
+    def is_live(self, name: str) -> bool:
+        """Whether a terminal moves real money. An unknown one may have: True."""
+        terminal = self.terminals.get(name)
+        return terminal is None or terminal.is_live
 
     @property
-    def claim_deadline(self) -> float:
-        """After this long a claimed order's request is surely over."""
+    def moto_terminals(self) -> list[Terminal]:
+        """The terminals with ``MOTO``, in the order of the settings."""
+        return [terminal for terminal in self.terminals.values() if terminal.moto]
+
+    @property
+    def verification_terminals(self) -> list[Terminal]:
+        """All terminals, for zero-amount verifications: those with ``MOTO`` first."""
+        return sorted(self.terminals.values(), key=lambda terminal: not terminal.moto)
+
+    @property
+    def claim_timeout(self) -> float:
+        """Seconds after which the request that claimed an order has ended."""
         return self.total_timeout + 5
 
     @property
     def order_prefix(self) -> str:
-        """Three characters at the front of our order ids, so that a sweep of a shared
-        terminal sees ours only. They come from SECRET_KEY and tell nothing about it."""
+        """The first three characters of our order ids. On a shared terminal they tell
+        our orders from others. Derived from SECRET_KEY, which they do not reveal."""
         digest = hmac.digest(
             str(django_settings.SECRET_KEY).encode(),
             b"nexi_payments/order prefix",
@@ -88,13 +99,13 @@ class Settings:
         return "".join(alphabet[byte % 32] for byte in digest[:3])
 
 
-_SETTINGS: Final = (
+_KEYS: Final = (
     "TERMINALS",
     "PUBLIC_URL",
-    "HOLD_KEYS",
-    "HOLD_TTL",
-    "HOLD_CVV",
-    "HOLD_BACKEND",
+    "SEALED_CARD_KEYS",
+    "SEALED_CARD_TTL",
+    "SEALED_CARD_CVV",
+    "SEALED_CARD_BACKEND",
     "CONNECT_TIMEOUT",
     "TOTAL_TIMEOUT",
     "KEEP_ALIVE",
@@ -113,8 +124,8 @@ _SETTINGS: Final = (
     "EXEMPTION_RULE",
     "CHARGE_RETRIES",
 )
-_SECONDS: Final = (
-    ("HOLD_TTL", 0.001),
+_DURATIONS: Final = (
+    ("SEALED_CARD_TTL", 0.001),
     ("CONNECT_TIMEOUT", 0.001),
     ("TOTAL_TIMEOUT", 0.001),
     ("KEEP_ALIVE", 0),
@@ -127,87 +138,95 @@ _lock = threading.Lock()
 
 
 def current() -> Settings:
-    """The settings in force. Raises ``ImproperlyConfigured`` with what to mend."""
-    found = _cached.get("now")
-    if found is None:
+    """The current settings. Raises ``ImproperlyConfigured``; the message names the
+    setting to fix."""
+    settings = _cached.get("current")
+    if settings is None:
         with _lock:
-            found = _cached["now"] = load()
-    return found
+            settings = _cached["current"] = load()
+    return settings
 
 
-def _forget(*, setting: str, **kwargs: Any) -> None:
+def _clear_cache(*, setting: str, **kwargs: Any) -> None:
     if setting in {"NEXI_PAYMENTS", "DEBUG", "SECRET_KEY"}:
         _cached.clear()
 
 
-setting_changed.connect(_forget, dispatch_uid="nexi_payments.conf")
+setting_changed.connect(_clear_cache, dispatch_uid="nexi_payments.conf")
 
 
 def load(raw: Any = None) -> Settings:
-    """Reads and checks the dict; for ``current()`` and the system checks."""
+    """Validate the dict. For ``current()`` and the system checks.
+
+    Raises ``ImproperlyConfigured``.
+    """
     raw = raw or getattr(django_settings, "NEXI_PAYMENTS", None)
     if not isinstance(raw, Mapping):
         raise ImproperlyConfigured("NEXI_PAYMENTS must be a dict with 'TERMINALS'")
-    reading.refuse_unknown(raw, _SETTINGS, "NEXI_PAYMENTS")
-    terminals = raw.get("TERMINALS")
-    if not isinstance(terminals, Mapping) or not terminals:
+    validators.reject_unknown_keys(raw, _KEYS, "NEXI_PAYMENTS")
+    options_by_name = raw.get("TERMINALS")
+    if not isinstance(options_by_name, Mapping) or not options_by_name:
         raise ImproperlyConfigured(
             "NEXI_PAYMENTS['TERMINALS'] must name at least one terminal, 'default'"
         )
-    read = {name: read_terminal(name, options) for name, options in terminals.items()}
-    real = any(not terminal.simulated for terminal in read.values())
-    keys, derived = reading.hold_keys(raw.get("HOLD_KEYS"), needed=real)
-    live = any(terminal.environment == PRODUCTION for terminal in read.values())
+    terminals = {
+        name: load_terminal(name, options) for name, options in options_by_name.items()
+    }
+    real = any(not terminal.simulated for terminal in terminals.values())
+    keys, derived = validators.sealed_card_keys(
+        raw.get("SEALED_CARD_KEYS"), needed=real
+    )
+    live = any(terminal.is_live for terminal in terminals.values())
     return Settings(
-        terminals=read,
-        public_url=reading.web_address(
-            raw.get("PUBLIC_URL"), "NEXI_PAYMENTS['PUBLIC_URL']", may_be_http=not live
+        terminals=terminals,
+        public_url=validators.absolute_url(
+            raw.get("PUBLIC_URL"), "NEXI_PAYMENTS['PUBLIC_URL']", allow_http=not live
         ),
-        rate_limits=reading.rate_limits(
+        rate_limits=validators.rate_limits(
             raw.get("RATE_LIMITS"), "NEXI_PAYMENTS['RATE_LIMITS']"
         ),
-        retention=reading.a_day_or_more(
+        retention=validators.retention_seconds(
             raw.get("RETENTION"), "NEXI_PAYMENTS['RETENTION']"
         ),
-        trusted_proxies=reading.networks(
+        trusted_proxies=validators.networks(
             raw.get("TRUSTED_PROXIES"), "NEXI_PAYMENTS['TRUSTED_PROXIES']"
         ),
         simulator_state=str(raw.get("SIMULATOR_STATE") or ""),
         merchant_name=str(raw.get("MERCHANT_NAME") or ""),
-        mails=reading.some_of(
-            raw.get("MAILS", ()), reading.MAILS, "NEXI_PAYMENTS['MAILS']"
+        mails=validators.subset_of(
+            raw.get("MAILS", ()), validators.EMAIL_KINDS, "NEXI_PAYMENTS['MAILS']"
         ),
-        mail_language=reading.dotted_path(
+        mail_language=validators.dotted_path(
             raw.get("MAIL_LANGUAGE"), "NEXI_PAYMENTS['MAIL_LANGUAGE']"
         ),
-        exemption_rule=reading.dotted_path(
+        exemption_rule=validators.dotted_path(
             raw.get("EXEMPTION_RULE"), "NEXI_PAYMENTS['EXEMPTION_RULE']"
         ),
-        charge_retries=reading.pauses(
+        charge_retries=validators.retry_delays(
             raw.get("CHARGE_RETRIES", Settings.charge_retries),
             "NEXI_PAYMENTS['CHARGE_RETRIES']",
         ),
-        hold_keys=keys,
-        hold_backend=reading.one_of(
-            raw.get("HOLD_BACKEND", DATABASE),
+        sealed_card_keys=keys,
+        sealed_card_backend=validators.one_of(
+            raw.get("SEALED_CARD_BACKEND", DATABASE),
             (DATABASE, *django_settings.CACHES),
-            "NEXI_PAYMENTS['HOLD_BACKEND']",
+            "NEXI_PAYMENTS['SEALED_CARD_BACKEND']",
         ),
-        hold_keys_derived=derived,
+        sealed_card_keys_derived=derived,
         **{
-            name.lower(): reading.boolean(raw[name], f"NEXI_PAYMENTS[{name!r}]")
-            for name in ("HOLD_CVV", "REQUIRE_LIABILITY_SHIFT", "INTEGRITY")
+            name.lower(): validators.boolean(raw[name], f"NEXI_PAYMENTS[{name!r}]")
+            for name in ("SEALED_CARD_CVV", "REQUIRE_LIABILITY_SHIFT", "INTEGRITY")
             if name in raw
         },
-        **_numbers(raw),
+        **_durations(raw),
     )
 
 
-def _numbers(raw: Mapping[str, Any]) -> dict[str, Any]:
+def _durations(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name.lower(): reading.seconds(
-            raw[name], f"NEXI_PAYMENTS[{name!r}]", least=least
+        name.lower(): validators.seconds(
+            raw[name], f"NEXI_PAYMENTS[{name!r}]", minimum=minimum
         )
-        for name, least in _SECONDS
+        for name, minimum in _DURATIONS
         if name in raw
     }

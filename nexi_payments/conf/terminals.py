@@ -1,4 +1,4 @@
-"""One entry of ``TERMINALS`` → one frozen ``Terminal``, checked."""
+"""An entry of ``TERMINALS`` → a frozen, validated ``Terminal``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from django.conf import settings as django_settings
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 
-from nexi_payments import states
-from nexi_payments.conf import reading
+from nexi_payments.conf import validators
+from nexi_payments.enums import CaptureMode, Flow
 from nexi_payments.gateway.payloads import EXEMPTIONS, NO_PREFERENCE
 
 SIMULATOR: Final = "simulator"
@@ -21,23 +21,29 @@ SANDBOX: Final = "sandbox"
 PRODUCTION: Final = "production"
 ENVIRONMENTS: Final = (SIMULATOR, SANDBOX, PRODUCTION)
 
-_API: Final = "/api/phoenix-0.0/psp/api/v1"
+_API_PATH: Final = "/api/phoenix-0.0/psp/api/v1"
 BASE_URLS: Final = {
-    PRODUCTION: "https://xpay.nexigroup.com" + _API,
-    SANDBOX: "https://xpaysandbox.nexigroup.com" + _API,
+    PRODUCTION: "https://xpay.nexigroup.com" + _API_PATH,
+    SANDBOX: "https://xpaysandbox.nexigroup.com" + _API_PATH,
+}
+#: Nexi's own hosts for NPG. The last one is an older address of the sandbox.
+NEXI_HOSTS: Final = {
+    "xpay.nexigroup.com": PRODUCTION,
+    "xpaysandbox.nexigroup.com": SANDBOX,
+    "stg-ta.nexigroup.com": SANDBOX,
 }
 
 
 @dataclass(frozen=True)
 class Terminal:
-    """One API key at Nexi and what may be done with it."""
+    """A terminal: an API key at Nexi and its options. ``max_amount`` in major units."""
 
     name: str
     api_key: str = field(repr=False)
     environment: str
     base_url: str  # "" = the built-in simulator
-    flow: str = states.FLOW_3STEPS
-    capture: str = states.CAPTURE_AUTOMATIC
+    flow: str = Flow.THREE_STEPS
+    capture: str = CaptureMode.AUTOMATIC
     moto: bool = False
     max_amount: Decimal | None = None
     currencies: tuple[str, ...] = ()
@@ -46,12 +52,22 @@ class Terminal:
     exemption: str = NO_PREFERENCE
 
     @property
+    def is_live(self) -> bool:
+        """Charges real money."""
+        return self.environment == PRODUCTION
+
+    @property
     def simulated(self) -> bool:
         """Served by the simulator inside this process."""
         return self.environment == SIMULATOR and not self.base_url
 
+    @property
+    def host_environment(self) -> str:
+        """The environment of Nexi's host in ``base_url``; "" for another host."""
+        return NEXI_HOSTS.get(urlsplit(self.base_url).hostname or "", "")
 
-KEYS: Final = (
+
+TERMINAL_KEYS: Final = (
     "API_KEY",
     "ENVIRONMENT",
     "BASE_URL",
@@ -66,69 +82,72 @@ KEYS: Final = (
 )
 
 
-def read(name: str, raw: Any) -> Terminal:
-    """One entry of ``TERMINALS``, checked."""
+def load_terminal(name: str, raw: Any) -> Terminal:
+    """Validate an entry of ``TERMINALS``. Raises ``ImproperlyConfigured``."""
     where = f"NEXI_PAYMENTS['TERMINALS'][{name!r}]"
     if not isinstance(raw, Mapping):
         raise ImproperlyConfigured(f"{where} must be a dict")
-    reading.refuse_unknown(raw, KEYS, where)
-    key = reading.api_key(raw.get("API_KEY"), f"{where}['API_KEY']")
+    validators.reject_unknown_keys(raw, TERMINAL_KEYS, where)
+    key = validators.api_key(raw.get("API_KEY"), f"{where}['API_KEY']")
     environment = _environment(raw.get("ENVIRONMENT"), key, where)
-    base_url = reading.web_address(
+    base_url = validators.absolute_url(
         raw.get("BASE_URL") or BASE_URLS.get(environment),
         f"{where}['BASE_URL']",
-        may_be_http=environment != PRODUCTION,
+        allow_http=environment != PRODUCTION,
     )
-    if environment == SIMULATOR and not base_url and not _may_simulate():
+    if environment == SIMULATOR and not base_url and not _simulator_allowed():
         raise ImproperlyConfigured(
-            f"{where} is the simulator, which takes no money: not without DEBUG"
+            f"{where} is the simulator, which charges no money: it needs DEBUG"
         )
-    currencies = reading.texts(raw.get("CURRENCIES"), f"{where}['CURRENCIES']")
-    reading.refuse_unknown_currencies(currencies, f"{where}['CURRENCIES']")
+    currencies = validators.string_list(raw.get("CURRENCIES"), f"{where}['CURRENCIES']")
+    validators.reject_unknown_currencies(currencies, f"{where}['CURRENCIES']")
     host = urlsplit(base_url).netloc
-    hosts = reading.texts(raw.get("THREE_DS_HOSTS"), f"{where}['THREE_DS_HOSTS']")
+    hosts = validators.string_list(
+        raw.get("THREE_DS_HOSTS"), f"{where}['THREE_DS_HOSTS']"
+    )
     return Terminal(
         name=name,
         api_key=key or "simulator",
         environment=environment,
         base_url=base_url,
-        flow=reading.one_of(
-            raw.get("FLOW", states.FLOW_3STEPS), states.FLOWS, f"{where}['FLOW']"
+        flow=validators.one_of(
+            raw.get("FLOW", Flow.THREE_STEPS), Flow.values, f"{where}['FLOW']"
         ),
-        capture=reading.one_of(
-            raw.get("CAPTURE", states.CAPTURE_AUTOMATIC),
-            states.CAPTURES,
+        capture=validators.one_of(
+            raw.get("CAPTURE", CaptureMode.AUTOMATIC),
+            CaptureMode.values,
             f"{where}['CAPTURE']",
         ),
-        moto=reading.boolean(raw.get("MOTO", False), f"{where}['MOTO']"),
-        max_amount=reading.amount_ceiling(
+        moto=validators.boolean(raw.get("MOTO", False), f"{where}['MOTO']"),
+        max_amount=validators.max_amount(
             raw.get("MAX_AMOUNT"), f"{where}['MAX_AMOUNT']"
         ),
         currencies=currencies,
         three_ds_hosts=hosts or ((host,) if host else ()),
         link_terminal=str(raw.get("LINK_TERMINAL") or ""),
-        exemption=reading.one_of(
+        exemption=validators.one_of(
             raw.get("EXEMPTION", NO_PREFERENCE), EXEMPTIONS, f"{where}['EXEMPTION']"
         ),
     )
 
 
 def _environment(value: Any, key: str, where: str) -> str:
-    """A key without a word is the sandbox; no key: the simulator (DEBUG, tests)."""
+    """``ENVIRONMENT``; without it, a key means the sandbox, and no key the simulator
+    (in DEBUG and tests only)."""
     if value is None and key:
         return SANDBOX
-    if value is None and _may_simulate():
+    if value is None and _simulator_allowed():
         return SIMULATOR
     if value is None:
         raise ImproperlyConfigured(
-            f"{where} needs an API_KEY (without one, only DEBUG has the simulator)"
+            f"{where} needs an API_KEY (the simulator without one needs DEBUG)"
         )
-    environment = reading.one_of(value, ENVIRONMENTS, f"{where}['ENVIRONMENT']")
+    environment = validators.one_of(value, ENVIRONMENTS, f"{where}['ENVIRONMENT']")
     if environment != SIMULATOR and not key:
         raise ImproperlyConfigured(f"{where} needs an API_KEY for {environment}")
     return environment
 
 
-def _may_simulate() -> bool:
-    """DEBUG, or a test run: Django's test environment has a mail outbox."""
+def _simulator_allowed() -> bool:
+    """In DEBUG and in test runs, where Django sets ``mail.outbox``."""
     return bool(django_settings.DEBUG) or hasattr(mail, "outbox")

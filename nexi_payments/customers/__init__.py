@@ -1,9 +1,17 @@
-"""What 3-D Secure may be told about a customer: the more, the fewer challenges.
+"""Customer data for 3-D Secure. More data means fewer challenges.
 
-Pure: plain values in (``values``), Nexi's members out (``telling``).
+Pure functions: plain values (``types``) → members of Nexi's API (``customer_info``).
 """
 
-from nexi_payments.customers.telling import Told, tell
-from nexi_payments.customers.values import MEMBERS, Account, Address, Customer, Risk
+from nexi_payments.customers.customer_info import CustomerInfo, build_customer_info
+from nexi_payments.customers.types import MEMBERS, Account, Address, Customer, Risk
 
-__all__ = ["MEMBERS", "Account", "Address", "Customer", "Risk", "Told", "tell"]
+__all__ = [
+    "MEMBERS",
+    "Account",
+    "Address",
+    "Customer",
+    "CustomerInfo",
+    "Risk",
+    "build_customer_info",
+]

@@ -1,13 +1,13 @@
-"""Countries as Nexi wants them: ISO 3166-1 alpha-3. Two letters give a warning there,
-and the address is not considered (recorded in its sandbox)."""
+"""Country codes as Nexi requires them: ISO 3166-1 alpha-3. For alpha-2 codes, Nexi
+returns a warning and ignores the address (recorded in its sandbox)."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Final
 
-#: alpha-2 and alpha-3 of each, joined; ISO 3166-1, November 2024
-_BOTH: Final = re.findall(
+#: alpha-2 and alpha-3 of each country, joined; ISO 3166-1, November 2024
+_CODE_PAIRS: Final = re.findall(
     r"[A-Z]{5}",
     """
     ADAND AEARE AFAFG AGATG AIAIA ALALB AMARM AOAGO AQATA ARARG ASASM ATAUT
@@ -33,23 +33,23 @@ _BOTH: Final = re.findall(
     VNVNM VUVUT WFWLF WSWSM YEYEM YTMYT ZAZAF ZMZMB ZWZWE
 """,
 )
-_BY_TWO: Final = {both[:2]: both[2:] for both in _BOTH}
-_THREE: Final = frozenset(_BY_TWO.values())
-#: What people write though the standard has another code: Greece and Great Britain.
-_ALSO: Final = {"EL": "GRC", "UK": "GBR"}
+_ALPHA3_BY_ALPHA2: Final = {pair[:2]: pair[2:] for pair in _CODE_PAIRS}
+_ALPHA3_CODES: Final = frozenset(_ALPHA3_BY_ALPHA2.values())
+#: Common codes that are not in the standard: Greece and Great Britain.
+_ALIASES: Final = {"EL": "GRC", "UK": "GBR"}
 
 
 def alpha3(value: Any) -> str:
-    """ "it", "ITA" or an object that knows its code → "ITA"; "" for anything else.
+    """ "it", "ITA" or an object with a code → "ITA"; "" for anything else.
 
     Objects: ``alpha3`` (django-countries), ``iso_3166_1_a3`` (django-oscar), ``code``.
     """
     for name in ("alpha3", "iso_3166_1_a3", "code"):
-        found = getattr(value, name, None)
-        if isinstance(found, str) and found:
-            value = found
+        attribute = getattr(value, name, None)
+        if isinstance(attribute, str) and attribute:
+            value = attribute
             break
     code = value.strip().upper() if isinstance(value, str) else ""
-    if code in _THREE:
+    if code in _ALPHA3_CODES:
         return code
-    return _BY_TWO.get(code) or _ALSO.get(code, "")
+    return _ALPHA3_BY_ALPHA2.get(code) or _ALIASES.get(code, "")

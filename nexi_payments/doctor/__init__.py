@@ -1,6 +1,6 @@
-"""Is this shop well? Looks at settings, gateways, receivers and rows; changes nothing.
+"""Diagnosis of an installation: settings, gateways, receivers, rows. Read only.
 
-``examine`` finds, ``nexi_doctor`` prints.
+``diagnose`` yields findings, the command ``nexi_doctor`` prints them.
 """
 
 from __future__ import annotations
@@ -11,39 +11,49 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 
 from nexi_payments import conf
-from nexi_payments.doctor import scan, shop, terminals, waiting
-from nexi_payments.doctor.findings import BLIND, EXIT, LOOK, WELL, Finding
+from nexi_payments.doctor import backlog, configuration, pan_scan, terminals
+from nexi_payments.doctor.findings import EXIT_CODES, OK, UNKNOWN, WARNING, Finding
 
-__all__ = ["BLIND", "EXIT", "LOOK", "WELL", "Finding", "examine", "exit_code"]
+__all__ = ["EXIT_CODES", "OK", "UNKNOWN", "WARNING", "Finding", "diagnose", "exit_code"]
 
 
-def examine(
-    *, ask: bool = True, scanned: Sequence[str] | None = None
+def diagnose(
+    *, contact_gateways: bool = True, scan_apps: Sequence[str] | None = None
 ) -> Iterator[Finding]:
-    """``ask`` the gateways; ``scanned`` are further apps whose texts are searched for
-    card numbers (none but ours with an empty one, no search with ``None``)."""
+    """Yield all findings. Writes nothing, sends no request that moves money.
+
+    ``contact_gateways`` sends one request to each terminal's gateway. ``scan_apps``
+    are further apps whose texts are scanned for card numbers; with an empty sequence
+    only ours are scanned, with ``None`` nothing is. Raises ``LookupError`` for an
+    unknown app.
+    """
     try:
         settings = conf.current()
     except ImproperlyConfigured as error:
-        yield Finding("settings", f"settings: {error}", BLIND, depth=0)
+        yield Finding("settings", f"settings: {error}", UNKNOWN, indent=0)
         return
     try:
-        yield from shop.settings_checked()
+        yield from configuration.system_checks()
         for terminal in settings.terminals.values():
-            yield from terminals.look_at(terminal, ask=ask)
-        yield from shop.addresses()
-        yield from shop.receivers()
-        yield from shop.keys(settings)
-        yield from waiting.reconciler()
-        yield from waiting.clock()
-        yield from waiting.rows()
-        yield from waiting.breaks()
-        if scanned is not None:
-            yield from scan.texts(scanned)
+            yield from terminals.diagnose_terminal(
+                terminal, contact_gateway=contact_gateways
+            )
+        yield from terminals.missing_terminals()
+        yield from configuration.absolute_urls()
+        yield from configuration.receivers()
+        yield from configuration.sealed_card_keys(settings)
+        yield from backlog.reconciler()
+        yield from backlog.database_clock()
+        yield from backlog.row_counts()
+        yield from backlog.failing_signals()
+        yield from backlog.discrepancies()
+        if scan_apps is not None:
+            yield from pan_scan.scan_texts(scan_apps)
     except Error as error:
-        says = f"the database does not answer: {type(error).__name__}"
-        yield Finding("database", says, BLIND, depth=0)
+        message = f"the database does not answer: {type(error).__name__}"
+        yield Finding("database", message, UNKNOWN, indent=0)
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    return max((EXIT[one.level] for one in findings), default=0)
+    """The code of the worst finding: 0, 1 or 2."""
+    return max((EXIT_CODES[finding.level] for finding in findings), default=0)

@@ -1,24 +1,25 @@
-"""One thing that was looked at, and whether it is well."""
+"""The result of one check of the doctor."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-WELL: Final = "well"
-LOOK: Final = "look"  # a person should
-BLIND: Final = "blind"  # it could not be looked at
+OK: Final = "ok"
+WARNING: Final = "warning"  # action is needed
+UNKNOWN: Final = "unknown"  # it could not be checked
 
-#: What scripts get: the worst of all findings.
-EXIT: Final = {WELL: 0, LOOK: 1, BLIND: 2}
+#: Exit codes of ``nexi_doctor``; the worst finding counts.
+EXIT_CODES: Final = {OK: 0, WARNING: 1, UNKNOWN: 2}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """``says`` is for people, ``facts`` for scripts. ``depth`` indents the line."""
+    """``message`` is for people, ``data`` for scripts. ``indent`` is for the printed
+    line, in steps of two blanks."""
 
-    part: str
-    says: str
-    level: str = WELL
-    facts: dict[str, Any] = field(default_factory=dict)
-    depth: int = 1
+    section: str
+    message: str
+    level: str = OK
+    data: dict[str, Any] = field(default_factory=dict)
+    indent: int = 1

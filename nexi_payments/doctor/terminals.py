@@ -1,4 +1,4 @@
-"""Each terminal: what it may do, whose key it has, and whether its gateway knows it."""
+"""Each terminal: its configuration, its environment, and a request to its gateway."""
 
 from __future__ import annotations
 
@@ -11,100 +11,122 @@ from urllib.parse import urlsplit
 from django.utils import timezone
 
 from nexi_payments import conf
-from nexi_payments.doctor.findings import LOOK, WELL, Finding
+from nexi_payments.doctor.findings import OK, WARNING, Finding
 from nexi_payments.exceptions import GatewayError
-from nexi_payments.models import TerminalAlarm
+from nexi_payments.flows.ledger import terminal_outages
+from nexi_payments.models.bookkeeping import TerminalOutage
 
-#: Nexi's own hosts, all of NPG.
-HOSTS: Final = {
-    "xpay.nexigroup.com": conf.PRODUCTION,
-    "xpaysandbox.nexigroup.com": conf.SANDBOX,
-    "stg-ta.nexigroup.com": conf.SANDBOX,
-}
-#: Seconds that two clocks may differ; the header ``Date`` has no fractions.
-APART: Final = 5.0
+#: Seconds that two clocks may differ. The header ``Date`` has no fractions.
+MAX_CLOCK_DIFFERENCE: Final = 5.0
 
 
-def look_at(terminal: conf.Terminal, *, ask: bool) -> Iterator[Finding]:
-    part = f"terminal {terminal.name}"
-    where = terminal.base_url or "the built-in simulator"
-    kinds = [terminal.flow, terminal.capture, *(["MOTO"] if terminal.moto else [])]
-    alarm = TerminalAlarm.objects.filter(terminal=terminal.name).first()
-    answer, level = "not asked", WELL
+def diagnose_terminal(
+    terminal: conf.Terminal, *, contact_gateway: bool
+) -> Iterator[Finding]:
+    """The findings of one terminal. ``contact_gateway`` sends one request, which moves
+    no money."""
+    section = f"terminal {terminal.name}"
+    gateway = terminal.base_url or "the built-in simulator"
+    features = [terminal.flow, terminal.capture, *(["MOTO"] if terminal.moto else [])]
+    outage = TerminalOutage.objects.filter(terminal=terminal.name).first()
+    status, level = "not contacted", OK
     details: list[Finding] = []
-    facts = {
+    data = {
         "environment": terminal.environment,
-        "address": where,
+        "address": gateway,
         "flow": terminal.flow,
         "capture": terminal.capture,
         "moto": terminal.moto,
         "max_amount": None if terminal.max_amount is None else str(terminal.max_amount),
     }
-    if ask:
-        answer, level, details = _asked(terminal, part)
-    if alarm is not None:
-        answer += f"; takes no charges since {alarm.since:%Y-%m-%d %H:%M}"
-        level = LOOK
+    if contact_gateway:
+        status, level, details = _ping(terminal, section)
+    if outage is not None:
+        status += f"; no charges since {outage.since:%Y-%m-%d %H:%M}"
+        level = WARNING
     yield Finding(
-        part,
-        f"{part}: {terminal.environment}, {', '.join(kinds)}, {where}: {answer}",
+        section,
+        f"{section}: {terminal.environment}, {', '.join(features)}, {gateway}:"
+        f" {status}",
         level,
-        facts,
-        depth=0,
+        data,
+        indent=0,
     )
-    yield _system(terminal, part)
+    yield _gateway_system(terminal, section)
     if terminal.max_amount is not None:
-        yield Finding(part, f"at most {terminal.max_amount} a payment")
+        yield Finding(section, f"at most {terminal.max_amount} per payment")
     yield from details
 
 
-def _system(terminal: conf.Terminal, part: str) -> Finding:
-    """Whose key it is. Nexi has two systems called XPay; the other one has no key."""
-    host = urlsplit(terminal.base_url).hostname or ""
+def missing_terminals() -> Iterator[Finding]:
+    """Terminals that payments name, and the settings lack."""
+    for terminal in terminal_outages.missing_terminals():
+        section = f"terminal {terminal.name}"
+        yield Finding(section, str(terminal), WARNING, terminal.counts, indent=0)
+
+
+def _gateway_system(terminal: conf.Terminal, section: str) -> Finding:
+    """The system that the key is sent to. Nexi has two systems called XPay; the older
+    one has no API keys."""
     if terminal.simulated:
-        return Finding(part, "no key of Nexi is used", facts={"system": "simulator"})
-    theirs = HOSTS.get(host, "")
-    if theirs and theirs != terminal.environment:
-        says = f"ENVIRONMENT is {terminal.environment}, and {host} is Nexi's {theirs}"
-        return Finding(part, says, LOOK, {"system": f"NPG {theirs}"})
-    whose = f"Nexi's NPG, {theirs}" if theirs else f"whatever answers at {host}"
-    return Finding(
-        part, f"its key is for {whose}", facts={"system": f"NPG {theirs}".strip()}
-    )
+        message = "no API key of Nexi is used"
+        return Finding(section, message, data={"system": "simulator"})
+    host = urlsplit(terminal.base_url).hostname
+    environment = terminal.host_environment
+    data = {"system": f"NPG {environment}".strip()}
+    if environment and environment != terminal.environment:
+        message = (
+            f"ENVIRONMENT is {terminal.environment}, and {host} is Nexi's {environment}"
+        )
+        return Finding(section, message, WARNING, data)
+    target = f"Nexi's NPG, {environment}" if environment else f"the server at {host}"
+    return Finding(section, f"its API key is for {target}", data=data)
 
 
-def _asked(terminal: conf.Terminal, part: str) -> tuple[str, str, list[Finding]]:
-    """``GET /payment_methods``: what to say, how well it is, further lines."""
-    sent, started = timezone.now(), time.monotonic()
+def _ping(terminal: conf.Terminal, section: str) -> tuple[str, str, list[Finding]]:
+    """``GET /payment_methods``: a status text, the level and further findings."""
+    sent_at, started = timezone.now(), time.monotonic()
     try:
-        greeting = conf.client(terminal).greet(conf.trace())
+        greeting = conf.client(terminal).ping(conf.call_context())
     except GatewayError as error:
-        return f"does not answer ({error})", LOOK, list(_why(part, error))
-    took = time.monotonic() - started
-    known = ", ".join(greeting.methods) or "no methods"
-    facts = {"milliseconds": round(took * 1000), "methods": list(greeting.methods)}
-    details = [Finding(part, f"{took * 1000:.0f} ms: {known}", facts=facts)]
-    if greeting.clock is not None:
-        details.append(_clock(part, greeting.clock, sent, took))
-    return "answers", WELL, details
+        return (
+            f"does not answer ({error})",
+            WARNING,
+            list(_rejected_key_hint(section, error)),
+        )
+    duration = time.monotonic() - started
+    methods = ", ".join(greeting.methods) or "no methods"
+    milliseconds = round(duration * 1000)
+    data = {"milliseconds": milliseconds, "methods": list(greeting.methods)}
+    details = [Finding(section, f"{milliseconds} ms: {methods}", data=data)]
+    if greeting.server_time is not None:
+        details.append(
+            _clock_difference(section, greeting.server_time, sent_at, duration)
+        )
+    return "answers", OK, details
 
 
-def _why(part: str, error: GatewayError) -> Iterator[Finding]:
+def _rejected_key_hint(section: str, error: GatewayError) -> Iterator[Finding]:
     if error.status in (401, 403):
         yield Finding(
-            part,
-            "this key is not known here: sandbox or production? NPG, or the older XPay"
-            " with alias and MAC?",
-            LOOK,
+            section,
+            "this API key is unknown there: is it for sandbox or production? for NPG,"
+            " or for the older XPay with alias and MAC?",
+            WARNING,
         )
 
 
-def _clock(part: str, theirs: datetime, sent: datetime, took: float) -> Finding:
-    """Theirs was written between our question and its answer."""
-    early = (sent - theirs).total_seconds() - 1
-    late = (theirs - sent).total_seconds() - took
-    apart = max(early, late, 0.0)
-    says = f"its clock and ours are {apart:.0f} s apart"
+def _clock_difference(
+    section: str, gateway_time: datetime, sent_at: datetime, duration: float
+) -> Finding:
+    """The gateway wrote its time between the request and the response, so only a
+    difference beyond this interval counts. ``Date`` has whole seconds."""
+    behind = (sent_at - gateway_time).total_seconds() - 1
+    ahead = (gateway_time - sent_at).total_seconds() - duration
+    difference = max(behind, ahead, 0.0)
     return Finding(
-        part, says, LOOK if apart > APART else WELL, {"seconds_apart": round(apart, 1)}
+        section,
+        f"its clock and ours are {difference:.0f} s apart",
+        WARNING if difference > MAX_CLOCK_DIFFERENCE else OK,
+        {"seconds_apart": round(difference, 1)},
     )

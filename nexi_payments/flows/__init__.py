@@ -1,44 +1,56 @@
-"""The verbs: what a shop calls. Each takes or returns a ``PaymentOrder``.
+"""The public functions for shops. Most take or return a ``PaymentOrder``.
 
-Functions that call the gateway commit before and after the call, so calling them inside
-a transaction is a loud ``RuntimeError``; ``create_order`` may join the shop's own.
+Functions that call the gateway commit before and after the call. Inside a transaction
+they raise ``RuntimeError``. ``create_order``, ``create_moto_order`` and ``offer_link``
+call no gateway and may join the shop's own transaction. ``available`` reads only.
 """
 
-from nexi_payments.flows.agreements import CardOnFile
-from nexi_payments.flows.cancelling import cancel_capture
-from nexi_payments.flows.checkout import RedirectForm, Step, start_payment
-from nexi_payments.flows.comeback import resume_payment
+from nexi_payments.flows.availability import (
+    Available,
+    ConfirmedCapture,
+    available,
+)
+from nexi_payments.flows.capture_cancel import cancel_capture
+from nexi_payments.flows.capture_refund import capture, refund, void
+from nexi_payments.flows.card_verification import verify_card
 from nexi_payments.flows.contracts import (
     charge_contract,
     contracts_at_nexi,
     end_contract,
     resume_contract,
 )
-from nexi_payments.flows.describing import describe_customer
-from nexi_payments.flows.due import Charged, charge_due
-from nexi_payments.flows.moto import pay_moto
-from nexi_payments.flows.moves import Actor
-from nexi_payments.flows.orders import create_order
-from nexi_payments.flows.postauth import capture, refund, void
+from nexi_payments.flows.ledger.transitions import Actor
+from nexi_payments.flows.manual_review import resolve
+from nexi_payments.flows.moto import create_moto_order, pay_moto
+from nexi_payments.flows.orders.contract_terms import ContractTerms
+from nexi_payments.flows.orders.create import create_order
+from nexi_payments.flows.orders.customer_from_django import describe_customer
+from nexi_payments.flows.payment_link import offer_link
 from nexi_payments.flows.reconcile import Counts, reconcile
-from nexi_payments.flows.resolution import resolve
-from nexi_payments.flows.verifying import verify_card
+from nexi_payments.flows.recurring import RecurringCounts, charge_due
+from nexi_payments.flows.three_ds import RedirectForm, Step, start_payment
+from nexi_payments.flows.three_ds_return import resume_payment
 
 __all__ = [
     "Actor",
-    "CardOnFile",
-    "Charged",
+    "Available",
+    "ConfirmedCapture",
+    "ContractTerms",
     "Counts",
+    "RecurringCounts",
     "RedirectForm",
     "Step",
+    "available",
     "cancel_capture",
     "capture",
     "charge_contract",
     "charge_due",
     "contracts_at_nexi",
+    "create_moto_order",
     "create_order",
     "describe_customer",
     "end_contract",
+    "offer_link",
     "pay_moto",
     "reconcile",
     "refund",

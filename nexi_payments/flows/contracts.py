@@ -1,49 +1,51 @@
-"""Cards on file: charged when the shop asks, listed, ended.
+"""Saved cards: charge, list, end, resume.
 
-A charge goes the one road for money. Nexi takes a key for it, and it is stored; the
-charge is sent once all the same, and a look-up decides what became of it (decision 27).
+A charge is an operation of the ledger. Nexi takes an idempotency key for it, which is
+stored. The charge is sent once all the same; a status inquiry shows its result
+(decision 27).
 """
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from django.utils import timezone
 
-from nexi_payments import conf, money, states
-from nexi_payments.card import made_text_holds_card_number
+from nexi_payments import conf, money
+from nexi_payments.enums import (
+    Channel,
+    ContractState,
+    EventKind,
+    OperationKind,
+    OrderState,
+)
 from nexi_payments.exceptions import (
-    CardDataNotAllowed,
+    ContractEndUnconfirmed,
     ContractNotUsable,
-    ContractUnsettled,
     GatewayError,
     OrderBusy,
     ReferenceInUse,
-    Refused,
+    Rejected,
+    TerminalNotConfigured,
 )
-from nexi_payments.flows import (
-    alarms,
-    inquiry,
-    ledger,
-    moves,
-    orders,
-    verdicts,
-)
-from nexi_payments.flows.ledger import Claim
-from nexi_payments.flows.moves import NOBODY, Actor
-from nexi_payments.gateway import codes
+from nexi_payments.flows.inquiry import query
+from nexi_payments.flows.ledger import operations, terminal_outages, transitions
+from nexi_payments.flows.ledger.charge import Charge
+from nexi_payments.flows.ledger.operations import Claim
+from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
+from nexi_payments.flows.orders import create
+from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.gateway.payloads import EXPLICIT, IMPLICIT
-from nexi_payments.gateway.results import ContractResult, OperationResult
-from nexi_payments.models import Contract, Operation, PaymentOrder, database
-
-#: ``Event.kind`` of what happens to a contract by itself.
-ENDED: Final = "contract_ended"
-RESUMED: Final = "contract_on"
+from nexi_payments.gateway.payloads import Purchase
+from nexi_payments.gateway.responses import ContractResult, OperationResult
+from nexi_payments.models import Contract, Operation, PaymentOrder, db_transactions
+from nexi_payments.pan_scanner import reject_card_number
 
 
 def charge_contract(
@@ -53,31 +55,33 @@ def charge_contract(
     *,
     reference: str,
     description: str = "",
-    actor: Actor = NOBODY,
+    actor: Actor = NO_ACTOR,
     wait: bool = True,
     fence: Callable[[], bool] | None = None,
     nonce: str | None = None,
 ) -> PaymentOrder:
-    """Charges ``amount`` (major units) to a card on file, once for ``reference``.
+    """Charges ``amount`` (major units) to a saved card, once per ``reference``.
 
-    The same reference again gives the payment that is live for it; after one that has
-    failed, a new attempt is made. The outcome is ``order.state``: "paid", "authorized"
-    (manual capture), "failed", or "paying" while nobody knows; ``wait`` looks twice
-    before coming back with that. Raises ``ContractNotUsable``, ``ReferenceInUse``,
-    ``OrderBusy``, ``TerminalUnavailable``, ``InvalidAmount`` and
-    ``CardDataNotAllowed``: nothing was sent then. Inside a transaction a
-    ``RuntimeError``. ``fence`` is asked in the commit that writes the order, and stops
-    it with ``OrderBusy``. The same ``nonce`` (at most 32 characters) again gives the
-    same payment, also a failed one.
+    The same reference returns the payment that is live for it; after a failed one it
+    makes a new attempt. The result is ``order.state``: ``paid``, ``authorized`` (manual
+    capture), ``failed``, or ``paying`` while the outcome is unknown. ``wait`` inquires
+    up to twice before returning ``paying``. Raises ``ContractNotUsable``,
+    ``ReferenceInUse``, ``OrderBusy``, ``TerminalUnavailable``, ``InvalidAmount``,
+    ``CardDataNotAllowed`` and ``ValueError``; nothing was sent then. Raises
+    ``RuntimeError`` inside a transaction. ``fence`` is called in the commit that
+    inserts the order; False raises ``OrderBusy``. Idempotent by ``nonce`` (at most 32
+    characters): the same one returns the same payment, also a failed one.
     """
-    # the caller's instance stays as it was taken: its claim is compared with the row
+    # reload, but keep the caller's instance: its lease is compared with the row
     contract = Contract.objects.get(pk=contract.pk)
     if not contract.is_usable:
         raise ContractNotUsable(contract)
     if not reference.strip():
-        raise ValueError("a charge on file needs a reference: it is made once")
-    alarms.refuse_if_raised(contract.terminal)
-    order = orders.build(
+        raise ValueError(
+            "a charge of a contract needs a reference, which makes it unique"
+        )
+    terminal_outages.require_available(contract.terminal)
+    order = create.build(
         amount=amount,
         currency=currency,
         reference=reference,
@@ -85,32 +89,29 @@ def charge_contract(
         customer=None,
         terminal=contract.terminal,
     )
-    order.channel = states.CHANNEL_MIT
+    order.channel = Channel.MIT
     order.contract = contract
-    order.desk_nonce = nonce or None
+    order.request_nonce = nonce or None
     order.user = contract.user
-    first = contract.founding
+    first_payment = contract.first_payment
     for name in ("customer_name", "customer_email", "cardholder_name"):
-        setattr(order, name, getattr(first, name, ""))
+        setattr(order, name, getattr(first_payment, name, ""))
     for name in ("card_brand", "card_last4", "card_expiry"):
         setattr(order, name, getattr(contract, name))
-    order = orders.twin(order) or _insert(order, fence)
-    if order.channel != states.CHANNEL_MIT or order.contract_id != contract.pk:
+    order = create.find_by_nonce(order) or _insert(order, fence)
+    if order.channel != Channel.MIT or order.contract_id != contract.pk:
         raise ReferenceInUse(order)
-    if order.state == states.INIT:
+    if order.state == OrderState.INIT:
         _charge(order, contract, actor, wait=wait)
     return order
 
 
+@db_transactions.retried()
 def _insert(order: PaymentOrder, fence: Callable[[], bool] | None) -> PaymentOrder:
+    if fence is not None and not fence():
+        raise OrderBusy(order)
     lifetime = timedelta(seconds=conf.current().expire_after)
-
-    def write() -> PaymentOrder:
-        if fence is not None and not fence():
-            raise OrderBusy(order)
-        return orders.insert_or_join(order, timezone.now() + lifetime)
-
-    return database.committed(write, order)
+    return create.insert_or_join(order, timezone.now() + lifetime)[0]
 
 
 def _charge(
@@ -118,151 +119,156 @@ def _charge(
 ) -> None:
     client = conf.client(conf.current().terminal(order.terminal))
     deadline = Deadline(conf.current().total_timeout)
-    purchase = orders.purchase(order, order.cardholder_name)
-
-    def send(operation: Operation) -> OperationResult:
-        return client.charge_contract(
-            purchase,
-            contract.contract_id,
-            EXPLICIT if order.capture == states.CAPTURE_MANUAL else IMPLICIT,
-            operation.idempotency_key,
-            conf.trace(deadline, operation.correlation_id),
-        )
-
-    now = timezone.now()
-    claim = Claim(
-        states.INIT,
-        states.PAYING,
-        guard={"channel": states.CHANNEL_MIT},
-        changes={
-            "claimed_at": now,
-            "charging_since": now,
-            "due_at": now + timedelta(seconds=conf.current().claim_deadline),
-        },
-        also=lambda: _still_usable(order, contract),
-    )
+    purchase = create.build_purchase(order, order.cardholder_name)
+    call = _ContractCharge(order, client, deadline, actor, purchase, contract)
     try:
-        ledger.perform(
-            order,
-            states.MIT,
-            claim,
-            send,
-            lambda answer: verdicts.of_charge(order, answer),
-            verdicts.after_charge,
-            amount=order.amount,
-            actor=actor,
-            details={"idempotency_key": str(uuid.uuid4())},
-        )
+        operations.run(call)
     except GatewayError as error:
-        alarms.note(order, error)
-    if order.state == states.PAYING and wait:
-        inquiry.look_while_waiting(order, client, deadline)
+        terminal_outages.log_failure(order, error)
+    if order.state == OrderState.PAYING and wait:
+        query.inquire_while_waiting(order, client, deadline)
 
 
-def _still_usable(order: PaymentOrder, contract: Contract) -> None:
-    """Inside the claim: whoever ends a contract after this is too late for this charge,
-    whoever did it before is not overtaken."""
-    usable = (states.ACTIVE, states.ON_HOLD)
-    rows = Contract.objects.filter(pk=contract.pk, state__in=usable)
-    if not rows.update(customer_id=contract.customer_id):
-        raise ledger.NotMoved
+@dataclass(repr=False, eq=False)
+class _ContractCharge(Charge):
+    kind = OperationKind.MIT
+    source = OrderState.INIT
+    purchase: Purchase
+    contract: Contract
+
+    def claim(self) -> Claim:
+        claim = super().claim()
+        details = claim.details | {"idempotency_key": str(uuid.uuid4())}
+        return replace(claim, conditions={"channel": Channel.MIT}, details=details)
+
+    def on_claim(self) -> None:
+        """Locks the contract: an end before this prevents the charge, a concurrent end
+        waits for the claim.
+        """
+        usable = (ContractState.ACTIVE, ContractState.SUSPENDED)
+        rows = Contract.objects.filter(pk=self.contract.pk, state__in=usable)
+        if not rows.update(customer_id=self.contract.customer_id):
+            raise operations.PreconditionFailed
+
+    def send(self, operation: Operation) -> OperationResult:
+        return self.client.charge_contract(
+            self.purchase,
+            self.contract.contract_id,
+            self.capture_type,
+            operation.idempotency_key,
+            self.context(operation),
+        )
 
 
-def end_contract(contract: Contract, *, actor: Actor = NOBODY) -> Contract:
-    """No charge is made from now on, whatever Nexi answers; then Nexi is told.
+def end_contract(contract: Contract, *, actor: Actor = NO_ACTOR) -> Contract:
+    """Ends a contract, then deactivates it at Nexi. Idempotent.
 
-    Also before its first payment is through: when that is charged after all, the card
-    does not come on file. Again is harmless. Raises ``ContractUnsettled`` when Nexi did
-    not confirm: it is asked again by ``nexi_charge_due``.
+    No charge is made from then on, whatever Nexi answers. Before its first payment is
+    charged this works, too: the contract does not become active then. Raises
+    ``ContractEndUnconfirmed`` when Nexi did not confirm; ``nexi_charge_due`` sends it
+    again.
     """
-    standing = (states.REQUESTED, states.ACTIVE, states.ON_HOLD)
-
-    def stop() -> bool:
-        rows = Contract.objects.filter(pk=contract.pk, state__in=standing)
-        return bool(rows.update(state=states.ENDING, due_at=timezone.now()))
-
-    database.committed(stop)
+    db_transactions.require_no_transaction()
+    current = (ContractState.REQUESTED, ContractState.ACTIVE, ContractState.SUSPENDED)
+    rows = Contract.objects.filter(pk=contract.pk, state__in=current)
+    rows.update(state=ContractState.ENDING, next_charge_at=timezone.now())
     contract.refresh_from_db()
-    if contract.state == states.ENDING:
-        tell_the_end(contract, actor)
+    if contract.state == ContractState.ENDING:
+        with contextlib.suppress(TerminalNotConfigured):
+            deactivate_at_nexi(contract, actor)
         contract.refresh_from_db()
-        if contract.state == states.ENDING:
-            raise ContractUnsettled(contract)
+        if contract.state == ContractState.ENDING:
+            raise ContractEndUnconfirmed(contract)
     return contract
 
 
-def tell_the_end(contract: Contract, actor: Actor = NOBODY) -> None:
-    """Asks Nexi to deactivate; one that Nexi does not know is ended, too. No money
-    moves, so that this may be asked as often as needed."""
+def deactivate_at_nexi(contract: Contract, actor: Actor = NO_ACTOR) -> None:
+    """Deactivates the contract at Nexi. One that Nexi does not know is ended, too.
+
+    Moves no money, so it may be repeated. A gateway error leaves the contract ending.
+    Raises ``TerminalNotConfigured``.
+    """
     client = conf.client(conf.current().terminal(contract.terminal))
     try:
-        client.deactivate(contract.contract_id, conf.trace())
-    except Refused as error:
-        unknown = error.status == 400 and codes.NO_SUCH_CONTRACT in error.codes
+        client.deactivate(contract.contract_id, conf.call_context())
+    except Rejected as error:
+        unknown = error.status == 400 and result_codes.NO_SUCH_CONTRACT in error.codes
         if error.status != 404 and not unknown:
             return
     except GatewayError:
         return
+    _record_end(contract, actor)
 
-    def end() -> None:
-        now = timezone.now()
-        rows = Contract.objects.filter(pk=contract.pk, state=states.ENDING)
-        if rows.update(state=states.ENDED, ended_at=now, due_at=None):
-            tell(contract, ENDED, actor=actor)
 
-    database.committed(end)
+@db_transactions.retried()
+def _record_end(contract: Contract, actor: Actor) -> None:
+    now = timezone.now()
+    rows = Contract.objects.filter(pk=contract.pk, state=ContractState.ENDING)
+    if rows.update(state=ContractState.ENDED, ended_at=now, next_charge_at=None):
+        write_event(contract, EventKind.CONTRACT_ENDED, actor=actor)
 
 
 def resume_contract(
-    contract: Contract, *, when: Any = None, actor: Actor = NOBODY
+    contract: Contract, *, when: Any = None, actor: Actor = NO_ACTOR
 ) -> Contract:
-    """Off hold: the charge that failed is tried once more, now or at ``when`` (an aware
-    datetime). Raises ``ContractNotUsable`` for one that is not on hold."""
+    """Resumes a suspended contract: the failed charge is tried once more.
 
-    def resume() -> bool:
-        rows = Contract.objects.filter(pk=contract.pk, state=states.ON_HOLD)
-        due = (when or timezone.now()) if contract.amount is not None else None
-        done = bool(
-            rows.update(state=states.ACTIVE, due_at=due, resumed_at=timezone.now())
-        )
-        if done:
-            tell(contract, RESUMED, actor=actor)
-        return done
-
-    if not database.committed(resume):
-        contract.refresh_from_db()
-        raise ContractNotUsable(contract)
+    Now, or at ``when`` (an aware datetime). Raises ``ContractNotUsable`` for a contract
+    that is not suspended.
+    """
+    now = timezone.now()
+    resumed = _record_resumption(contract, when or now, now, actor)
     contract.refresh_from_db()
+    if not resumed:
+        raise ContractNotUsable(contract)
     return contract
+
+
+@db_transactions.retried()
+def _record_resumption(
+    contract: Contract, due: datetime, now: datetime, actor: Actor
+) -> bool:
+    rows = Contract.objects.filter(pk=contract.pk, state=ContractState.SUSPENDED)
+    resumed = rows.update(
+        state=ContractState.ACTIVE,
+        next_charge_at=None if contract.amount is None else due,
+        resumed_at=now,
+    )
+    if resumed:
+        write_event(contract, EventKind.CONTRACT_RESUMED, actor=actor)
+    return bool(resumed)
 
 
 def contracts_at_nexi(
     customer_id: str, terminal: str = "default"
 ) -> tuple[ContractResult, ...]:
-    """What Nexi lists for a customer: those that stand. Raises ``GatewayError``; inside
-    a transaction a ``RuntimeError``: none is held while Nexi is asked."""
-    if made_text_holds_card_number(customer_id):
-        raise CardDataNotAllowed("customer_id holds what could be a card number")
-    database.refuse_inside_a_transaction()
+    """The active contracts that Nexi lists for a customer.
+
+    Raises ``GatewayError``, ``CardDataNotAllowed``, and ``RuntimeError`` inside a
+    transaction.
+    """
+    reject_card_number("customer_id", customer_id)
+    db_transactions.require_no_transaction()
     client = conf.client(conf.current().terminal(terminal))
     try:
-        return client.contracts(customer_id, conf.trace())
-    except Refused as error:
+        return client.contracts(customer_id, conf.call_context())
+    except Rejected as error:
         if error.status != 404:
             raise
     return ()
 
 
-def tell(
+def write_event(
     contract: Contract,
     kind: str,
     *,
     order: PaymentOrder | None = None,
-    actor: Actor = NOBODY,
+    actor: Actor = NO_ACTOR,
     note: str = "",
 ) -> None:
-    """An event of the contract, in the history of the payment it is about: by default
-    the one that made it. Inside the transaction that changes the contract."""
-    about = order or contract.founding
+    """Writes an event of the contract to the history of ``order``, by default its first
+    payment. Call it inside the transaction that changes the contract.
+    """
+    about = order or contract.first_payment
     if about is not None:
-        moves.write_event(about, kind, source=about.state, actor=actor, note=note)
+        transitions.write_event(about, kind, source=about.state, actor=actor, note=note)

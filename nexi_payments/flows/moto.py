@@ -1,12 +1,13 @@
-"""The desk: an order that staff key while the customer is on the telephone.
+"""Phone orders (MOTO): staff enter the card while the customer is on the phone.
 
 Charged with ``POST /orders/moto``, without 3-D Secure, or offered to the customer as a
-link to the 3-D Secure page. One row takes one card once: another card is another row.
+secure payment link. One order takes one card, once: another card needs a new attempt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -14,42 +15,34 @@ from typing import Any, Final
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from nexi_payments import conf, states
+from nexi_payments import conf
 from nexi_payments.card import Card
+from nexi_payments.enums import Channel, OperationKind, OrderState
 from nexi_payments.exceptions import (
     GatewayError,
     InvalidCustomer,
     MotoNotAllowed,
     OrderNotPayable,
-    WrongState,
+    PossibleDuplicate,
 )
-from nexi_payments.flows import (
-    alarms,
-    inquiry,
-    ledger,
-    limits,
-    moves,
-    orders,
-    verdicts,
-)
-from nexi_payments.flows.checkout import card_facts
-from nexi_payments.flows.ledger import Claim
-from nexi_payments.flows.moves import NOBODY, Actor
+from nexi_payments.flows.inquiry import query
+from nexi_payments.flows.ledger import operations, terminal_outages
+from nexi_payments.flows.ledger.charge import Charge
+from nexi_payments.flows.ledger.operations import Claim
+from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
+from nexi_payments.flows.orders import create, velocity
+from nexi_payments.flows.three_ds import card_columns
 from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.gateway.payloads import EXPLICIT, IMPLICIT
-from nexi_payments.gateway.results import OperationResult
-from nexi_payments.models import Operation, PaymentOrder, database
+from nexi_payments.gateway.payloads import Purchase
+from nexi_payments.gateway.responses import OperationResult
+from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.pan_scanner import reject_card_number
 
-#: How long a customer may take to follow a link.
-LINK_LIVES: Final = timedelta(hours=72)
-#: The same amount on the same card within this time is asked about.
-ALIKE_WITHIN: Final = timedelta(minutes=10)
-
-#: ``Event.kind`` of an offered link.
-LINKED: Final = "link"
+#: A charge of the same amount within this time may be a duplicate.
+DUPLICATE_WINDOW: Final = timedelta(minutes=10)
 
 
-def open_order(
+def create_moto_order(
     *,
     amount: Decimal,
     currency: str,
@@ -60,14 +53,39 @@ def open_order(
     customer: Mapping[str, Any] | None = None,
     nonce: str | None = None,
 ) -> PaymentOrder:
-    """The order of a phone call, or the one that is live for this reference already.
+    """Creates a phone order, or returns the live order of the reference.
 
-    Arguments and errors as ``create_order``, and ``MotoNotAllowed``. The same ``nonce``
-    again gives the same order, whatever has become of it.
+    Arguments and errors as ``create_order``, and ``MotoNotAllowed``. Idempotent by
+    ``nonce``: the same one returns the same order, in any state.
     """
+    order, _ = get_or_create_moto_order(
+        amount=amount,
+        currency=currency,
+        reference=reference,
+        terminal=terminal,
+        actor=actor,
+        description=description,
+        customer=customer,
+        nonce=nonce,
+    )
+    return order
+
+
+def get_or_create_moto_order(
+    *,
+    amount: Decimal,
+    currency: str,
+    reference: str,
+    terminal: str,
+    actor: Actor,
+    description: str = "",
+    customer: Mapping[str, Any] | None = None,
+    nonce: str | None = None,
+) -> tuple[PaymentOrder, bool]:
+    """As ``create_moto_order``; also returns whether the order was created now."""
     if not conf.current().terminal(terminal).moto:
         raise MotoNotAllowed(terminal)
-    order = orders.build(
+    order = create.build(
         amount=amount,
         currency=currency,
         reference=reference,
@@ -75,17 +93,17 @@ def open_order(
         customer=customer,
         terminal=terminal,
     )
-    order.channel = states.CHANNEL_MOTO
+    order.channel = Channel.MOTO
     order.clerk = actor.user
-    order.desk_nonce = nonce or None
-    if (earlier := orders.twin(order)) is not None:
-        return earlier
+    order.request_nonce = nonce or None
+    if (earlier := create.find_by_nonce(order)) is not None:
+        return earlier, False
     lifetime = timedelta(seconds=conf.current().expire_after)
-    order = orders.insert_or_join(order, timezone.now() + lifetime)
-    if order.state == states.AWAITING_3DS and not order.is_claimed:
-        # begun in the shop and left at the bank: the customer rang instead
-        order = orders.another_attempt(order)
-    return order
+    order, created = create.insert_or_join(order, timezone.now() + lifetime)
+    if order.state == OrderState.AWAITING_3DS and not order.is_claimed:
+        # abandoned at the issuer: the customer phoned instead
+        order, created = create.create_attempt(order)
+    return order, created
 
 
 def pay_moto(
@@ -93,133 +111,93 @@ def pay_moto(
     card: Card,
     *,
     cardholder: str = "",
-    actor: Actor = NOBODY,
+    allow_duplicate: bool = False,
+    actor: Actor = NO_ACTOR,
 ) -> PaymentOrder:
-    """Charges ``card`` for a phone order, once. The outcome is ``order.state``: "paid",
-    "authorized" (manual capture), "failed", or "paying" while nobody knows.
+    """Charges ``card`` for a phone order, once.
 
-    ``cardholder`` (or the order's customer) is required by Nexi. Raises
-    ``MotoNotAllowed``, ``OrderNotPayable``, ``OrderBusy``, ``InvalidCustomer``,
-    ``CardBlocked`` and ``TerminalUnavailable``; nothing was sent then.
+    The result is ``order.state``: ``paid``, ``authorized`` (manual capture),
+    ``failed``, or ``paying`` while the outcome is unknown. Nexi requires ``cardholder``
+    (or the order's customer name). A card with the same last four digits that was
+    charged the same amount in the last ten minutes raises ``PossibleDuplicate``, unless
+    ``allow_duplicate`` says that the caller wants it. Also raises ``MotoNotAllowed``,
+    ``OrderNotPayable``, ``OrderBusy``, ``InvalidCustomer``, ``CardDataNotAllowed``,
+    ``CardBlocked`` and ``TerminalUnavailable``. Nothing was sent after any of these.
     """
+    reject_card_number("cardholder", cardholder)
     terminal = conf.current().terminal(order.terminal)
     if not terminal.moto:
         raise MotoNotAllowed(terminal.name)
-    if order.state != states.INIT:
+    if order.state != OrderState.INIT:
         raise OrderNotPayable(order)
-    purchase = orders.purchase(order, cardholder)
+    if not allow_duplicate and (
+        earlier := tuple(possible_duplicates(order, card.last4))
+    ):
+        raise PossibleDuplicate(order, earlier)
+    purchase = create.build_purchase(order, cardholder)
     if not purchase.cardholder:
         raise InvalidCustomer("a phone order needs the cardholder's name")
-    limits.admit(order, card)
+    velocity.enforce(order, card)
     client = conf.client(terminal)
     deadline = Deadline(conf.current().total_timeout)
-
-    def send(operation: Operation) -> OperationResult:
-        return client.moto(
-            purchase,
-            card,
-            EXPLICIT if order.capture == states.CAPTURE_MANUAL else IMPLICIT,
-            conf.trace(deadline, operation.correlation_id),
-        )
-
-    now = timezone.now()
-    claim = Claim(
-        states.INIT,
-        states.PAYING,
-        # not one that has become a link on another terminal meanwhile
-        guard={"terminal": order.terminal, "channel": order.channel},
-        changes={
-            **card_facts(card, purchase.cardholder),
-            "channel": states.CHANNEL_MOTO,
-            "claimed_at": now,
-            "charging_since": now,
-            "due_at": now + timedelta(seconds=conf.current().claim_deadline),
-        },
-    )
     try:
-        ledger.perform(
-            order,
-            states.MOTO,
-            claim,
-            send,
-            lambda answer: verdicts.of_charge(order, answer),
-            verdicts.after_charge,
-            amount=order.amount,
-            actor=actor,
-        )
+        operations.run(_MotoCharge(order, client, deadline, actor, purchase, card))
     except GatewayError as error:
-        alarms.note(order, error)
-    if order.state == states.PAYING:
-        inquiry.look_while_waiting(order, client, deadline)
+        terminal_outages.log_failure(order, error)
+    if order.state == OrderState.PAYING:
+        query.inquire_while_waiting(order, client, deadline)
     return order
 
 
-def alike(order: PaymentOrder, last4: str = "") -> QuerySet[PaymentOrder]:
-    """Charges of the same amount in the last ten minutes, newest first: of any
-    reference, or of the card that ends in ``last4``."""
-    charged = Q(state__in=(states.PAYING, states.AUTHORIZED, states.PAID))
+@dataclass(repr=False, eq=False)
+class _MotoCharge(Charge):
+    kind = OperationKind.MOTO
+    source = OrderState.INIT
+    purchase: Purchase
+    card: Card
+
+    def claim(self) -> Claim:
+        order, claim = self.order, super().claim()
+        columns = card_columns(self.card, self.purchase.cardholder)
+        return replace(
+            claim,
+            # not if it became a payment link on another terminal meanwhile
+            conditions={"terminal": order.terminal, "channel": order.channel},
+            changes=claim.changes | columns | {"channel": Channel.MOTO},
+        )
+
+    def send(self, operation: Operation) -> OperationResult:
+        return self.client.moto(
+            self.purchase, self.card, self.capture_type, self.context(operation)
+        )
+
+
+def possible_duplicates(
+    order: PaymentOrder, card_last4: str = ""
+) -> QuerySet[PaymentOrder]:
+    """Charges of the same amount in the last ten minutes, newest first.
+
+    Of any card, or of the card that ends in ``card_last4``.
+    """
+    charged = Q(state__in=(OrderState.PAYING, OrderState.AUTHORIZED, OrderState.PAID))
     rows = PaymentOrder.objects.filter(
-        charged | Q(state=states.REVIEW),
+        charged | Q(state=OrderState.REVIEW),
         amount=order.amount,
         currency=order.currency,
-        created_at__gte=timezone.now() - ALIKE_WITHIN - timedelta(hours=1),
-        claimed_at__gte=timezone.now() - ALIKE_WITHIN,
+        created_at__gte=timezone.now() - DUPLICATE_WINDOW - timedelta(hours=1),
+        claimed_at__gte=timezone.now() - DUPLICATE_WINDOW,
     ).exclude(pk=order.pk)
-    return rows.filter(card_last4=last4) if last4 else rows
+    return rows.filter(card_last4=card_last4) if card_last4 else rows
 
 
-def link_terminal(terminal: conf.Terminal) -> conf.Terminal | None:
-    """Where an order of this terminal's desk is paid by link; ``None`` = nowhere."""
-    terminals = conf.current().terminals
-    return terminals.get(terminal.link_terminal or "default")
+def create_moto_attempt(order: PaymentOrder, *, actor: Actor) -> PaymentOrder:
+    """A new attempt for a failed phone order, assigned to the clerk who wants it.
 
-
-def offer_link(order: PaymentOrder, *, actor: Actor = NOBODY) -> PaymentOrder:
-    """Turns a phone order that has seen no card into one for the 3-D Secure page,
-    payable by the customer for 72 hours. Once it is, again changes nothing.
-
-    Raises ``WrongState`` when it is too late, ``InvalidAmount`` when the other terminal
-    does not take such an amount, ``MotoNotAllowed`` when there is none.
+    Returns the attempt that waits for a card, where there is one. Raises
+    ``ReferenceInUse``.
     """
-    if order.channel == states.CHANNEL_LINK:
-        return order
-    target = link_terminal(conf.current().terminal(order.terminal))
-    if target is None:
-        raise MotoNotAllowed(order.terminal)
-    orders.refuse_too_much(target, order.amount, order.currency)
-    until = timezone.now() + LINK_LIVES
-    changes: dict[str, Any] = {
-        "channel": states.CHANNEL_LINK,
-        "terminal": target.name,
-        "flow": target.flow,
-        "capture": target.capture,
-        "expires_at": until,
-        "due_at": until,
-        "pay_until": until,
-    }
-    with database.atomic():
-        rows = PaymentOrder.objects.filter(
-            pk=order.pk, state=states.INIT, claimed_at=None
-        )
-        done = bool(rows.exclude(operations__isnull=False).update(**changes))
-        order.refresh_from_db()
-        if done:
-            moves.write_event(order, LINKED, source=order.state, actor=actor)
-    if not done and order.channel != states.CHANNEL_LINK:
-        raise WrongState(order)
-    return order
-
-
-def taken_over(order: PaymentOrder, actor: Actor) -> None:
-    """A fresh attempt belongs to the clerk who made it."""
-    fresh = PaymentOrder.objects.filter(pk=order.pk, state=states.INIT)
-    if fresh.update(clerk=actor.user):
-        order.clerk = actor.user
-
-
-def newest_attempt(order: PaymentOrder) -> PaymentOrder:
-    """The attempt that counts of those made from one link or phone order: the one that
-    holds the reference or was charged, else the last."""
-    root = order.retry_of_id or order.pk
-    attempts = list(PaymentOrder.objects.filter(Q(pk=root) | Q(retry_of=root)))
-    return max(attempts, key=lambda one: (one.state != states.FAILED, one.pk))
+    attempt, _ = create.create_attempt(order)
+    rows = PaymentOrder.objects.filter(pk=attempt.pk, state=OrderState.INIT)
+    if rows.update(clerk=actor.user):
+        attempt.clerk = actor.user
+    return attempt

@@ -1,34 +1,37 @@
-"""One pass over everything that is due. Any number may run at once, anywhere."""
+"""The reconciler: one pass over all due work. Any number may run concurrently."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Final
 
-from django.db import IntegrityError
 from django.utils import timezone
 
-from nexi_payments import conf, hold, outbox, states
-from nexi_payments.flows import alarms, consequences, inquiry, schedule, sweep
-from nexi_payments.models import LastPass, PaymentOrder, database
-from nexi_payments.states import Reason
+from nexi_payments import conf, outbox, sealed_cards
+from nexi_payments.enums import EventKind, OrderState, Reason
+from nexi_payments.exceptions import TerminalNotConfigured
+from nexi_payments.flows.inquiry import consequences, orphans, query
+from nexi_payments.flows.ledger import poll_schedule, terminal_outages, transitions
+from nexi_payments.flows.ledger.transitions import Actor
+from nexi_payments.models import PaymentOrder, db_transactions
+from nexi_payments.models.bookkeeping import Heartbeat
 
 log = logging.getLogger("nexi_payments.reconcile")
 
-#: So many orders are taken at once: few enough that their lease does not run out.
-_BATCH: Final = 10
+#: Orders leased at once: few enough that their leases do not expire.
+_BATCH_SIZE: Final = 10
 
 
 @dataclass
 class Counts:
-    """What a pass did."""
+    """What a pass did; printed by ``nexi_reconcile``."""
 
-    looked: int = 0
+    inquired: int = 0
     paid: int = 0
     authorized: int = 0
     failed: int = 0
@@ -36,8 +39,8 @@ class Counts:
     unanswered: int = 0
     delivered: int = 0
     purged: int = 0
-    mended: int = 0
-    unknown: int = 0
+    terminals_recovered: int = 0
+    orphans: int = 0
 
     @property
     def did_something(self) -> bool:
@@ -47,82 +50,111 @@ class Counts:
         return " ".join(f"{f.name}={getattr(self, f.name)}" for f in fields(self))
 
 
-def reconcile(order: PaymentOrder | None = None, *, most: int = 1000) -> Counts:
-    """Settles what is in doubt, expires what was left, delivers what was not.
+def reconcile(order: PaymentOrder | None = None, *, limit: int = 1000) -> Counts:
+    """Settles orders in doubt, expires abandoned ones, delivers overdue events.
 
-    With ``order``, asks the gateway about that one now, due or not. An order is taken
-    by moving its ``due_at`` in a compare-and-swap: nobody else looks at it meanwhile.
-    A gateway that does not answer changes nothing. Inside a transaction a
-    ``RuntimeError``.
+    With ``order``, inquires about that one now, due or not. An order is leased by
+    moving its ``next_poll_at`` in a compare-and-swap; no other worker polls it
+    meanwhile. An inquiry without an answer changes nothing. Idempotent. Raises
+    ``RuntimeError`` inside a transaction, and with ``order``
+    ``TerminalNotConfigured``.
     """
-    database.refuse_inside_a_transaction()
+    db_transactions.require_no_transaction()
     counts = Counts()
     if order is not None:
-        _look(order, counts)
+        _reconcile_order(order, counts)
     else:
-        counts.purged = hold.purge()
-        counts.mended = alarms.recheck()
-        for candidate in _due(most):
-            # taken with others a while ago: still ours?
-            if _take(candidate):
-                _settle_due(candidate, counts)
-        counts.unknown = sweep.sweep()
-    counts.delivered = outbox.deliver_due()
+        counts.purged = sealed_cards.purge()
+        counts.terminals_recovered = terminal_outages.probe()
+        missing: Counter[str] = Counter()
+        for candidate in _due_orders(limit):
+            # leased with its batch a while ago: renew, if it is still ours
+            if _lease(candidate):
+                _reconcile_due(candidate, counts, missing)
+        for terminal, number in missing.items():
+            text = "terminal %s is not in the settings: no inquiry about %d payments"
+            log.critical(text, terminal, number)
+        counts.orphans = orphans.sweep()
     if order is None:
-        _sign()
+        counts.delivered = outbox.deliver_due()
+        _write_heartbeat()
     return counts
 
 
-def _sign() -> None:
-    """Writes down that a whole pass has come to its end: the doctor, the checks and the
-    metrics say when nobody reconciles."""
-    facts = {"ended_at": timezone.now(), "host": socket.gethostname()[:128]}
-    if LastPass.objects.filter(name=LastPass.RECONCILE).update(**facts):
+def inquire(order: PaymentOrder, *, actor: Actor) -> Counts:
+    """Reconciles ``order`` now because a person asks, and writes that to its history.
+
+    Arguments and errors as ``reconcile``. ``unanswered`` is 1 when Nexi did not answer.
+    """
+    counts = reconcile(order)
+    order.refresh_from_db()
+    _write_inquired(order, actor)
+    return counts
+
+
+@db_transactions.retried()
+def _write_inquired(order: PaymentOrder, actor: Actor) -> None:
+    transitions.write_event(order, EventKind.INQUIRED, source=order.state, actor=actor)
+
+
+def _write_heartbeat() -> None:
+    """Records the end of a whole pass: doctor, checks and metrics report when it is
+    missing.
+    """
+    columns = {"ended_at": timezone.now(), "host": socket.gethostname()[:128]}
+    if Heartbeat.objects.filter(name=Heartbeat.RECONCILE).update(**columns):
         return
-    with contextlib.suppress(IntegrityError), database.atomic():
-        # the first pass of all; another one may be the first at the same moment
-        LastPass.objects.create(name=LastPass.RECONCILE, **facts)
+    # the very first pass; a concurrent one may insert the same row
+    Heartbeat.objects.get_or_create(name=Heartbeat.RECONCILE, defaults=columns)
 
 
-def _due(most: int) -> Iterator[PaymentOrder]:
-    """What was due when the pass began, oldest first, taken batch by batch. What a look
-    makes due at once is for the next pass."""
-    rows = PaymentOrder.objects.filter(due_at__lte=timezone.now())
-    return database.shared(rows.order_by("due_at"), _take, size=_BATCH, most=most)
+def _due_orders(limit: int) -> Iterator[PaymentOrder]:
+    """Orders that were due when the pass began, oldest first, leased in batches.
+
+    What becomes due during the pass waits for the next one.
+    """
+    rows = PaymentOrder.objects.filter(next_poll_at__lte=timezone.now())
+    return db_transactions.claim_in_batches(
+        rows.order_by("next_poll_at"), _lease, batch_size=_BATCH_SIZE, limit=limit
+    )
 
 
-def _take(order: PaymentOrder) -> bool:
-    lease = timezone.now() + timedelta(seconds=conf.current().claim_deadline)
-    rows = PaymentOrder.objects.filter(pk=order.pk, due_at=order.due_at)
-    taken = bool(rows.update(due_at=lease))
-    if taken:
-        order.due_at = lease
-    return taken
+def _lease(order: PaymentOrder) -> bool:
+    lease_end = timezone.now() + timedelta(seconds=conf.current().claim_timeout)
+    rows = PaymentOrder.objects.filter(pk=order.pk, next_poll_at=order.next_poll_at)
+    leased = bool(rows.update(next_poll_at=lease_end))
+    if leased:
+        order.next_poll_at = lease_end
+    return leased
 
 
-def _settle_due(order: PaymentOrder, counts: Counts) -> None:
+def _reconcile_due(order: PaymentOrder, counts: Counts, missing: Counter[str]) -> None:
     try:
-        # past its time an order needs several good looks: they may follow one another
-        for _ in range(schedule.ENOUGH_LOOKS):
-            _look(order, counts)
-            if order.due_at is None or order.due_at > timezone.now():
+        # an order past its time needs several answered inquiries, one after the other
+        for _ in range(poll_schedule.ENOUGH_ANSWERED_POLLS):
+            _reconcile_order(order, counts)
+            if order.next_poll_at is None or order.next_poll_at > timezone.now():
                 break
+    except TerminalNotConfigured as error:
+        query.postpone(order)
+        missing[error.terminal] += 1
+        counts.unanswered += 1
     except Exception:
-        # one broken row must not keep the others, which stand behind it, waiting
+        # a broken row must not block the rows behind it
         log.exception("order %s", order.order_id)
         counts.unanswered += 1
 
 
-def _look(order: PaymentOrder, counts: Counts) -> None:
+def _reconcile_order(order: PaymentOrder, counts: Counts) -> None:
     before = order.state
-    if order.state == states.INIT:
-        # nothing was ever sent that could charge: no need to ask
+    if order.state == OrderState.INIT:
+        # nothing was sent that could charge: no inquiry needed
         if order.expires_at <= timezone.now():
             consequences.fail_unfinished(order, Reason.EXPIRED)
     else:
         client = conf.client(conf.current().terminal(order.terminal))
-        counts.looked += 1
-        if not inquiry.look(order, client, scheduled=True).good:
+        counts.inquired += 1
+        if not query.inquire_and_apply(order, client, scheduled=True).answered:
             counts.unanswered += 1
     if order.state != before and hasattr(counts, order.state):
         setattr(counts, order.state, getattr(counts, order.state) + 1)

@@ -1,1 +1,1 @@
-"""The client for Nexi's NPG gateway. Knows HTTP and Nexi's words; knows no Django."""
+"""Client for Nexi's NPG gateway: HTTP and Nexi's values. It imports no Django."""

@@ -1,9 +1,11 @@
-"""One method an endpoint. Each returns an answer that is about *our* payment, or raises
-exactly one kind of ``GatewayError``; a decline is an answer.
+"""Gateway client: one method for each endpoint.
 
-An answer that names another order, operation, amount or currency is ``BadAnswer``. An
-answer that says "charged" without naming them is ``UnknownOutcome``: a look-up decides.
-"""
+Each method returns a response about our own payment, or raises one ``GatewayError``.
+A decline is a response; it does not raise.
+
+A response that names another order, operation, amount or currency raises
+``MismatchedResponse``. A response that says "charged" without naming them raises
+``UnknownOutcome``; a status inquiry then decides."""
 
 from __future__ import annotations
 
@@ -13,21 +15,20 @@ from urllib.parse import quote
 from requests.adapters import BaseAdapter
 
 from nexi_payments.card import Card
-from nexi_payments.exceptions import BadAnswer
-from nexi_payments.gateway import checking, codes, payloads, results
-from nexi_payments.gateway.checking import Trace
-from nexi_payments.gateway.onfile import CardsOnFile
-from nexi_payments.gateway.payloads import Authentication, Part, Purchase
+from nexi_payments.exceptions import MismatchedResponse
+from nexi_payments.gateway import payloads, response_checks, responses, result_codes
+from nexi_payments.gateway.payloads import Authentication, OperationAmount, Purchase
+from nexi_payments.gateway.response_checks import CallContext
 from nexi_payments.gateway.transport import Reply, Transport
 
-__all__ = ["Client", "Trace"]
+__all__ = ["CallContext", "Client"]
 
 
-class Client(CardsOnFile):
+class Client:
     """NPG card payments, Server to Server.
 
     ``base_url`` is everything before ``/orders``. ``flow`` is "3steps" or "2steps".
-    ``adapter`` replaces the network (the built-in simulator, tests).
+    Timeouts are in seconds. ``adapter`` replaces the network (simulator, tests).
     """
 
     def __init__(
@@ -50,42 +51,44 @@ class Client(CardsOnFile):
     # -- calls that change something: sent once ----------------------------------------
 
     def init(
-        self, flow: str, purchase: Purchase, card: Card, trace: Trace
-    ) -> results.InitResult:
-        """``POST /orders/{flow}/init``: asks for the 3-D Secure step. No money moves.
+        self, flow: str, purchase: Purchase, card: Card, context: CallContext
+    ) -> responses.InitResult:
+        """``POST /orders/{flow}/init``: start 3-D Secure. No money moves.
 
-        An answer without an operation id is of no use: ``UnknownOutcome``.
+        A response without an operation id raises ``UnknownOutcome``.
         """
         reply = self._transport.exchange(
             "POST",
             f"/orders/{flow}/init",
             order_id=purchase.order_id,
             body=lambda: payloads.init(purchase, card),
-            correlation_id=trace.correlation_id,
-            deadline=trace.deadline,
+            correlation_id=context.correlation_id,
+            deadline=context.deadline,
         )
-        answer = results.init(reply.body, reply.cid)
-        checking.matches(answer.operation, purchase, "", reply, trace)
+        answer = responses.parse_init(reply.body, reply.cid)
+        response_checks.require_match(answer.operation, purchase, "", reply, context)
         if not answer.operation.operation_id:
-            raise checking.lacking("operationId", reply, trace)
+            raise response_checks.missing_member("operationId", reply, context)
         return answer
 
     def validate(
-        self, purchase: Purchase, operation_id: str, pares: str, trace: Trace
-    ) -> results.ValidationResult:
-        """``POST /orders/3steps/validation``: was the cardholder authenticated?"""
+        self, purchase: Purchase, operation_id: str, pares: str, context: CallContext
+    ) -> responses.ValidationResult:
+        """``POST /orders/3steps/validation``: check the 3-D Secure authentication."""
         reply = self._transport.exchange(
             "POST",
             "/orders/3steps/validation",
             order_id=purchase.order_id,
             body=lambda: payloads.validation(operation_id, pares),
-            correlation_id=trace.correlation_id,
-            deadline=trace.deadline,
+            correlation_id=context.correlation_id,
+            deadline=context.deadline,
         )
-        answer = results.validation(reply.body, reply.cid)
-        checking.matches(answer.operation, purchase, operation_id, reply, trace)
+        answer = responses.parse_validation(reply.body, reply.cid)
+        response_checks.require_match(
+            answer.operation, purchase, operation_id, reply, context
+        )
         if not answer.operation.operation_id or not answer.operation.result:
-            raise checking.lacking("operationId", reply, trace)
+            raise response_checks.missing_member("operationId", reply, context)
         return answer
 
     def pay(
@@ -96,9 +99,9 @@ class Client(CardsOnFile):
         operation_id: str,
         authentication: Authentication,
         capture_type: str,
-        trace: Trace,
-    ) -> results.OperationResult:
-        """``POST /orders/{flow}/payment``: charges. Never sent twice for one order."""
+        context: CallContext,
+    ) -> responses.OperationResult:
+        """``POST /orders/{flow}/payment``: charge. Never send it twice for an order."""
         reply = self._transport.exchange(
             "POST",
             f"/orders/{flow}/payment",
@@ -106,146 +109,247 @@ class Client(CardsOnFile):
             body=lambda: payloads.payment(
                 operation_id, purchase, card, authentication, capture_type
             ),
-            correlation_id=trace.correlation_id,
-            deadline=trace.deadline,
+            correlation_id=context.correlation_id,
+            deadline=context.deadline,
         )
-        answer = results.payment(reply.body, reply.cid)
-        checking.matches(answer, purchase, operation_id, reply, trace)
-        if answer.result in codes.CHARGED:
-            checking.complete(answer, reply, trace)
+        answer = responses.parse_payment(reply.body, reply.cid)
+        response_checks.require_match(answer, purchase, operation_id, reply, context)
+        if answer.result in result_codes.CHARGED:
+            response_checks.require_complete(answer, reply, context)
         return answer
 
     def moto(
-        self, purchase: Purchase, card: Card, capture_type: str, trace: Trace
-    ) -> results.OperationResult:
-        """``POST /orders/moto``: charges, in one call. Never sent twice for one order.
+        self, purchase: Purchase, card: Card, capture_type: str, context: CallContext
+    ) -> responses.OperationResult:
+        """``POST /orders/moto``: charge in one call. Never send it twice for one order.
 
-        ``purchase.cardholder`` is required by Nexi here.
+        Nexi requires ``purchase.cardholder`` here.
         """
         reply = self._transport.exchange(
             "POST",
             "/orders/moto",
             order_id=purchase.order_id,
             body=lambda: payloads.moto(purchase, card, capture_type),
-            correlation_id=trace.correlation_id,
-            deadline=trace.deadline,
+            correlation_id=context.correlation_id,
+            deadline=context.deadline,
         )
-        answer = results.payment(reply.body, reply.cid)
-        checking.matches(answer, purchase, "", reply, trace)
-        if answer.result in codes.CHARGED:
-            checking.complete(answer, reply, trace)
+        answer = responses.parse_payment(reply.body, reply.cid)
+        response_checks.require_match(answer, purchase, "", reply, context)
+        if answer.result in result_codes.CHARGED:
+            response_checks.require_complete(answer, reply, context)
         return answer
 
-    def capture(self, operation_id: str, part: Part, trace: Trace) -> str:
-        """``POST /operations/{id}/captures`` on an authorization; the new id.
+    def capture(
+        self, operation_id: str, amount: OperationAmount, context: CallContext
+    ) -> str:
+        """``POST /operations/{id}/captures`` on an authorization. Returns the new id.
 
-        An answer says "accepted", no more: the verdict is in a later look-up. The same
-        part with the same key may be sent again.
+        The response says "accepted" only; a later status inquiry shows the result.
+        Idempotent for the same amount with the same key.
         """
-        return self._afterwards(operation_id, "captures", part, trace)
+        return self._submit_operation(operation_id, "captures", amount, context)
 
-    def refund(self, operation_id: str, part: Part, trace: Trace) -> str:
-        """``POST /operations/{id}/refunds``, as ``capture``.
+    def refund(
+        self, operation_id: str, amount: OperationAmount, context: CallContext
+    ) -> str:
+        """``POST /operations/{id}/refunds``. Response and idempotence as ``capture``.
 
-        On an implicit payment's or a capture's id it gives back; on an authorization's
-        id, with the whole amount, it releases.
+        On the id of an implicit payment or of a capture it refunds. On the id of an
+        authorization, with the whole amount, it voids.
         """
-        return self._afterwards(operation_id, "refunds", part, trace)
+        return self._submit_operation(operation_id, "refunds", amount, context)
 
-    def cancel(self, operation_id: str, trace: Trace) -> str:
-        """``POST /operations/{id}/cancels`` on a capture, the day it was made; the new
-        id. There is no key: never sent twice, a look-up tells whether it was done.
+    def cancel(
+        self, operation_id: str, idempotency_key: str, context: CallContext
+    ) -> str:
+        """``POST /operations/{id}/cancels`` on a capture, on the day it was made.
+
+        Returns the new id. Nexi rejects it without a key (PS0074). Nexi does not
+        publish whether the key prevents a second execution, so never send it twice: a
+        status inquiry shows whether it was done.
         """
         reply = self._transport.exchange(
             "POST",
             f"/operations/{quote(operation_id, safe='')}/cancels",
             body=dict,
-            correlation_id=trace.correlation_id,
-            deadline=trace.deadline,
+            idempotency_key=idempotency_key,
+            correlation_id=context.correlation_id,
+            deadline=context.deadline,
         )
-        new_id = results.accepted(reply.body)
+        new_id = responses.parse_accepted(reply.body)
         if not new_id:
-            raise checking.lacking("operationId", reply, trace)
+            raise response_checks.missing_member("operationId", reply, context)
         return new_id
 
-    def _afterwards(
-        self, operation_id: str, what: str, part: Part, trace: Trace
+    def _submit_operation(
+        self,
+        operation_id: str,
+        action: str,
+        amount: OperationAmount,
+        context: CallContext,
     ) -> str:
         reply = self._transport.exchange(
             "POST",
-            f"/operations/{quote(operation_id, safe='')}/{what}",
-            body=lambda: payloads.part(part),
-            idempotency_key=part.key,
-            correlation_id=trace.correlation_id,
-            deadline=trace.deadline,
+            f"/operations/{quote(operation_id, safe='')}/{action}",
+            body=lambda: payloads.operation_amount(amount),
+            idempotency_key=amount.idempotency_key,
+            correlation_id=context.correlation_id,
+            deadline=context.deadline,
         )
-        new_id = results.accepted(reply.body)
+        new_id = responses.parse_accepted(reply.body)
         if not new_id:
-            raise checking.lacking("operationId", reply, trace)
+            raise response_checks.missing_member("operationId", reply, context)
         return new_id
 
-    # -- calls that only look ----------------------------------------------------------
+    # -- contracts ---------------------------------------------------------------------
 
-    def order(self, order_id: str, trace: Trace) -> results.OrderResult:
-        """``GET /orders/{orderId}``. ``Refused`` with status 404 = not seen (yet)."""
-        path = f"/orders/{quote(order_id, safe='')}"
-        reply = self._get(path, trace, order_id)
-        answer = results.order(reply.body)
-        if not answer.readable:
-            raise checking.lacking("operations", reply, trace)
-        if answer.order_id and answer.order_id != order_id:
-            raise BadAnswer("orderId", **checking.ids(reply, trace))
+    def charge_contract(
+        self,
+        purchase: Purchase,
+        contract_id: str,
+        capture_type: str,
+        idempotency_key: str,
+        context: CallContext,
+    ) -> responses.OperationResult:
+        """``POST /orders/mit``: charge a contract, a merchant-initiated transaction.
+
+        Nexi takes an idempotency key; we still send it once (docs/decisions/0027)."""
+        reply = self._transport.exchange(
+            "POST",
+            "/orders/mit",
+            order_id=purchase.order_id,
+            body=lambda: payloads.mit(purchase, contract_id, capture_type),
+            idempotency_key=idempotency_key,
+            correlation_id=context.correlation_id,
+            deadline=context.deadline,
+        )
+        answer = responses.parse_payment(reply.body, reply.cid)
+        response_checks.require_match(answer, purchase, "", reply, context)
+        if answer.result in result_codes.CHARGED:
+            response_checks.require_complete(answer, reply, context)
         return answer
 
-    def operation(self, operation_id: str, trace: Trace) -> results.OperationResult:
-        """``GET /operations/{operationId}``: the operation itself, unwrapped."""
-        reply = self._get(f"/operations/{quote(operation_id, safe='')}", trace)
-        answer = results.operation(reply.body)
+    def verify(
+        self, purchase: Purchase, card: Card, context: CallContext
+    ) -> responses.OperationResult:
+        """``POST /orders/card_verification``: zero-amount card verification.
+
+        ``purchase.amount`` is 0. No money moves. No later inquiry finds it."""
+        reply = self._transport.exchange(
+            "POST",
+            "/orders/card_verification",
+            order_id=purchase.order_id,
+            body=lambda: payloads.verification(purchase, card),
+            correlation_id=context.correlation_id,
+            deadline=context.deadline,
+        )
+        answer = responses.parse_payment(reply.body, reply.cid)
+        response_checks.require_match(answer, purchase, "", reply, context)
+        return answer
+
+    def contracts(
+        self, customer_id: str, context: CallContext
+    ) -> tuple[responses.ContractResult, ...]:
+        """``GET /contracts/customers/{id}``.
+
+        Raises ``Rejected`` with status 404 when this customer has no contract."""
+        reply = self._transport.exchange(
+            "GET",
+            f"/contracts/customers/{quote(customer_id, safe='')}",
+            correlation_id=context.correlation_id,
+            deadline=context.deadline,
+        )
+        found = responses.parse_contracts(reply.body)
+        if found is None:
+            raise response_checks.missing_member("contracts", reply, context)
+        return found
+
+    def deactivate(self, contract_id: str, context: CallContext) -> None:
+        """``POST /contracts/{id}/deactivation``. A 200 without a body means done."""
+        self._transport.exchange(
+            "POST",
+            f"/contracts/{quote(contract_id, safe='')}/deactivation",
+            body=dict,
+            ignore_body=True,
+            correlation_id=context.correlation_id,
+            deadline=context.deadline,
+        )
+
+    # -- read-only calls ---------------------------------------------------------------
+
+    def order(self, order_id: str, context: CallContext) -> responses.OrderResult:
+        """``GET /orders/{orderId}``. ``Rejected`` with status 404: not known (yet)."""
+        path = f"/orders/{quote(order_id, safe='')}"
+        reply = self._get(path, context, order_id)
+        answer = responses.parse_order(reply.body)
+        if not answer.readable:
+            raise response_checks.missing_member("operations", reply, context)
+        if answer.order_id and answer.order_id != order_id:
+            raise MismatchedResponse(
+                "orderId", **response_checks.error_ids(reply, context)
+            )
+        return answer
+
+    def operation(
+        self, operation_id: str, context: CallContext
+    ) -> responses.OperationResult:
+        """``GET /operations/{operationId}``: the operation, without a wrapper."""
+        reply = self._get(f"/operations/{quote(operation_id, safe='')}", context)
+        answer = responses.parse_operation(reply.body)
         if answer.operation_id and answer.operation_id != operation_id:
-            raise BadAnswer("operationId", **checking.ids(reply, trace))
+            raise MismatchedResponse(
+                "operationId", **response_checks.error_ids(reply, context)
+            )
         return answer
 
     def orders(
-        self, trace: Trace, *, since: datetime, until: datetime, most: int = 500
-    ) -> tuple[results.OrderResult, ...]:
-        """``GET /orders``: totals without operations, at most a month and 500 rows."""
+        self,
+        context: CallContext,
+        *,
+        since: datetime,
+        until: datetime,
+        limit: int = 500,
+    ) -> tuple[responses.OrderResult, ...]:
+        """``GET /orders``: totals without operations. At most one month, 500 rows."""
         reply = self._get(
             "/orders",
-            trace,
-            fromTime=_zulu(since),
-            toTime=_zulu(until),
-            maxRecords=str(most),
+            context,
+            fromTime=_utc_timestamp(since),
+            toTime=_utc_timestamp(until),
+            maxRecords=str(limit),
         )
         listed = reply.body.get("orders") if isinstance(reply.body, dict) else None
         if not isinstance(listed, list):
-            raise checking.lacking("orders", reply, trace)
-        return tuple(results.order({"orderStatus": item}) for item in listed)
+            raise response_checks.missing_member("orders", reply, context)
+        return tuple(responses.parse_order({"orderStatus": item}) for item in listed)
 
-    def payment_methods(self, trace: Trace) -> tuple[str, ...]:
-        """``GET /payment_methods``: the circuits of the terminal, e.g. ("VISA", "MC").
+    def payment_methods(self, context: CallContext) -> tuple[str, ...]:
+        """``GET /payment_methods``: the terminal's card brands, e.g. ("VISA", "MC").
 
-        The cheapest call that tells whether the key is accepted.
+        The cheapest call that shows whether Nexi accepts the API key.
         """
-        return self.greet(trace).methods
+        return self.ping(context).methods
 
-    def greet(self, trace: Trace) -> results.Greeting:
-        """``payment_methods``, and the gateway's clock."""
-        reply = self._get("/payment_methods", trace)
-        answer = results.greeting(reply.body, reply.date)
+    def ping(self, context: CallContext) -> responses.Ping:
+        """``GET /payment_methods``: card brands and the gateway's clock."""
+        reply = self._get("/payment_methods", context)
+        answer = responses.parse_ping(reply.body, reply.date)
         if answer is None:
-            raise checking.lacking("paymentMethods", reply, trace)
+            raise response_checks.missing_member("paymentMethods", reply, context)
         return answer
 
-    def _get(self, path: str, trace: Trace, order_id: str = "", **query: str) -> Reply:
+    def _get(
+        self, path: str, context: CallContext, order_id: str = "", **query: str
+    ) -> Reply:
         return self._transport.exchange(
             "GET",
             path,
             query=query,
             order_id=order_id,
-            correlation_id=trace.correlation_id,
-            deadline=trace.deadline,
+            correlation_id=context.correlation_id,
+            deadline=context.deadline,
         )
 
 
-def _zulu(moment: datetime) -> str:
+def _utc_timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -1,8 +1,8 @@
-"""How long one browser request may take over all its gateway calls, and who sees to it.
+"""Total time budget of a request's gateway calls, enforced by a watchdog thread.
 
-``requests`` bounds the gaps between bytes, not the whole: a peer that drips one byte
-every few seconds holds a worker for ever. So one thread a process, started on first
-use, shuts the socket of a call whose time is over.
+``requests`` limits the gaps between bytes, not the whole call: a peer that sends one
+byte every few seconds would hold a worker forever. One thread for each process, started
+on first use, shuts the socket of a call that is past its deadline.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Deadline:
-    """A budget in seconds, started when it is made."""
+    """Time budget in seconds. It starts when the object is created."""
 
     def __init__(self, seconds: float) -> None:
         self.total = seconds
@@ -33,22 +33,22 @@ class Deadline:
         return max(0.0, self.at - time.monotonic())
 
 
-class TooLate(Exception):
-    """The time was over before the first byte; it was not sent."""
+class DeadlineExceeded(Exception):
+    """The deadline passed before the first byte: nothing was sent."""
 
 
 class Call:
-    """One exchange on the wire: which socket it uses now, and how far it got."""
+    """One HTTP exchange: its current socket, and whether it may have been sent."""
 
     __slots__ = (
         "_connection",
+        "_finished",
         "_lock",
-        "_over",
         "_socket",
         "at",
-        "fired",
         "keep_alive",
         "sent",
+        "timed_out",
     )
 
     def __init__(self, at: float, keep_alive: float) -> None:
@@ -56,49 +56,53 @@ class Call:
         self.keep_alive = keep_alive
         #: a byte of the request may have left this machine
         self.sent = False
-        #: the watchdog cut it: whatever was read is not to be believed
-        self.fired = False
+        #: the watchdog aborted it: do not trust what was read
+        self.timed_out = False
         self._connection: HTTPConnection | None = None
         self._socket: socket.socket | None = None
-        self._over = False
+        self._finished = False
         self._lock = threading.Lock()
 
-    def uses(self, connection: HTTPConnection | None) -> None:
-        """Tells the watchdog what to cut; ``None`` when the connection goes back."""
+    def use_connection(self, connection: HTTPConnection | None) -> None:
+        """Set the connection to abort; ``None`` when it goes back to the pool."""
         with self._lock:
             self._connection = connection
             self._socket = None
 
-    def sends(self, connection: HTTPConnection) -> None:
-        """A byte may leave now. Raises ``TooLate`` when the first one comes too late:
-        a look-up of the host's name can outlast the whole budget."""
+    def mark_sent(self, connection: HTTPConnection) -> None:
+        """Record that a byte may leave now.
+
+        Raises ``DeadlineExceeded`` if the first byte is past the deadline: a DNS
+        look-up can outlast the whole budget, and a suspended process wakes before its
+        watchdog.
+        """
         with self._lock:
-            if self.fired and not self.sent:
-                raise TooLate
-            # the socket itself: a connection forgets it at "Connection: close"
+            if not self.sent and (self.timed_out or time.monotonic() >= self.at):
+                raise DeadlineExceeded
+            # keep the socket: a connection drops it at "Connection: close"
             self._socket = connection.sock
             self.sent = True
 
     def finish(self) -> None:
         with self._lock:
-            self._over = True
+            self._finished = True
             self._connection = self._socket = None
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         with self._lock:
-            if self._over:
+            if self._finished:
                 return
-            self.fired = True
+            self.timed_out = True
             sock = self._socket or getattr(self._connection, "sock", None)
             if sock is not None:
                 with contextlib.suppress(OSError):
-                    # the plain method: SSLSocket's own would drop its state under the
-                    # thread that is reading
+                    # the plain method: SSLSocket.shutdown would drop the TLS state
+                    # while the other thread reads
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 class Watchdog:
-    """One daemon thread that cuts calls at their deadline."""
+    """Daemon thread that aborts calls at their deadline."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Call]] = []
@@ -127,12 +131,12 @@ class Watchdog:
                     self._wake.wait(wait)
                     continue
                 call = heapq.heappop(self._heap)[2]
-            call.cut()
+            call.abort()
 
 
 _watchdogs: Final[dict[int, Watchdog]] = {}
 
 
 def watchdog() -> Watchdog:
-    """The process's own: a thread does not survive a fork."""
+    """Return this process's watchdog. A thread does not survive a fork."""
     return _watchdogs.setdefault(os.getpid(), Watchdog())

@@ -1,5 +1,7 @@
-"""Request bodies, one function a schema of the API page. Strict: what we send validates
-against the published schema, over-long texts are cut here rather than refused there."""
+"""Request bodies: one function for each schema of Nexi's API page.
+
+What we send validates against the published schema. Texts that are too long are cut
+here, so that Nexi does not reject them."""
 
 from __future__ import annotations
 
@@ -10,21 +12,21 @@ from typing import Any, Final
 
 from nexi_payments.card import Card
 
-#: exemptions; nothing else can be asked for
+#: values of ``exemptions``; Nexi takes no others
 NO_PREFERENCE: Final = "NO_PREFERENCE"
 CHALLENGE_REQUESTED: Final = "CHALLENGE_REQUESTED"
 EXEMPTIONS: Final = (NO_PREFERENCE, CHALLENGE_REQUESTED)
-#: captureType; ``docs/gateway.md`` §2.8
+#: captureType; docs/gateway.md, "Capture type"
 IMPLICIT: Final = "IMPLICIT"
 EXPLICIT: Final = "EXPLICIT"
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """The contract that a first payment makes: a card on file for later charges.
+class ContractCreation:
+    """Contract that a first payment creates: a saved card for later charges.
 
     ``contract_id`` is ours, 1–18 letters and digits. With ``frequency`` (days between
-    two charges) it is a scheduled one, whose last day may be ``until``.
+    two charges) the contract is scheduled; ``until`` may be its last day.
     """
 
     contract_id: str
@@ -34,11 +36,11 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Purchase:
-    """What is being paid, as the gateway needs to know it.
+    """What the gateway needs to know about a payment.
 
-    ``amount`` in minor units, ``currency`` alphabetic. ``cardholder``, ``email`` and
-    ``details`` (further members, as ``customers.tell`` makes them) go into
-    ``customerInfo``, which raises the chance of a payment without a challenge.
+    ``amount`` is in minor units, ``currency`` is the alphabetic code. ``cardholder``,
+    ``email`` and ``customer_info`` (further members, from ``nexi_payments.customers``)
+    go into ``customerInfo``. They make a payment without a challenge more likely.
     """
 
     order_id: str
@@ -47,19 +49,19 @@ class Purchase:
     description: str = ""
     cardholder: str = ""
     email: str = ""
-    #: under which Nexi lists the contracts of one customer, at most 27 characters
+    #: Nexi lists the contracts of one customer by it; at most 27 characters
     customer_id: str = ""
-    agreement: Agreement | None = None
-    #: one of ``EXEMPTIONS``, or "" to say nothing
+    contract: ContractCreation | None = None
+    #: one of ``EXEMPTIONS``, or "" to leave it out
     exemptions: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    customer_info: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
 class Authentication:
-    """What the 3-D Secure step left behind.
+    """Result of 3-D Secure.
 
-    2 steps: ``pares`` alone. 3 steps: what validation answered.
+    2 steps: ``pares`` only. 3 steps: the members of the validation response.
     """
 
     pares: str = ""
@@ -69,19 +71,19 @@ class Authentication:
 
 
 @dataclass(frozen=True)
-class Part:
-    """So much of a payment to capture or give back, in minor units.
+class OperationAmount:
+    """Amount to capture or refund, in minor units.
 
-    ``key`` is the ``Idempotency-Key``: one for each decision of a person, on disk
+    ``idempotency_key`` is the ``Idempotency-Key``: one for each operation, committed
     before the first send.
     """
 
     amount: int
     currency: str
-    key: str
+    idempotency_key: str
 
 
-def order(purchase: Purchase) -> dict[str, Any]:
+def order_member(purchase: Purchase) -> dict[str, Any]:
     body: dict[str, Any] = {
         "orderId": purchase.order_id,
         "amount": str(purchase.amount),
@@ -91,7 +93,7 @@ def order(purchase: Purchase) -> dict[str, Any]:
         body["customerId"] = purchase.customer_id[:27]
     if purchase.description:
         body["description"] = purchase.description[:255]
-    customer = dict(purchase.details)
+    customer = dict(purchase.customer_info)
     if purchase.cardholder:
         customer["cardHolderName"] = purchase.cardholder[:255]
     if purchase.email:
@@ -101,39 +103,43 @@ def order(purchase: Purchase) -> dict[str, Any]:
     return body
 
 
-def card(it: Card) -> dict[str, str]:
-    pan, expiry, cvv = it.reveal()
+def card_member(card: Card) -> dict[str, str]:
+    pan, expiry, cvv = card.reveal()
     body = {"pan": pan, "expiryDate": expiry}
     if cvv:
         body["cvv"] = cvv
     return body
 
 
-def init(purchase: Purchase, it: Card) -> dict[str, Any]:
-    return {"order": order(purchase), "card": card(it), **_wishes(purchase)}
+def init(purchase: Purchase, card: Card) -> dict[str, Any]:
+    return {
+        "order": order_member(purchase),
+        "card": card_member(card),
+        **_contract_and_exemptions(purchase),
+    }
 
 
-def _wishes(purchase: Purchase) -> dict[str, Any]:
-    """What init and payment say alike of contract and challenge."""
-    wishes: dict[str, Any] = {}
-    if purchase.agreement is not None:
-        wishes["recurrence"] = _recurrence(purchase.agreement)
+def _contract_and_exemptions(purchase: Purchase) -> dict[str, Any]:
+    """Members about contract and challenge that init and payment share."""
+    members: dict[str, Any] = {}
+    if purchase.contract is not None:
+        members["recurrence"] = _recurrence(purchase.contract)
     if purchase.exemptions:
-        wishes["exemptions"] = purchase.exemptions
-    return wishes
+        members["exemptions"] = purchase.exemptions
+    return members
 
 
-def _recurrence(agreement: Agreement) -> dict[str, str]:
-    scheduled = agreement.frequency is not None
+def _recurrence(contract: ContractCreation) -> dict[str, str]:
+    scheduled = contract.frequency is not None
     found = {
         "action": "CONTRACT_CREATION",
-        "contractId": agreement.contract_id,
+        "contractId": contract.contract_id,
         "contractType": "MIT_SCHEDULED" if scheduled else "MIT_UNSCHEDULED",
     }
-    if agreement.until is not None:
-        found["contractExpiryDate"] = agreement.until.isoformat()
+    if contract.until is not None:
+        found["contractExpiryDate"] = contract.until.isoformat()
     if scheduled:
-        found["contractFrequency"] = str(agreement.frequency)
+        found["contractFrequency"] = str(contract.frequency)
     return found
 
 
@@ -144,47 +150,47 @@ def validation(operation_id: str, pares: str) -> dict[str, Any]:
 def payment(
     operation_id: str,
     purchase: Purchase,
-    it: Card,
+    card: Card,
     authentication: Authentication,
     capture_type: str,
 ) -> dict[str, Any]:
     return {
         "operationId": operation_id,
-        "order": order(purchase),
-        "card": card(it),
+        "order": order_member(purchase),
+        "card": card_member(card),
         "captureType": capture_type,
-        "threeDSAuthData": _three_ds(authentication),
-        **_wishes(purchase),
+        "threeDSAuthData": _three_ds_member(authentication),
+        **_contract_and_exemptions(purchase),
     }
 
 
-def moto(purchase: Purchase, it: Card, capture_type: str) -> dict[str, Any]:
+def moto(purchase: Purchase, card: Card, capture_type: str) -> dict[str, Any]:
     return {
-        "order": order(purchase),
-        "card": card(it),
+        "order": order_member(purchase),
+        "card": card_member(card),
         "captureType": capture_type,
     }
 
 
 def mit(purchase: Purchase, contract_id: str, capture_type: str) -> dict[str, Any]:
     return {
-        "order": order(purchase),
+        "order": order_member(purchase),
         "contractId": contract_id,
         "captureType": capture_type,
     }
 
 
-def verification(purchase: Purchase, it: Card) -> dict[str, Any]:
-    return {"order": order(purchase), "card": card(it)}
+def verification(purchase: Purchase, card: Card) -> dict[str, Any]:
+    return {"order": order_member(purchase), "card": card_member(card)}
 
 
-def part(it: Part) -> dict[str, str]:
-    # the currency is optional on paper, and the sandbox was seen to insist on it
-    return {"amount": str(it.amount), "currency": it.currency}
+def operation_amount(amount: OperationAmount) -> dict[str, str]:
+    # optional in the schema, but the sandbox requires the currency
+    return {"amount": str(amount.amount), "currency": amount.currency}
 
 
-def _three_ds(authentication: Authentication) -> dict[str, str]:
-    """2 steps: the browser's PaRes. 3 steps: the documented shape: value, eci, xid."""
+def _three_ds_member(authentication: Authentication) -> dict[str, str]:
+    """2 steps: the PaRes from the browser. 3 steps: value, eci, xid, as documented."""
     if not authentication.value:
         return {"threeDSAuthResponse": authentication.pares}
     parts = {

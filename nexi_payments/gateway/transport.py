@@ -1,9 +1,9 @@
-"""One request, one verdict: the JSON of a 200, or exactly one kind of ``GatewayError``.
+"""Sends one request: the JSON of a 200, or exactly one ``GatewayError``.
 
-Closed by default: only the failures listed in ``_UNSENT`` count as "nothing left this
-machine", only the statuses in ``_REFUSED`` as "the gateway said no"; anything else is
-``UnknownOutcome``. Which failure means what was measured on sockets
-(``tests/gateway/test_wire.py``).
+Only the failures in ``_NOT_SENT_ERRORS`` mean that nothing left this machine. Only the
+statuses in ``_REJECTED_STATUSES`` mean that the gateway rejected the request. Anything
+else is ``UnknownOutcome``. ``tests/gateway/test_transport.py`` measures on sockets
+which failure means what.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import requests
@@ -26,43 +26,44 @@ from urllib3.exceptions import (
     NewConnectionError,
 )
 
-from nexi_payments.exceptions import GatewayError, Refused, UnknownOutcome, Unsent
-from nexi_payments.gateway.deadline import Call, Deadline, TooLate, watchdog
-from nexi_payments.gateway.observing import observed
-from nexi_payments.gateway.wire import enter, shared_adapter
+from nexi_payments import strict_json
+from nexi_payments.exceptions import GatewayError, NotSent, Rejected, UnknownOutcome
+from nexi_payments.gateway.connections import set_current_call, shared_adapter
+from nexi_payments.gateway.deadline import Call, Deadline, DeadlineExceeded, watchdog
+from nexi_payments.gateway.instrumentation import instrument_call
 
-#: A look-up of a busy order is some kilobytes; more than this is not an answer.
+#: Bytes. An order with many operations has some kilobytes.
 MAX_BODY: Final = 1024 * 1024
 
-#: A complete answer with one of these ends the request: it is not in flight any more.
-_REFUSED: Final = frozenset({400, 401, 403, 404, 405, 415, 422, 429})
+#: A complete response with one of these is final: the request was not executed.
+_REJECTED_STATUSES: Final = frozenset({400, 401, 403, 404, 405, 415, 422, 429})
 
-#: Raised while a connection is being made, before a byte of the request could leave.
-_UNSENT: Final = (
+#: Raised during connection set-up, before a byte of the request could leave.
+_NOT_SENT_ERRORS: Final = (
     NameResolutionError,
     NewConnectionError,
     ConnectTimeoutError,
     ssl.SSLCertVerificationError,
 )
 
-#: What we pass on of an answer we know nothing else about: never a card sent back.
-_TRACE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]{0,63}")
-_CODE: Final = re.compile(r"[A-Z][A-Z_]{1,23}[0-9]{0,6}")
+#: What we keep of an error response. A card number that is echoed does not match.
+_CID_PATTERN: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]{0,63}")
+_ERROR_CODE_PATTERN: Final = re.compile(r"[A-Z][A-Z_]{1,23}[0-9]{0,6}")
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A 200 whose body is JSON. ``cid`` is the gateway's trace id, ``date`` its clock
-    as it stands in the header; "" when absent."""
+    """A 200 with a JSON body. ``cid`` is the gateway's trace id, ``date`` its ``Date``
+    header; "" if absent."""
 
-    body: Any = field(repr=False)  # might be our own request, sent back
+    body: Any = field(repr=False)  # may echo our request
     status: int
     cid: str
     date: str = ""
 
 
 class Transport:
-    """Sends to one base URL with one key. Holds no state of its own between calls."""
+    """Sends to one base URL with one API key. Keeps no state between calls."""
 
     def __init__(
         self,
@@ -90,24 +91,25 @@ class Transport:
         query: Mapping[str, str] | None = None,
         idempotency_key: str = "",
         order_id: str = "",
-        bodiless: bool = False,
+        ignore_body: bool = False,
     ) -> Reply:
-        """Sends once. ``path`` starts with a slash; ``body`` is called once, inside.
-        ``order_id`` is for log and span; ``bodiless``: a 200 says all.
+        """Send the request once.
 
-        Raises ``Unsent``, ``Refused`` or ``UnknownOutcome``. The error is raised here,
-        outside every ``except`` and every frame that has seen the body, so that neither
-        its context nor its traceback can show a card.
-        """
+        ``path`` starts with a slash. ``body`` is called once. ``order_id`` is for log
+        and span only. With ``ignore_body`` the body of a 200 is not parsed.
+
+        Raises ``NotSent``, ``Rejected`` or ``UnknownOutcome``. It raises here, outside
+        every ``except`` and every frame that has seen the body, so that neither the
+        context nor the traceback of the error can show a card."""
         url = self.base_url + path + ("?" + urlencode(query) if query else "")
-        outcome = observed(
+        outcome = instrument_call(
             lambda: self._attempt(
                 method,
                 url,
                 self._headers(correlation_id, idempotency_key),
                 body,
                 deadline,
-                bodiless,
+                ignore_body,
             ),
             method=method,
             path=path,
@@ -138,29 +140,29 @@ class Transport:
         headers: dict[str, str],
         body: Callable[[], Mapping[str, Any]] | None,
         deadline: Deadline,
-        bodiless: bool = False,
+        ignore_body: bool = False,
     ) -> Reply | BaseException:
-        """Never raises: what it caught comes back as a value, without its frames."""
+        """Return the reply or the error, without its frames. Never raises."""
         if deadline.remaining <= 0:
-            return Unsent("no time left")
+            return NotSent("no time left")
         call = Call(deadline.at, self.keep_alive)
         request = None
         try:
-            request = self._prepared(method, url, headers, body)
-            enter(call)
+            request = self._prepare(method, url, headers, body)
+            set_current_call(call)
             watchdog().watch(call)
-            return self._read(self._send(request, deadline), call, bodiless)
+            return self._read(self._send(request, deadline), call, ignore_body)
         except Exception as error:
-            if request is None:  # our own mistake: nothing was even opened
-                return Unsent(type(error).__name__)
-            return _verdict(error, call)
+            if request is None:  # an error of ours: no connection was opened
+                return NotSent(type(error).__name__)
+            return _classify_error(error, call)
         except BaseException as interruption:
-            return _bare(interruption)
+            return _without_frames(interruption)
         finally:
             call.finish()
-            enter(None)
+            set_current_call(None)
 
-    def _prepared(
+    def _prepare(
         self,
         method: str,
         url: str,
@@ -178,8 +180,8 @@ class Transport:
     ) -> requests.Response:
         adapter = self._adapter or shared_adapter()
         left = max(deadline.remaining, 0.001)
-        # the adapter alone: a Session would follow redirects with the body, keep
-        # cookies and read proxies and bundles from the environment
+        # no Session: it would send the body to redirects, keep cookies, and read
+        # proxies and CA bundles from the environment
         return adapter.send(
             request,
             stream=True,
@@ -188,11 +190,11 @@ class Transport:
         )
 
     def _read(
-        self, response: requests.Response, call: Call, bodiless: bool
+        self, response: requests.Response, call: Call, ignore_body: bool
     ) -> Reply | GatewayError:
         try:
             data = b""
-            # until nothing comes: only then a body short of its length is an error
+            # read to the end: only then a body shorter than its length raises
             while more := response.raw.read(
                 MAX_BODY + 1 - len(data), decode_content=False
             ):
@@ -201,84 +203,75 @@ class Transport:
             response.close()
         status = response.status_code
         cid = response.headers.get("cid", "")
-        cid = cid if _TRACE.fullmatch(cid) else ""
-        if call.fired:
-            # a cut in the headers looks like a complete answer
+        cid = cid if _CID_PATTERN.fullmatch(cid) else ""
+        if call.timed_out:
+            # an abort within the headers looks like a complete response
             return UnknownOutcome("deadline", status=status, cid=cid)
         if len(data) > MAX_BODY:
             return UnknownOutcome("body too large", status=status, cid=cid)
         if status in (200, 201):
-            parsed = None if bodiless else parse(data)
-            if parsed is _NOTHING:
+            parsed = None if ignore_body else parse_json(data)
+            if parsed is _INVALID_JSON:
                 return UnknownOutcome("body is not JSON", status=status, cid=cid)
             return Reply(parsed, status, cid, response.headers.get("Date", ""))
-        return _refusal(status, data, cid, response.headers.get("Retry-After", ""))
-
-
-_NOTHING: Final = object()  # told apart from a JSON null
-
-
-def parse(data: bytes) -> Any:
-    """Strict JSON: no BOM, no NaN, no member twice. ``_NOTHING`` for anything else."""
-    try:
-        return json.loads(
-            data.decode("utf-8"),
-            parse_constant=_not_json,
-            object_pairs_hook=_members,
+        return _error_for_status(
+            status, data, cid, response.headers.get("Retry-After", "")
         )
+
+
+_INVALID_JSON: Final = object()  # distinct from a JSON null
+
+
+def parse_json(data: bytes) -> Any:
+    """``strict_json.loads``, with ``_INVALID_JSON`` in place of its errors."""
+    try:
+        return strict_json.loads(data)
     except (ValueError, RecursionError):
-        return _NOTHING
+        return _INVALID_JSON
 
 
-def _not_json(constant: str) -> NoReturn:
-    raise ValueError("not a JSON number")
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member twice: which one is meant is anyone's guess")
-    return members
-
-
-def _refusal(status: int, data: bytes, cid: str, retry_after: str) -> GatewayError:
-    kind = Refused if status in _REFUSED else UnknownOutcome
+def _error_for_status(
+    status: int, data: bytes, cid: str, retry_after: str
+) -> GatewayError:
+    kind = Rejected if status in _REJECTED_STATUSES else UnknownOutcome
     seconds = retry_after.strip()
     return kind(
-        "refused" if kind is Refused else "unexpected status",
+        "rejected" if kind is Rejected else "unexpected status",
         status=status,
         cid=cid,
-        codes=_codes(parse(data)),
+        codes=_error_codes(parse_json(data)),
         retry_after=float(seconds) if seconds.isascii() and seconds.isdigit() else None,
     )
 
 
-def _codes(body: Any) -> tuple[str, ...]:
-    """The gateway's error codes; ``errors`` may be missing, empty or odd."""
+def _error_codes(body: Any) -> tuple[str, ...]:
+    """Return the gateway's error codes. ``errors`` may be missing or malformed."""
     errors = body.get("errors") if isinstance(body, dict) else None
     if not isinstance(errors, list):
         return ()
     found = (error.get("code") for error in errors[:10] if isinstance(error, dict))
-    return tuple(c for c in found if isinstance(c, str) and _CODE.fullmatch(c))
+    return tuple(
+        c for c in found if isinstance(c, str) and _ERROR_CODE_PATTERN.fullmatch(c)
+    )
 
 
-def _verdict(error: Exception, call: Call) -> GatewayError:
-    """Which kind of failure, told by the innermost cause and by what had left."""
-    cause = _innermost(error)
+def _classify_error(error: Exception, call: Call) -> GatewayError:
+    """Return the error for a failure: by its root cause, and whether bytes had left."""
+    cause = _root_cause(error)
     name = type(cause).__name__
-    if isinstance(cause, TooLate):
-        return Unsent("deadline")
-    if call.fired:
+    if isinstance(cause, DeadlineExceeded):
+        return NotSent("deadline")
+    if call.timed_out:
         return UnknownOutcome("deadline")
     if call.sent:
         return UnknownOutcome(name)
-    if isinstance(cause, _UNSENT):
-        return Unsent(name)
+    if isinstance(cause, _NOT_SENT_ERRORS):
+        return NotSent(name)
     return UnknownOutcome(name)
 
 
-def _innermost(error: BaseException) -> BaseException:
-    """Unwraps requests → MaxRetryError → the reason."""
+def _root_cause(error: BaseException) -> BaseException:
+    """Unwrap requests → MaxRetryError → the reason."""
     inner = error
     for _ in range(5):
         deeper: BaseException | None = None
@@ -289,12 +282,12 @@ def _innermost(error: BaseException) -> BaseException:
         if deeper is None:
             break
         inner = deeper
-        if isinstance(inner, _UNSENT):
+        if isinstance(inner, _NOT_SENT_ERRORS):
             break
     return inner
 
 
-def _bare(interruption: BaseException) -> BaseException:
-    """A worker being told to stop: passed on without the frames that hold the body."""
+def _without_frames(interruption: BaseException) -> BaseException:
+    """Return the interruption of a worker without the frames that hold the body."""
     interruption.__context__ = None
     return interruption.with_traceback(None)

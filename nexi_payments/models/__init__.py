@@ -1,37 +1,32 @@
-"""What is on disk. In-memory rules only: no network, no card, no state change.
+"""Models. In-memory rules only: no network, no clear card, no state change.
 
-Rows are written by ``flows`` alone; a state is changed by ``flows.moves`` alone.
+Only ``flows`` and what it calls write rows, but for ``api.idempotency`` (its own
+records), ``retention`` and ``emails`` (what was sent). Only
+``flows.ledger.transitions`` changes a state. Exported is what hosts may read;
+``bookkeeping`` and ``sealed_card`` are ours.
 """
 
-from nexi_payments.models.contract import CardCheck, Contract
-from nexi_payments.models.customer import CustomerDetails
-from nexi_payments.models.doors import Desk, Till, WorkList
+from nexi_payments.models import bookkeeping, sealed_card  # noqa: F401  registers them
+from nexi_payments.models.card_verification import CardVerification
+from nexi_payments.models.contract import Contract
+from nexi_payments.models.created_order import CreatedOrder
+from nexi_payments.models.customer_info import CustomerDetails
+from nexi_payments.models.discrepancy import Discrepancy
+from nexi_payments.models.event import Event
+from nexi_payments.models.operation import Operation
 from nexi_payments.models.order import PaymentOrder
-from nexi_payments.models.records import (
-    Break,
-    Event,
-    Hold,
-    KeptAnswer,
-    LastPass,
-    Operation,
-    Sweep,
-    TerminalAlarm,
-)
+from nexi_payments.models.proxies import DailyReport, PhoneOrder, ReviewQueue
 
 __all__ = [
-    "Break",
-    "CardCheck",
+    "CardVerification",
     "Contract",
+    "CreatedOrder",
     "CustomerDetails",
-    "Desk",
+    "DailyReport",
+    "Discrepancy",
     "Event",
-    "Hold",
-    "KeptAnswer",
-    "LastPass",
     "Operation",
     "PaymentOrder",
-    "Sweep",
-    "TerminalAlarm",
-    "Till",
-    "WorkList",
+    "PhoneOrder",
+    "ReviewQueue",
 ]

@@ -1,4 +1,4 @@
-"""One attempt to be paid one amount."""
+"""Payments: one row per attempt."""
 
 from __future__ import annotations
 
@@ -13,49 +13,36 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import money, states
+from nexi_payments import enums, money
+from nexi_payments.enums import Channel, OrderState
+from nexi_payments.models.deadlocks import RetryingModel
 
-STATE_LABELS = [
-    (states.INIT, _("created")),
-    (states.AWAITING_3DS, _("waiting for the bank")),
-    (states.VALIDATED, _("confirmed by the bank")),
-    (states.PAYING, _("being charged")),
-    (states.AUTHORIZED, _("authorized")),
-    (states.PAID, _("paid")),
-    (states.FAILED, _("failed")),
-    (states.REVIEW, _("to be reviewed")),
-    (states.VOIDED, _("voided")),
-    (states.REFUNDED, _("refunded")),
-]
-CHANNEL_LABELS = [
-    (states.CHANNEL_SHOP, _("shop")),
-    (states.CHANNEL_MOTO, _("phone")),
-    (states.CHANNEL_LINK, _("secure link")),
-    (states.CHANNEL_MIT, _("card on file")),
-]
-#: Most shops have few of these: a second filter on them has an index of its own.
-_OF_DESK = Q(channel__in=sorted(states.DESK))
+#: Most shops have few of these: their second filter has an index of its own.
+_STAFF_CHANNEL = Q(channel__in=sorted(enums.STAFF_CHANNELS))
 
 
-class PaymentOrder(models.Model):
-    """One gateway order. Several attempts at one basket share ``reference``.
+class PaymentOrder(RetryingModel):
+    """One attempt to charge one amount: one order at the gateway.
 
-    Amounts are integers in minor units of ``currency``; ``total`` is the ``Decimal``.
-    ``live_reference`` holds the reference (or, without one, the first attempt's order
-    id) while the order is live; being unique, it lets one basket be charged once.
+    Several attempts at one purchase share ``reference``. Amounts are integers in minor
+    units of ``currency``; ``total`` is the ``Decimal``. ``live_reference`` is the
+    reference (or, without one, the first attempt's order id) while the order is live.
+    It is unique, so a purchase is charged once.
     """
 
+    #: secret: it is in the URLs of the payment's pages and nowhere else
     public_id = models.CharField(max_length=32, unique=True, editable=False)
+    #: not secret: the API's id, ``?payment=``, and the id in logs
     order_id = models.CharField(_("order id at Nexi"), max_length=18, unique=True)
     state = models.CharField(
-        _("state"), max_length=16, choices=STATE_LABELS, default=states.INIT
+        _("state"), max_length=16, choices=OrderState.choices, default=OrderState.INIT
     )
     reason = models.CharField(_("reason"), max_length=32, blank=True)
     channel = models.CharField(
         _("channel"),
         max_length=8,
-        choices=CHANNEL_LABELS,
-        default=states.CHANNEL_SHOP,
+        choices=Channel.choices,
+        default=Channel.SHOP,
     )
     terminal = models.CharField(_("terminal"), max_length=64)
     flow = models.CharField(_("flow"), max_length=8)
@@ -66,7 +53,7 @@ class PaymentOrder(models.Model):
     authorized_amount = models.BigIntegerField(default=0)
     captured_amount = models.BigIntegerField(default=0)
     refunded_amount = models.BigIntegerField(default=0)
-    #: sent, and not yet confirmed or refused: nobody else may take it meanwhile
+    #: reserved by operations that are not settled yet
     capturing_amount = models.BigIntegerField(default=0)
     refunding_amount = models.BigIntegerField(default=0)
 
@@ -89,7 +76,7 @@ class PaymentOrder(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
     )
-    #: the member of staff who made this order at the desk
+    #: the member of staff who created this phone order
     clerk = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -97,27 +84,29 @@ class PaymentOrder(models.Model):
         related_name="+",
         verbose_name=_("clerk"),
     )
-    #: one-time number of the desk's form: sent twice, it makes one order
-    desk_nonce = models.CharField(max_length=32, null=True, unique=True, editable=False)
+    #: one-time number of a form or request: sent twice, it creates one order
+    request_nonce = models.CharField(
+        max_length=32, null=True, unique=True, editable=False
+    )
     content_type = models.ForeignKey(
         "contenttypes.ContentType", null=True, on_delete=models.SET_NULL
     )
-    object_id = models.CharField(max_length=64, blank=True)
+    object_id = models.CharField(max_length=255, blank=True)  # any key, as text
     content_object = GenericForeignKey("content_type", "object_id")
     success_url = models.CharField(max_length=500, blank=True)
     failure_url = models.CharField(max_length=500, blank=True)
 
-    #: the card on file that this payment makes, or (channel "mit") is charged to
+    #: the saved card that this payment creates or, channel "mit", charges
     contract = models.ForeignKey(
         "nexi_payments.Contract",
         null=True,
         on_delete=models.PROTECT,
         related_name="payments",
     )
-    #: what 3-D Secure is asked for, "" for nothing in particular
+    #: the 3-D Secure preference, "" for none
     exemption = models.CharField(max_length=20, blank=True, default="", db_default="")
     gateway_operation_id = models.CharField(max_length=64, blank=True, db_index=True)
-    #: sha256 of the token in the ReturnUrl; the token itself is never stored
+    #: SHA-256 of the token in the ReturnUrl; the token itself is never stored
     token_hash = models.CharField(max_length=64, blank=True, editable=False)
     card_brand = models.CharField(_("brand"), max_length=16, blank=True)
     card_bin = models.CharField(max_length=6, blank=True)
@@ -126,23 +115,23 @@ class PaymentOrder(models.Model):
     eci = models.CharField(max_length=2, blank=True)
     response_code = models.CharField(_("response code"), max_length=8, blank=True)
 
-    #: a return from the issuer has been claimed, or a charge is on its way
+    #: a return from the issuer was claimed, or a charge
     claimed_at = models.DateTimeField(null=True)
-    #: the charge left, or may have left, at this moment
+    #: when the charge was sent, or may have been sent
     charging_since = models.DateTimeField(null=True)
-    #: Nexi itself said PENDING to the charge: silence is no evidence then
-    pending_at_nexi = models.BooleanField(default=False)
-    looks = models.PositiveIntegerField(default=0)
-    good_looks = models.PositiveIntegerField(default=0)
+    #: Nexi said PENDING about the charge: inquiries without a charge prove nothing then
+    gateway_pending = models.BooleanField(default=False)
+    poll_count = models.PositiveIntegerField(default=0)
+    answered_polls = models.PositiveIntegerField(default=0)
     expires_at = models.DateTimeField()
     watch_until = models.DateTimeField(null=True)
-    #: look again at this moment; NULL = nothing left to find out
-    due_at = models.DateTimeField(null=True)
-    #: since when something about the money is not known; NULL = all is known
+    #: when to inquire next; NULL = never
+    next_poll_at = models.DateTimeField(null=True)
+    #: since when an amount is in doubt; NULL = all amounts are known
     unsettled_since = models.DateTimeField(null=True)
     #: the last confirmed refund; NULL = none
     refunded_at = models.DateTimeField(null=True)
-    #: after this moment the customer's link takes no card; NULL = no such end
+    #: when the payment link expires; NULL = no link
     pay_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(_("created"))
 
@@ -184,7 +173,7 @@ class PaymentOrder(models.Model):
                 for first, name, which in (
                     ((), "nexi_refunded_newest", Q(refunded_at__isnull=False)),
                     ((), "nexi_unsettled_newest", Q(unsettled_since__isnull=False)),
-                    (("state",), "nexi_desk_state_newest", _OF_DESK),
+                    (("state",), "nexi_staff_state_newest", _STAFF_CHANNEL),
                 )
             ),
             models.Index(
@@ -193,12 +182,14 @@ class PaymentOrder(models.Model):
                 condition=Q(unsettled_since__isnull=False),
             ),
             models.Index(
-                fields=["due_at"], name="nexi_due", condition=Q(due_at__isnull=False)
+                fields=["next_poll_at"],
+                name="nexi_next_poll",
+                condition=Q(next_poll_at__isnull=False),
             ),
         ]
         constraints = [
             models.CheckConstraint(
-                condition=Q(state__in=states.STATES), name="nexi_known_state"
+                condition=Q(state__in=OrderState.values), name="nexi_known_state"
             ),
             models.CheckConstraint(
                 condition=Q(amount__gt=0, amount__lte=money.MAX_MINOR),
@@ -225,29 +216,49 @@ class PaymentOrder(models.Model):
                 name="nexi_reserved_amount",
             ),
             models.CheckConstraint(
-                condition=Q(state=states.REVIEW)
-                | Q(state__in=sorted(states.LIVE), live_reference__isnull=False)
+                condition=Q(state=OrderState.REVIEW)
+                | Q(state__in=sorted(enums.LIVE), live_reference__isnull=False)
                 | Q(
-                    state__in=(states.FAILED, states.VOIDED, states.REFUNDED),
+                    state__in=(
+                        OrderState.FAILED,
+                        OrderState.VOIDED,
+                        OrderState.REFUNDED,
+                    ),
                     live_reference__isnull=True,
                 ),
-                name="nexi_live_holds_reference",
+                name="nexi_live_reference",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.order_id} {self.total} {self.currency} {self.state}"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Drops ``get_absolute_url``: a copy is not what ``create_order`` returned."""
+        state: dict[str, Any] = super().__getstate__()
+        state.pop("get_absolute_url", None)
+        return state
+
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Inserts. An update names its fields, and never the ones the ledger owns."""
+        """Inserts, or updates the named fields. Raises ``TypeError`` for an update of a
+        column that only the ledger may change.
+        """
         if not self._state.adding:
             fields = set(kwargs.get("update_fields") or ())
             if not fields or fields & {"state", "live_reference", "amount", "currency"}:
-                raise TypeError("states and amounts are changed by nexi_payments.flows")
+                raise TypeError("only nexi_payments.flows changes states and amounts")
         super().save(*args, **kwargs)
 
-    def get_absolute_url(self) -> str:
-        """The card page, so that ``redirect(payment)`` sends the shopper to pay."""
+    @classmethod
+    def find_by_order_id(cls, order_id: str) -> PaymentOrder | None:
+        """The payment with this id, or ``None``. Case-sensitive on every database."""
+        if not (order_id.isascii() and order_id.isprintable()):  # a NUL, for example
+            return None
+        rows = cls._default_manager.filter(order_id=order_id)
+        return next((one for one in rows if one.order_id == order_id), None)
+
+    def page_url(self) -> str:
+        """The path of the card page, a secret: see ``models.created_order``."""
         return reverse("nexi_payments:pay", args=[self.public_id])
 
     @property
@@ -257,44 +268,36 @@ class PaymentOrder(models.Model):
 
     @property
     def live_key(self) -> str:
-        """What ``live_reference`` is while the order is live. ``retry_of`` always names
-        the first attempt; its order id stands in for a missing reference."""
+        """The value of ``live_reference`` while the order is live.
+
+        Without a reference it is the order id of the first attempt (``retry_of``).
+        """
         if self.reference:
             return self.reference
         return self.order_id if self.retry_of is None else self.retry_of.order_id
 
     @property
     def is_final(self) -> bool:
-        return self.state in states.FINAL
+        return self.state in enums.FINAL
 
     @property
     def is_successful(self) -> bool:
-        return self.state in states.SUCCESSFUL
+        return self.state in enums.SUCCESSFUL
 
     @property
-    def link_is_over(self) -> bool:
-        """Made for a link that has had its time."""
+    def link_expired(self) -> bool:
+        """Whether the order is a payment link that has expired."""
         return self.pay_until is not None and self.pay_until <= timezone.now()
-
-    @property
-    def left_to_capture(self) -> int:
-        """Held and neither captured nor on its way there, in minor units."""
-        return self.authorized_amount - self.captured_amount - self.capturing_amount
-
-    @property
-    def left_to_refund(self) -> int:
-        """Captured and neither refunded nor on its way back, in minor units."""
-        return self.captured_amount - self.refunded_amount - self.refunding_amount
 
     @property
     def is_claimed(self) -> bool:
         return self.claimed_at is not None
 
     @property
-    def takes_card(self) -> bool:
-        """Whether a card may be posted: to this row, or a new attempt made from it."""
-        if self.link_is_over or self.channel == states.CHANNEL_MIT:
+    def accepts_card(self) -> bool:
+        """Whether a card may be posted, to this order or to a new attempt."""
+        if self.link_expired or self.channel == Channel.MIT:
             return False
-        if self.state == states.AWAITING_3DS:
+        if self.state == OrderState.AWAITING_3DS:
             return not self.is_claimed
-        return self.state in (states.INIT, states.FAILED)
+        return self.state in (OrderState.INIT, OrderState.FAILED)

@@ -1,12 +1,12 @@
-"""Nexi's gateway on your machine: no account, no network, an ending for every card."""
+"""Simulator of Nexi's gateway. The test card decides the outcome of a payment."""
 
 from nexi_payments.simulator.adapter import SimulatorAdapter
-from nexi_payments.simulator.answers import Reply
-from nexi_payments.simulator.cards import TEST_CARDS, TestCard
-from nexi_payments.simulator.engine import Simulator
-from nexi_payments.simulator.ledger import Charge
-from nexi_payments.simulator.recording import Call
-from nexi_payments.simulator.weather import FAULTS
+from nexi_payments.simulator.balances import Charge
+from nexi_payments.simulator.call_log import Call
+from nexi_payments.simulator.faults import FAULTS
+from nexi_payments.simulator.responses import Reply
+from nexi_payments.simulator.simulator import Simulator
+from nexi_payments.simulator.test_cards import TEST_CARDS, TestCard
 
 __all__ = [
     "FAULTS",

@@ -1,4 +1,4 @@
-"""The simulator where ``requests`` expects a network: no sockets, the same bytes."""
+"""``requests`` adapter that calls the simulator without sockets."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from urllib3 import HTTPResponse
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
-from nexi_payments.simulator.engine import Simulator
+from nexi_payments.simulator.simulator import Simulator
 
 
 class SimulatorAdapter(BaseAdapter):
-    """Raises what ``requests`` raises for a refused or a cut connection."""
+    """Adapter that raises what ``requests`` raises for a refused or cut connection."""
 
     def __init__(self, simulator: Simulator) -> None:
         super().__init__()

@@ -1,149 +1,113 @@
-"""Cards on file: contracts, charges without their owner, checks of a card for nothing.
+"""Saved cards: contracts, merchant-initiated charges, zero-amount card verifications.
 
-A contract has no endpoint that makes it: the payment that names it does, once it is
-charged. What the reference leaves open is decided here in the strict way: an id is used
-once, a payment repeats what init said, and a contract that is over is not charged.
+No endpoint creates a contract: the payment that names it does, when it is charged.
+Where the reference is open, the simulator is strict: a contract id is used once, a
+payment repeats what init said, and an expired or deactivated contract is not charged.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import random
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
+from dataclasses import replace
 
-from nexi_payments.simulator import answers, cards, schema, shapes
-from nexi_payments.simulator.answers import Reply
-from nexi_payments.simulator.ledger import Record
-
-if TYPE_CHECKING:
-    from nexi_payments.simulator.charging import Charging
-    from nexi_payments.simulator.engine import Simulator
-
-#: Idempotency-Key, characters
-_LONGEST_KEY: Final = 63
-_NOT_VALID: Final = ("PS0017", "contractId not valid")
-_TAKEN: Final = ("PS0026", "invalid parameter orderId")
+from nexi_payments.simulator import (
+    idempotency,
+    local_time,
+    payments,
+    records,
+    request_schemas,
+    responses,
+    schema_validator,
+    test_cards,
+)
+from nexi_payments.simulator.records import Record
+from nexi_payments.simulator.responses import Reply
+from nexi_payments.simulator.routes import Request
+from nexi_payments.simulator.state import SimulatorState
 
 
-class Contracts:
-    def __init__(self, simulator: Simulator, charging: Charging) -> None:
-        self._simulator = simulator
-        self._charging = charging
+def charge(state: SimulatorState, request: Request) -> Reply:
+    """``POST /orders/mit``. Idempotent by its key."""
+    data, key = request.json(), request.idempotency_key
+    if not 1 <= len(key) <= idempotency.MAX_KEY_LENGTH:
+        return responses.error_reply("PS0025", "idempotency key wrong or missing")
+    schema_validator.validate(data, request_schemas.MIT)
+    fingerprint = idempotency.fingerprint("mit", data)
+    store, order = state.store, data["order"]
+    with store.transaction():
+        earlier = idempotency.earlier_reply(store, key, fingerprint)
+        if earlier is not None:
+            return earlier
+        contract = store.find_contract(data["contractId"])
+        if contract is None or not _is_active(state, contract):
+            return responses.error_reply(*responses.CONTRACT_NOT_VALID)
+        if store.find_by_order(order["orderId"]) is not None:
+            return responses.error_reply(*responses.ORDER_ID_USED)
+        card = {name: contract[name] for name in ("masked", "expiry", "brand")}
+        ending = contract["ending"]
+        card["ending"] = test_cards.MIT_ENDINGS.get(ending, ending)
+        record = records.new_record("mit", order, card, state.now())
+        record["contract"] = contract["contract_id"]
+        reply = payments.charge(state, record, data.get("captureType"))
+        store.insert(record)
+        store.save_reply(key, fingerprint, reply.body)
+    return reply
 
-    def charge(self, key: str, data: Any) -> Reply:
-        """``POST /orders/mit``. The same key with the same request gets the same answer
-        and does nothing; with another request it is refused."""
-        if not 1 <= len(key) <= _LONGEST_KEY:
-            return answers.error("PS0025", "idempotency key wrong or missing")
-        schema.check(data, shapes.MIT)
-        request = json.dumps(["mit", data], sort_keys=True)
-        fingerprint = hashlib.sha256(request.encode()).hexdigest()
-        store = self._simulator.store
-        with store.changing():
-            earlier = store.replayed(key)
-            if earlier is not None and earlier[0] != fingerprint:
-                return answers.error("PS0025", "idempotency key of another request")
-            if earlier is not None:
-                return answers.as_json(json.loads(earlier[1]))
-            contract = store.contract(data["contractId"])
-            if contract is None or not self._stands(contract):
-                return answers.error(*_NOT_VALID)
-            if store.by_order(data["order"]["orderId"]) is not None:
-                return answers.error(*_TAKEN)
-            record = self._record(contract, data["order"])
-            reply = self._charging.charge(record, data.get("captureType"))
-            store.insert(record)
-            store.remember(key, fingerprint, reply.body)
-        return reply
 
-    def verify(self, data: Any) -> Reply:
-        """``POST /orders/card_verification``: no charge, no 3-D Secure, no order."""
-        schema.check(data, shapes.VERIFICATION)
-        ending = cards.ending_of(data["card"]["pan"])
-        now = self._simulator.now()
-        code = cards.DECLINE_CODES.get(ending, "000")
-        operation = {
-            "orderId": data["order"]["orderId"],
-            "operationId": _new_id(),
-            "operationType": "CARD_VERIFICATION",
-            "operationResult": "EXECUTED" if code == "000" else "DECLINED",
-            "operationTime": answers.local_time(now),
+def verify(state: SimulatorState, request: Request) -> Reply:
+    """``POST /orders/card_verification``: no charge, no 3-D Secure, no order."""
+    data = request.json()
+    schema_validator.validate(data, request_schemas.VERIFICATION)
+    pan = data["card"]["pan"]
+    ending = test_cards.ending_of(pan)
+    code = test_cards.DECLINE_CODES.get(ending, "000")
+    operation = {
+        "orderId": data["order"]["orderId"],
+        "operationId": records.new_operation_id(),
+        "operationType": "CARD_VERIFICATION",
+        "operationResult": "EXECUTED" if code == "000" else "DECLINED",
+        "operationTime": local_time.format_time(state.now()),
+        "paymentMethod": "CARD",
+        "paymentCircuit": test_cards.brand_of(pan),
+        "operationAmount": data["order"]["amount"],
+        "operationCurrency": data["order"]["currency"],
+        "warnings": [],
+        "additionalData": {"authorizationStatus": code},
+    }
+    fault = {"gateway_down": "refused", "answer_lost": "cut"}.get(ending, "")
+    return replace(responses.json_reply({"operation": operation}), fault=fault)
+
+
+def deactivate(state: SimulatorState, request: Request, contract_id: str) -> Reply:
+    """``POST /contracts/{id}/deactivation``: 200 without a body. Idempotent."""
+    if not state.store.end_contract(contract_id):
+        return responses.error_reply(*responses.CONTRACT_NOT_VALID)
+    return Reply(200)
+
+
+def list_for_customer(
+    state: SimulatorState, request: Request, customer_id: str
+) -> Reply:
+    """``GET /contracts/customers/{id}``: active contracts, oldest first."""
+    found = state.store.contracts_of_customer(customer_id)
+    if not found:
+        return Reply(404)
+    shown = [
+        {
+            "contractId": one["contract_id"],
+            "contractType": one["type"],
+            "contractExpiryDate": one["until"] or None,
+            "contractFrequency": one["frequency"] or None,
             "paymentMethod": "CARD",
-            "paymentCircuit": cards.brand_of(data["card"]["pan"]),
-            "operationAmount": data["order"]["amount"],
-            "operationCurrency": data["order"]["currency"],
-            "warnings": [],
-            "additionalData": {"authorizationStatus": code},
+            "paymentCircuit": one["brand"],
+            "paymentInstrumentInfo": f"***{one['masked'][-4:]}",
         }
-        fault = {"gateway_down": "refused", "answer_lost": "cut"}.get(ending, "")
-        reply = answers.as_json({"operation": operation})
-        return Reply(reply.status, reply.body, reply.headers, fault)
-
-    def deactivate(self, path: str) -> Reply | None:
-        """``/contracts/{id}/deactivation``; 200 without a body, also the second time.
-        ``None`` when the path is another."""
-        parts = path.split("/")
-        if len(parts) != 4 or parts[3] != "deactivation":
-            return None
-        if not self._simulator.store.end_contract(unquote(parts[2])):
-            return answers.error(*_NOT_VALID)
-        return Reply(200)
-
-    def listed(self, customer: str) -> Reply:
-        """``GET /contracts/customers/{id}``: those that stand, oldest first."""
-        found = self._simulator.store.contracts_of(customer)
-        if not found:
-            return Reply(404)
-        shown = [
-            {
-                "contractId": one["contract_id"],
-                "contractType": one["type"],
-                "contractExpiryDate": one["until"] or None,
-                "contractFrequency": one["frequency"] or None,
-                "paymentMethod": "CARD",
-                "paymentCircuit": one["brand"],
-                "paymentInstrumentInfo": f"***{one['masked'][-4:]}",
-            }
-            for one in found
-            if one["active"]
-        ]
-        return answers.as_json({"customerId": customer, "contracts": shown})
-
-    def _stands(self, contract: Record) -> bool:
-        today = answers.local(self._simulator.now()).date().isoformat()
-        until = contract["until"]
-        return bool(contract["active"]) and (not until or today <= until)
-
-    def _record(self, contract: Record, order: Mapping[str, Any]) -> Record:
-        now = self._simulator.now()
-        return {
-            "order_id": order["orderId"],
-            "operation_id": _new_id(),
-            "flow": "mit",
-            "amount": order["amount"],
-            "currency": order["currency"],
-            "description": order.get("description", ""),
-            "masked": contract["masked"],
-            "expiry": contract["expiry"],
-            "brand": contract["brand"],
-            "ending": cards.ON_FILE.get(contract["ending"], contract["ending"]),
-            "contract": contract["contract_id"],
-            "result": "PENDING",
-            "code": "",
-            "pares": "",
-            "approved": False,
-            "value": "",
-            "capture": "",
-            "charged_at": None,
-            "settles_at": None,
-            "created": now.isoformat(),
-            "time": answers.local_time(now),
-            "later": [],
-        }
+        for one in found
+        if one["active"]
+    ]
+    return responses.json_reply({"customerId": customer_id, "contracts": shown})
 
 
-def _new_id() -> str:
-    return f"{random.SystemRandom().randrange(10**17, 10**18)}"
+def _is_active(state: SimulatorState, contract: Record) -> bool:
+    until = contract["until"]
+    today = local_time.format_date(state.now())
+    return bool(contract["active"]) and (not until or today <= until)

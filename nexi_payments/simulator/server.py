@@ -1,7 +1,7 @@
-"""The simulator as a server of its own, on this machine only.
+"""The simulator as an HTTP server, on this machine only.
 
-A refused connection cannot be acted out once a connection was accepted: the ending
-"gateway down" is a 503 here.
+A server that has accepted a connection cannot refuse it: the outcome "gateway down" is
+a 503 here.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from nexi_payments.simulator.engine import Simulator
+from nexi_payments.simulator.simulator import Simulator
 
 BASE_PATH = "/api/phoenix-0.0/psp/api/v1"
 
 #: Bytes of a request body; a real one has some hundred.
-_LARGEST: Final = 1024 * 1024
+_MAX_BODY: Final = 1024 * 1024
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # head and body go out in two writes: the second must not wait for an ACK
+    # head and body are two writes: the second must not wait for an ACK
     disable_nagle_algorithm = True
     server: SimulatorServer
 
     def _serve(self) -> None:
         length = self.headers.get("Content-Length") or "0"
-        if not (length.isascii() and length.isdigit()) or int(length) > _LARGEST:
+        if not (length.isascii() and length.isdigit()) or int(length) > _MAX_BODY:
             self.close_connection = True
             self.send_error(413)
             return
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = _serve
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Method and path only: no query, no body."""
+        """Log method, path and status only: no query, no body."""
         if self.server.verbose:
             path = getattr(self, "path", "-").partition("?")[0]  # none if malformed
             status = args[1] if len(args) > 1 else ""
@@ -85,16 +85,17 @@ class SimulatorServer(ThreadingHTTPServer):
 
     @property
     def base_url(self) -> str:
-        """What to set as ``BASE_URL``. By the name localhost: another site than a shop
-        on 127.0.0.1, as a bank is."""
+        """URL for ``BASE_URL``. Its host localhost is another site than a shop on
+        127.0.0.1, as an issuer's page is."""
         return f"http://localhost:{self.server_address[1]}{BASE_PATH}"
 
 
 @contextmanager
-def running(simulator: Simulator, **options: Any) -> Iterator[SimulatorServer]:
-    """A server in a thread, for tests and benchmarks."""
+def run_in_thread(simulator: Simulator, **options: Any) -> Iterator[SimulatorServer]:
+    """Run a server in a thread, for tests and benchmarks."""
     server = SimulatorServer(simulator, **options)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # shutdown() returns at the server's next poll (seconds)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield server

@@ -1,6 +1,7 @@
-"""The gateway's memory: one row an order, in a file that outlives a restart or in RAM.
+"""Storage of the simulator: one row for each order, in a file or in memory.
 
-A row holds ids, amounts, the ending and a masked number; never a card number or code.
+A row holds ids, amounts, the outcome and a masked number; never a card number or a
+security code. SQL by hand: the simulator runs without Django.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from nexi_payments.simulator.ledger import Record
+from nexi_payments.simulator.records import Record
 
-#: ``later`` finds the order of a capture, refund or cancel; ``replies`` are the answers
-#: given to an Idempotency-Key, with a fingerprint of the request they belong to.
+#: ``post_charge`` maps captures, refunds and cancels to their order. ``replies`` are
+#: the responses of each Idempotency-Key, with a fingerprint of the request.
 _SCHEMA: Final = (
     """
     CREATE TABLE IF NOT EXISTS orders (
@@ -28,7 +29,7 @@ _SCHEMA: Final = (
     """,
     "CREATE INDEX IF NOT EXISTS orders_created ON orders (created)",
     """
-    CREATE TABLE IF NOT EXISTS later (
+    CREATE TABLE IF NOT EXISTS post_charge (
         operation_id TEXT PRIMARY KEY,
         order_id TEXT NOT NULL
     )
@@ -52,7 +53,7 @@ _SCHEMA: Final = (
 
 
 class Store:
-    """Safe for threads; with a file, for processes too."""
+    """Thread-safe; with a file, safe for processes too."""
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
         self._path = os.fspath(path) if path else ":memory:"
@@ -66,7 +67,7 @@ class Store:
                 self._path, timeout=20, check_same_thread=False, isolation_level=None
             )
             self._db.execute("PRAGMA journal_mode=WAL")
-            # outlives the process, not the machine: enough here, and much faster
+            # survives a crash of the process, not of the machine; much faster
             self._db.execute("PRAGMA synchronous=NORMAL")
             for statement in _SCHEMA:
                 self._db.execute(statement)
@@ -74,8 +75,8 @@ class Store:
         return self._db
 
     @contextmanager
-    def changing(self) -> Iterator[sqlite3.Connection]:
-        """One writer at a time, in this process and in others."""
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write transaction: one writer at a time, over all processes."""
         with self._lock:
             db = self._connection()
             db.execute("BEGIN IMMEDIATE")
@@ -87,16 +88,16 @@ class Store:
             db.execute("COMMIT")
 
     def add(self, record: Record) -> bool:
-        """False when the order id was used before."""
+        """Add an order. Return False if the order id was used before."""
         try:
-            with self.changing():
+            with self.transaction():
                 self.insert(record)
         except sqlite3.IntegrityError:
             return False
         return True
 
     def insert(self, record: Record) -> None:
-        """Inside ``changing``. Raises ``IntegrityError`` for a used order id."""
+        """Insert inside ``transaction``. ``IntegrityError`` if the id was used."""
         self._connection().execute(
             "INSERT INTO orders VALUES (?, ?, ?, ?)",
             (
@@ -108,31 +109,32 @@ class Store:
         )
 
     @contextmanager
-    def edit(self, operation_id: str) -> Iterator[Record | None]:
-        """Yields the record of a payment to change; written when the block ends."""
-        with self.changing() as db, self._written(db, operation_id) as record:
+    def edit_payment(self, operation_id: str) -> Iterator[Record | None]:
+        """Yield the record of a payment. Changes are written when the block ends."""
+        with self.transaction() as db, self._edit_row(db, operation_id) as record:
             yield record
 
     @contextmanager
-    def edit_any(self, operation_id: str) -> Iterator[Record | None]:
-        """The same for the id of any operation. What was added to ``record["later"]``
-        can be found by its id afterwards."""
-        with self.changing() as db:
+    def edit_operation(self, operation_id: str) -> Iterator[Record | None]:
+        """As ``edit_payment``, for the id of any operation.
+
+        Operations added to ``record["post_charge"]`` can then be found by their id."""
+        with self.transaction() as db:
             row = db.execute(
-                "SELECT orders.operation_id FROM later JOIN orders USING (order_id)"
-                " WHERE later.operation_id = ?",
+                "SELECT orders.operation_id FROM post_charge"
+                " JOIN orders USING (order_id) WHERE post_charge.operation_id = ?",
                 (operation_id,),
             ).fetchone()
-            with self._written(db, row[0] if row else operation_id) as record:
+            with self._edit_row(db, row[0] if row else operation_id) as record:
                 yield record
-            for one in record.get("later", ()) if record else ():
+            for one in record.get("post_charge", ()) if record else ():
                 db.execute(
-                    "INSERT OR IGNORE INTO later VALUES (?, ?)",
+                    "INSERT OR IGNORE INTO post_charge VALUES (?, ?)",
                     (one["id"], record["order_id"] if record else ""),
                 )
 
     @contextmanager
-    def _written(
+    def _edit_row(
         self, db: sqlite3.Connection, operation_id: str
     ) -> Iterator[Record | None]:
         row = db.execute(
@@ -146,22 +148,22 @@ class Store:
                 (json.dumps(record), operation_id),
             )
 
-    def replayed(self, key: str) -> tuple[str, bytes] | None:
-        """Fingerprint and body of the answer once given to an Idempotency-Key."""
-        found = self._rows(
+    def find_reply(self, key: str) -> tuple[str, bytes] | None:
+        """Return fingerprint and body of the response of an Idempotency-Key."""
+        found = self._query(
             "SELECT fingerprint, body FROM replies WHERE idempotency_key = ?", key
         )
         return (found[0][0], found[0][1]) if found else None
 
-    def remember(self, key: str, fingerprint: str, body: bytes) -> None:
-        """Inside ``edit_any``: the answer and what it says are written together."""
+    def save_reply(self, key: str, fingerprint: str, body: bytes) -> None:
+        """Save a response inside the transaction that makes the change."""
         with self._lock:
             self._connection().execute(
                 "INSERT INTO replies VALUES (?, ?, ?)", (key, fingerprint, body)
             )
 
     def add_contract(self, contract: Record) -> None:
-        """Inside the change that charges its first payment."""
+        """Add a contract inside the transaction that charges its first payment."""
         with self._lock:
             self._connection().execute(
                 "INSERT OR IGNORE INTO contracts VALUES (?, ?, ?)",
@@ -172,24 +174,24 @@ class Store:
                 ),
             )
 
-    def contract(self, contract_id: str) -> Record | None:
-        return _first(
-            self._rows(
+    def find_contract(self, contract_id: str) -> Record | None:
+        return _first_record(
+            self._query(
                 "SELECT record FROM contracts WHERE contract_id = ?", contract_id
             )
         )
 
-    def contracts_of(self, customer_id: str) -> list[Record]:
-        rows = self._rows(
+    def contracts_of_customer(self, customer_id: str) -> list[Record]:
+        rows = self._query(
             "SELECT record FROM contracts WHERE customer_id = ? ORDER BY rowid",
             customer_id,
         )
         return [json.loads(row[0]) for row in rows]
 
     def end_contract(self, contract_id: str) -> bool:
-        """False when there is no such contract."""
-        with self.changing() as db:
-            found = self.contract(contract_id)
+        """Deactivate a contract. Return False if it does not exist."""
+        with self.transaction() as db:
+            found = self.find_contract(contract_id)
             if found is None:
                 return False
             db.execute(
@@ -198,30 +200,32 @@ class Store:
             )
         return True
 
-    def by_order(self, order_id: str) -> Record | None:
-        return _first(
-            self._rows("SELECT record FROM orders WHERE order_id = ?", order_id)
+    def find_by_order(self, order_id: str) -> Record | None:
+        return _first_record(
+            self._query("SELECT record FROM orders WHERE order_id = ?", order_id)
         )
 
-    def by_operation(self, operation_id: str) -> Record | None:
-        """The order of a payment."""
-        return _first(
-            self._rows("SELECT record FROM orders WHERE operation_id = ?", operation_id)
+    def find_by_payment(self, operation_id: str) -> Record | None:
+        """Return the order of a payment."""
+        return _first_record(
+            self._query(
+                "SELECT record FROM orders WHERE operation_id = ?", operation_id
+            )
         )
 
-    def by_any_operation(self, operation_id: str) -> Record | None:
-        """The order of a payment, capture, refund or cancel."""
-        return self.by_operation(operation_id) or _first(
-            self._rows(
-                "SELECT record FROM orders JOIN later USING (order_id)"
-                " WHERE later.operation_id = ?",
+    def find_by_operation(self, operation_id: str) -> Record | None:
+        """Return the order of a payment, capture, refund or cancel."""
+        return self.find_by_payment(operation_id) or _first_record(
+            self._query(
+                "SELECT record FROM orders JOIN post_charge USING (order_id)"
+                " WHERE post_charge.operation_id = ?",
                 operation_id,
             )
         )
 
-    def between(self, since: str, until: str) -> list[Record]:
-        """Newest first; ISO times in UTC."""
-        rows = self._rows(
+    def created_between(self, since: str, until: str) -> list[Record]:
+        """Return orders, newest first. Times are ISO 8601 in UTC."""
+        rows = self._query(
             "SELECT record FROM orders WHERE created BETWEEN ? AND ?"
             " ORDER BY created DESC",
             since,
@@ -229,7 +233,7 @@ class Store:
         )
         return [json.loads(row[0]) for row in rows]
 
-    def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+    def _query(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._connection().execute(query, values).fetchall()
 
@@ -240,5 +244,5 @@ class Store:
                 self._db = None
 
 
-def _first(rows: list[tuple[Any, ...]]) -> Record | None:
+def _first_record(rows: list[tuple[Any, ...]]) -> Record | None:
     return json.loads(rows[0][0]) if rows else None

@@ -1,4 +1,8 @@
-"""``{% integrity 'nexi_payments/card.js' %}`` inside a tag that loads this file."""
+"""Template tags for the package's static files.
+
+``{% asset 'nexi_payments/card.js' %}`` is the URL of a file;
+``{% integrity 'nexi_payments/card.js' %}`` goes inside the tag that loads it.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,22 @@ from django import template
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from nexi_payments.integrity import attributes
+from nexi_payments.web import static_files
+from nexi_payments.web.sri import integrity_attributes
 
 register = template.Library()
 
 
 @register.simple_tag
+def asset(name: str) -> str:
+    """As ``{% static %}``, but never raises, even if the file was not collected."""
+    return static_files.url(name)
+
+
+@register.simple_tag
 def integrity(name: str) -> SafeString:
-    """`` integrity="sha384-…" crossorigin="anonymous"`` with a space before it, or
-    nothing: without ``INTEGRITY``, or if the file cannot be read."""
-    return format_html_join("", ' {}="{}"', attributes(name).items())
+    """`` integrity="sha384-…" crossorigin="anonymous"``, with a leading space.
+
+    Empty without ``INTEGRITY``, or if the file cannot be read.
+    """
+    return format_html_join("", ' {}="{}"', integrity_attributes(name).items())

@@ -1,8 +1,11 @@
-"""For the tests of shops that install this app: Nexi, the bank and a shopper without a
-socket, and a scan for card numbers left behind. Described in docs/testing.md."""
+"""Test helpers for shops that install this app. Documented in docs/testing.md.
 
-from nexi_payments.testing.leaks import Leaks
+A simulator of Nexi, the issuer and a shopper that opens no socket, and a scan for card
+data that was stored or logged."""
+
+from nexi_payments.testing.card_data_scan import CardDataScan
+from nexi_payments.testing.isolation import NexiWasCalled
 from nexi_payments.testing.mixin import NexiTestMixin
-from nexi_payments.testing.nexi import NexiSimulator
+from nexi_payments.testing.simulator import NexiSimulator
 
-__all__ = ["Leaks", "NexiSimulator", "NexiTestMixin"]
+__all__ = ["CardDataScan", "NexiSimulator", "NexiTestMixin", "NexiWasCalled"]

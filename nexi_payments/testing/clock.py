@@ -1,4 +1,4 @@
-"""Time that a test moves on, without a package for it."""
+"""Clock that a test can move forward, without a further package."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from django.utils import timezone
 
 
 class Clock:
-    """Moves ``django.utils.timezone.now``, which this app asks for the time.
+    """Moves ``django.utils.timezone.now``, which this app uses for the time.
 
-    ``time.time``, ``datetime.now`` and the database's clock go on as they are; a
-    package that moves those (time-machine, freezegun) may be used beside it.
+    ``time.time``, ``datetime.now`` and the database's clock do not change. A package
+    that moves those (time-machine, freezegun) can be used as well.
     """
 
     def __init__(self) -> None:
-        self._ahead = timedelta()
+        self._offset = timedelta()
         self._real = timezone.now
         self._patch = mock.patch.object(timezone, "now", self.now)
         self._patched = False
 
     @property
-    def ahead(self) -> timedelta:
-        return self._ahead
+    def offset(self) -> timedelta:
+        return self._offset
 
     def now(self) -> datetime:
-        return self._real() + self._ahead
+        return self._real() + self._offset
 
     def advance(self, by: timedelta) -> None:
         if by < timedelta():
@@ -35,11 +35,11 @@ class Clock:
             self._real = timezone.now
             self._patch.start()
             self._patched = True
-        self._ahead += by
+        self._offset += by
 
     def stop(self) -> None:
-        """It is now again."""
+        """Restore the real time."""
         if self._patched:
             self._patch.stop()
             self._patched = False
-        self._ahead = timedelta()
+        self._offset = timedelta()

@@ -1,11 +1,11 @@
-"""For ``unittest``, under Django's runner or pytest."""
+"""Mixin for ``unittest`` classes, under Django's runner or pytest."""
 
 from __future__ import annotations
 
 import unittest
 from typing import TYPE_CHECKING
 
-from nexi_payments.testing.nexi import NexiSimulator
+from nexi_payments.testing.simulator import NexiSimulator
 
 if TYPE_CHECKING:
     _TestCase = unittest.TestCase
@@ -14,15 +14,16 @@ else:
 
 
 class NexiTestMixin(_TestCase):
-    """``class CheckoutTests(NexiTestMixin, TestCase)``: ``self.nexi`` in every test, in
-    ``setUp`` too. Nothing reaches Nexi meanwhile."""
+    """``class CheckoutTests(NexiTestMixin, TestCase)``: ``self.nexi`` in every test.
+
+    ``setUp`` can use it, too. No test reaches Nexi."""
 
     nexi: NexiSimulator
 
     def run(
         self, result: unittest.TestResult | None = None
     ) -> unittest.TestResult | None:
-        """Around all of a test, so that no ``setUp`` has to call ``super()``."""
+        """Wrap the whole test, so that no ``setUp`` has to call ``super()``."""
         with NexiSimulator() as self.nexi:
             return super().run(result)
 

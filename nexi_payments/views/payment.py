@@ -1,32 +1,23 @@
-"""The shopper's pages. Parse, call one flow, answer.
-
-The return view works without cookies and touches no session: the issuer's cross-site
-POST arrives without them, and a session begun there would log the shopper out.
-"""
+"""Card page, result page and status. Each parses, calls one flow and renders."""
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from django.conf import settings as django_settings
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import SuspiciousOperation
 from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseRedirect,
     JsonResponse,
-    UnreadablePostError,
 )
-from django.http.multipartparser import MultiPartParserError
 from django.urls import reverse
-from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from nexi_payments import conf, flows, forms, states, wording
+from nexi_payments import card_extraction, conf, enums, flows
 from nexi_payments.card import Card
+from nexi_payments.enums import OrderState
 from nexi_payments.exceptions import (
     CardBlocked,
     OrderBusy,
@@ -36,26 +27,30 @@ from nexi_payments.exceptions import (
     TerminalUnavailable,
     TooManyAttempts,
 )
-from nexi_payments.models import PaymentOrder, database
-from nexi_payments.pages import (
+from nexi_payments.models import PaymentOrder, db_transactions
+from nexi_payments.web import card_form, shopper_texts
+from nexi_payments.web.client_info import get_client_ip, get_request_id
+from nexi_payments.web.responses import (
     NO_REFERRER,
     ORIGIN_ONLY,
-    address_of,
-    guarded,
-    page,
-    request_id_of,
-    sealed,
-    with_payment,
+    add_payment_id,
+    render_page,
+    with_security_headers,
 )
+from nexi_payments.web.sensitive import sensitive_view
 
-log = logging.getLogger("nexi_payments.views")
+#: Context of pages without a payment. Every name that a template reads has a value:
+#: Django logs failed lookups to django.template at DEBUG, with the URL of the request.
+EMPTY_CONTEXT: Final = {
+    "order": None,
+    "charged": "",
+    "refunded": "",
+    "test_mode": False,
+}
 
-#: A 3-D Secure answer is a few kilobytes.
-_LONGEST_PARES: Final = 64 * 1024
 
-
-def _order(request: HttpRequest, public_id: str) -> PaymentOrder | None:
-    """The order, if there is one and this visitor may see it."""
+def _get_order(request: HttpRequest, public_id: str) -> PaymentOrder | None:
+    """The order, if it exists and this visitor may see it."""
     rows = PaymentOrder.objects.select_related("user", "details")
     order = rows.filter(public_id=public_id).first()
     if order is None or order.user_id is None:
@@ -64,117 +59,118 @@ def _order(request: HttpRequest, public_id: str) -> PaymentOrder | None:
     return order if user is not None and user.pk == order.user_id else None
 
 
-def context_of(order: PaymentOrder | None, **more: Any) -> dict[str, Any]:
-    """What every template gets: documented in docs/templates.md."""
+def page_context(order: PaymentOrder | None, **more: Any) -> dict[str, Any]:
+    """Context of every shopper template, documented in docs/templates.md."""
     if order is None:
-        return {"order": None, "message": wording.UNKNOWN, **more}
+        return {**EMPTY_CONTEXT, "message": shopper_texts.NOT_FOUND, **more}
     return {
         "order": order,
-        **wording.sums(order),
-        "message": wording.message(order),
+        **shopper_texts.amounts(order),
+        "message": shopper_texts.message(order),
         "merchant": conf.current().merchant_name,
-        "agreement": wording.agreement(order),
-        "pay_url": order.get_absolute_url(),
+        "consent_text": shopper_texts.consent_text(order),
+        "pay_url": order.page_url(),
         "result_url": reverse("nexi_payments:result", args=[order.public_id]),
         "status_url": reverse("nexi_payments:status", args=[order.public_id]),
-        "test_mode": conf.current().terminal(order.terminal).environment
-        != conf.PRODUCTION,
+        "test_mode": not conf.current().is_live(order.terminal),
         **more,
     }
 
 
-def see_result(order: PaymentOrder) -> HttpResponse:
-    return see(reverse("nexi_payments:result", args=[order.public_id]))
+def redirect_to_result(order: PaymentOrder) -> HttpResponse:
+    return see_other(reverse("nexi_payments:result", args=[order.public_id]))
 
 
-def see(url: str) -> HttpResponse:
-    """303: the browser asks with GET, whatever it has just posted."""
+def see_other(url: str) -> HttpResponse:
+    """Redirect with 303: the browser continues with GET after a POST."""
     response = HttpResponseRedirect(url)
     response.status_code = 303
-    return sealed(response, referrer=NO_REFERRER)
+    return with_security_headers(response, referrer=NO_REFERRER)
 
 
-def _neutral(request: HttpRequest) -> HttpResponse:
-    return page(request, "result.html", context_of(None), status=404)
+def _not_found_page(request: HttpRequest) -> HttpResponse:
+    return render_page(request, "result.html", page_context(None), status=404)
 
 
-def _site(request: HttpRequest) -> str:
+def get_site(request: HttpRequest) -> str:
     host = request.META.get("HTTP_HOST", "")
     return conf.site_address(host, secure=request.is_secure())
 
 
-def _actor(request: HttpRequest) -> flows.Actor:
-    return flows.Actor(address=address_of(request), request_id=request_id_of(request))
+def get_actor(request: HttpRequest) -> flows.Actor:
+    return flows.Actor(
+        address=get_client_ip(request), request_id=get_request_id(request)
+    )
 
 
 @login_not_required
-@database.non_atomic_requests
-@guarded
+@db_transactions.non_atomic_requests
+@sensitive_view(card_extraction.FORM)
 @require_http_methods(["GET", "HEAD", "POST"])
 def pay(request: HttpRequest, public_id: str) -> HttpResponse:
-    """The card page, and what it posts to."""
-    order = _order(request, public_id)
+    """Card page: render the form, or start the payment with a submitted card."""
+    order = _get_order(request, public_id)
     if order is None:
-        forms.scrub(request)
-        return _neutral(request)
-    if not order.takes_card:
-        forms.scrub(request)
-        return see_result(order)
-    form_of = forms.card_form(wording.agreement(order))
+        card_extraction.discard_submission(request)
+        return _not_found_page(request)
+    if not order.accepts_card:
+        card_extraction.discard_submission(request)
+        return redirect_to_result(order)
+    form_class = card_form.card_form_class(shopper_texts.consent_text(order))
     if request.method != "POST":
-        later = _instead_of(order)
+        later = _later_attempt(order)
         if later is not None:
-            return see_result(later)
-        return _card_page(request, order, form_of(initial=_initial(order)))
-    form = forms.read_card(request, form_of)
+            return redirect_to_result(later)
+        return _card_page(request, order, form_class(initial=_initial(order)))
+    form = card_form.bind_card_form(request, form_class)
     if form.card is None:
         return _card_page(request, order, form)
-    return _start(request, order, form, form.card)
+    return _start_payment(request, order, form, form.card)
 
 
-def _instead_of(order: PaymentOrder) -> PaymentOrder | None:
-    """Back on the page of a failed attempt: a later one that is paid, or in doubt."""
-    if order.state != states.FAILED:
+def _later_attempt(order: PaymentOrder) -> PaymentOrder | None:
+    """A later attempt that is paid or in doubt, when ``order`` is a failed one."""
+    if order.state != OrderState.FAILED:
         return None
     live = PaymentOrder.objects.filter(live_reference=order.live_key).first()
-    return live if live is not None and not live.takes_card else None
+    return live if live is not None and not live.accepts_card else None
 
 
-def _start(
-    request: HttpRequest, order: PaymentOrder, form: forms.CardForm, card: Card
+def _start_payment(
+    request: HttpRequest, order: PaymentOrder, form: card_form.CardForm, card: Card
 ) -> HttpResponse:
     try:
         step = flows.start_payment(
             order,
             card,
             cardholder=form.cleaned_data["cardholder_name"],
-            site=_site(request),
-            agreed=str(wording.agreement(order)),
-            actor=_actor(request),
+            site=get_site(request),
+            consent_text=str(shopper_texts.consent_text(order)),
+            actor=get_actor(request),
         )
     except (OrderBusy, OrderNotPayable, ReferenceInUse) as error:
-        return see_result(error.order)
+        return redirect_to_result(error.order)
     except OutcomeNotRecorded:
-        return see_result(order)
+        return redirect_to_result(order)
     except TerminalUnavailable:
-        notice = wording.UNAVAILABLE
+        notice = shopper_texts.UNAVAILABLE
         return _card_page(request, order, form, notice=notice, status=503)
     except TooManyAttempts as error:
-        notice = wording.TOO_MANY
-        answer = _card_page(request, order, form, notice=notice, status=429)
-        answer.headers["Retry-After"] = str(int(error.seconds))
-        return answer
+        notice = shopper_texts.TOO_MANY_ATTEMPTS
+        response = _card_page(request, order, form, notice=notice, status=429)
+        response.headers["Retry-After"] = str(int(error.seconds))
+        return response
     except CardBlocked:
-        # worded as any decline: nobody learns here why
-        return _card_page(request, order, form, notice=wording.DECLINED)
+        # same text as any decline: do not reveal the reason
+        return _card_page(request, order, form, notice=shopper_texts.DECLINED)
     if step.redirect is None:
-        return see_result(step.order)
-    return page(
+        return redirect_to_result(step.order)
+    return render_page(
         request,
         "redirect.html",
-        context_of(step.order, redirect=step.redirect),
-        # any https host: Chromium blocks when the gateway sends the browser on to the
-        # issuer and the issuer's host is not listed, and nobody knows that in advance
+        page_context(step.order, redirect=step.redirect),
+        # Any https host: Chromium also checks the redirect from the gateway to the
+        # issuer, whose host is not known in advance.
         form_action=f"https: {_origin(step.redirect.action)}",
         referrer=ORIGIN_ONLY,
     )
@@ -192,103 +188,52 @@ def _initial(order: PaymentOrder) -> dict[str, str]:
 def _card_page(
     request: HttpRequest,
     order: PaymentOrder,
-    form: forms.CardForm,
+    form: card_form.CardForm,
     *,
-    notice: wording.Message | None = None,
+    notice: shopper_texts.Message | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    if notice is None and order.state != states.INIT:
-        notice = wording.message(order)
-    context = context_of(order, form=form, notice=notice)
-    return page(request, "pay.html", context, status=status)
-
-
-@csrf_exempt
-@login_not_required
-@database.non_atomic_requests
-@guarded
-@require_http_methods(["GET", "HEAD", "POST"])
-def return_from_issuer(
-    request: HttpRequest, public_id: str, token: str
-) -> HttpResponse:
-    """``ReturnUrl``: the browser brings ``PaRes`` and ``paymentId``, mostly by POST.
-
-    A GET that carries PaRes gets a page which posts it here; any other GET only shows.
-    Whatever comes, the answer is the same redirect to the result page: it tells nothing
-    about tokens, and no 4xx puts this address into a log.
-    """
-    result = reverse("nexi_payments:result", args=[public_id])
-    if request.method != "POST":
-        pares = request.GET.get("PaRes", "")
-        if not pares or len(pares) > _LONGEST_PARES:
-            return see(result)
-        fields = {"PaRes": pares, "paymentId": request.GET.get("paymentId", "")}
-        return page(request, "repost.html", {"fields": fields, "action": request.path})
-    rows = PaymentOrder.objects.filter(public_id=public_id).select_related("details")
-    order = rows.first()
-    posted = _posted(request)
-    if order is not None and posted is not None:
-        try:
-            flows.resume_payment(
-                order,
-                token,
-                pares=posted[0],
-                payment_id=posted[1],
-                site=_site(request),
-                actor=_actor(request),
-            )
-        except Exception:
-            # what was claimed is on disk and reconciliation finds its end; an error
-            # page here would show this address, token included
-            log.exception("return for order %s", order.order_id)
-    if django_settings.SESSION_COOKIE_SAMESITE == "Strict":
-        # after a cross-site POST such a cookie does not even come along to the
-        # redirect's target; it does after a page of our own has moved on
-        return page(request, "landing.html", {"next": result}, referrer=NO_REFERRER)
-    return see(result)
-
-
-def _posted(request: HttpRequest) -> tuple[str, str] | None:
-    """``PaRes`` and ``paymentId``, "" where missing; ``None`` for a post that no bank
-    sends: too long, too many fields, broken off."""
-    try:
-        pares = request.POST.get("PaRes", "")
-        payment_id = request.POST.get("paymentId", "")
-    except (SuspiciousOperation, MultiPartParserError, UnreadablePostError):
-        return None
-    return (pares, payment_id) if len(pares) <= _LONGEST_PARES else None
+    if notice is None and order.state != OrderState.INIT:
+        notice = shopper_texts.message(order)
+    context = page_context(order, form=form, notice=notice)
+    return render_page(request, "pay.html", context, status=status)
 
 
 @login_not_required
 @require_safe
 def result(request: HttpRequest, public_id: str) -> HttpResponse:
-    """How the payment stands: on to the shop, another card, or wait."""
-    order = _order(request, public_id)
+    """Result page: redirect to the shop, offer another card, or wait."""
+    order = _get_order(request, public_id)
     if order is None:
-        return _neutral(request)
-    if order.state in states.SUCCESSFUL and order.success_url:
-        return see(with_payment(order.success_url, order.public_id))
+        return _not_found_page(request)
+    if order.state in enums.SUCCESSFUL and order.success_url:
+        return see_other(add_payment_id(order.success_url, order.order_id))
     template = "result.html" if order.is_final else "pending.html"
-    return page(request, template, context_of(order))
+    return render_page(request, template, page_context(order))
 
 
 @login_not_required
 @require_safe
 def status(request: HttpRequest, public_id: str) -> HttpResponse:
-    """``{state, final, message, next}`` for the pending page: ``next`` when final."""
-    order = _order(request, public_id)
+    """JSON ``{state, final, message, next}`` for polling; ``next`` is set when
+    final."""
+    order = _get_order(request, public_id)
     if order is None:
-        answer = {"state": "unknown", "final": True, "message": wording.UNKNOWN.title}
-        return sealed(JsonResponse({**answer, "next": None}, status=404))
+        body = {
+            "state": "unknown",
+            "final": True,
+            "message": shopper_texts.NOT_FOUND.title,
+        }
+        return with_security_headers(JsonResponse({**body, "next": None}, status=404))
     next_url = None
     if order.is_final:
         next_url = reverse("nexi_payments:result", args=[order.public_id])
-    return sealed(
+    return with_security_headers(
         JsonResponse(
             {
                 "state": order.state,
                 "final": order.is_final,
-                "message": wording.message(order).title,
+                "message": shopper_texts.message(order).title,
                 "next": next_url,
             }
         )

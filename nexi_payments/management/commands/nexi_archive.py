@@ -1,4 +1,4 @@
-"""``manage.py nexi_archive``: old payments that are over, into files."""
+"""``manage.py nexi_archive``: move old, finished payments into files."""
 
 from __future__ import annotations
 
@@ -10,40 +10,51 @@ from django.core.management import CommandError
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from nexi_payments import archive
+from nexi_payments.retention import archive
 
 
 class Command(BaseCommand):
     help = (
-        "Writes payments that are over and older than so many days into a file, without"
-        " personal data, reads it back, and removes them from the tables. What is open,"
-        " or pointed to by a row of the shop, stays."
+        "Write finished payments of a minimum age into a file, without personal data."
+        " Read the file back, then delete them from the tables. Open payments stay, and"
+        " so do payments that a row of the shop references."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        what = parser.add_mutually_exclusive_group(required=True)
-        what.add_argument(
+        action = parser.add_mutually_exclusive_group(required=True)
+        action.add_argument(
             "--older-than",
             type=int,
             metavar="DAYS",
-            help=f"at least {archive.YOUNGEST.days}; no refund is possible afterwards",
+            help=f"minimum age, at least {archive.MINIMUM_AGE.days};"
+            " archived payments cannot be refunded",
         )
-        what.add_argument(
+        action.add_argument(
             "--verify",
             nargs="+",
             type=Path,
             metavar="FILE",
-            help="only read files, and say what is in them",
+            help="only read archive files and print their totals",
         )
         parser.add_argument("--to", type=Path, help="an existing folder for the files")
         parser.add_argument(
-            "--most", type=int, default=10_000, help="orders in a file (10000)"
+            "--limit",
+            type=int,
+            default=10_000,
+            metavar="COUNT",
+            help="maximum number of payments in a file (10000)",
         )
         parser.add_argument(
-            "--files", type=int, default=1, help="so many files at most (1)"
+            "--max-files",
+            type=int,
+            default=1,
+            metavar="COUNT",
+            help="maximum number of files (1)",
         )
         parser.add_argument(
-            "--dry-run", action="store_true", help="only count what would go"
+            "--dry-run",
+            action="store_true",
+            help="only count the payments that would be archived",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -51,35 +62,37 @@ class Command(BaseCommand):
             self._verify(options["verify"])
             return
         days, folder = options["older_than"], options["to"]
-        if days < archive.YOUNGEST.days:
-            raise CommandError(f"--older-than is at least {archive.YOUNGEST.days}")
+        if days < archive.MINIMUM_AGE.days:
+            minimum = archive.MINIMUM_AGE.days
+            raise CommandError(f"--older-than must be at least {minimum}")
         before = timezone.now() - timedelta(days=days)
         if options["dry_run"]:
-            self.stdout.write(f"over={archive.over(before).count()}")
+            count = archive.archivable_orders(before).count()
+            self.stdout.write(f"archivable={count}")
             return
         if folder is None or not folder.is_dir():
-            raise CommandError("--to is an existing folder")
-        for _number in range(options["files"]):
+            raise CommandError("--to must be an existing folder")
+        for _number in range(options["max_files"]):
             try:
-                outcome = archive.archive(folder, before, max(1, options["most"]))
-            except (archive.Damaged, OSError) as error:
+                result = archive.archive(folder, before, max(1, options["limit"]))
+            except (archive.CorruptArchive, OSError) as error:
                 raise CommandError(f"nothing was removed: {error}") from error
-            if outcome is None:
+            if result is None:
                 return
             self.stdout.write(
-                f"{outcome.path} removed={outcome.removed} kept={outcome.kept}"
+                f"{result.path} removed={result.removed} kept={result.kept}"
             )
 
     def _verify(self, files: list[Path]) -> None:
         for file in files:
-            tally = archive.Tally()
+            totals = archive.ArchiveTotals()
             try:
-                for line in archive.read(file):
-                    tally.add(line)
-            except archive.Damaged as error:
+                for line in archive.read_archive(file):
+                    totals.add(line)
+            except archive.CorruptArchive as error:
                 raise CommandError(str(error)) from error
             sums = " ".join(
                 f"{currency}={captured}-{refunded}"
-                for currency, (captured, refunded) in sorted(tally.sums.items())
+                for currency, (captured, refunded) in sorted(totals.totals.items())
             )
-            self.stdout.write(f"{file} orders={tally.orders} {sums}")
+            self.stdout.write(f"{file} orders={totals.orders} {sums}")

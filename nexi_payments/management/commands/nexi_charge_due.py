@@ -1,28 +1,31 @@
-"""``manage.py nexi_charge_due``: charges the cards on file whose time has come."""
+"""``manage.py nexi_charge_due``: charge the recurring payments that are due."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from nexi_payments import flows
+from nexi_payments import delivery_workers, flows
 
 
 class Command(BaseCommand):
     help = (
-        "Charges the cards on file whose time has come, each period once, and tries"
-        " declined ones again by rule. Safe to run anywhere, any number at once."
+        "Charge the contracts that are due, once for each period, and retry soft"
+        " declines by CHARGE_RETRIES. Several processes may run it at the same time."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--most",
+            "--limit",
             type=int,
             default=1000,
             metavar="COUNT",
-            help="contracts taken up in this run at most (1000)",
+            help="maximum number of contracts in this run (1000)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(str(flows.charge_due(most=options["most"])))
+        charge = partial(flows.charge_due, limit=options["limit"])
+        counts, _ = delivery_workers.run_pass(charge)
+        self.stdout.write(str(counts))

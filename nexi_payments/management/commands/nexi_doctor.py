@@ -1,4 +1,4 @@
-"""``manage.py nexi_doctor``: is this shop well? Looks, changes nothing."""
+"""``manage.py nexi_doctor``: diagnose an installation. Read only."""
 
 from __future__ import annotations
 
@@ -12,52 +12,55 @@ from nexi_payments import doctor
 
 class Command(BaseCommand):
     help = (
-        "Asks every terminal's gateway whether it knows our key, shows addresses,"
-        " receivers and the reconciler's last run, and counts what waits. Exit 0: all"
-        " is well; 1: a person has to look; 2: it could not be looked at."
+        "Contact each terminal's gateway with its API key. Show URLs, signal receivers"
+        " and the reconciler's last run, and count pending work. Exit code 0: OK; 1:"
+        " action is needed; 2: a check could not run."
     )
-    #: broken settings are a finding too
+    #: invalid settings are a finding, too
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--offline", action="store_true", help="do not ask the gateways"
+            "--offline", action="store_true", help="do not contact the gateways"
         )
         parser.add_argument(
             "--scan",
             nargs="*",
             metavar="APP",
-            help="look for card numbers in all texts of nexi_payments and these apps",
+            help="search all texts of nexi_payments and of these apps for card numbers",
         )
         parser.add_argument(
-            "--json", action="store_true", help="one JSON document, for scripts"
+            "--json", action="store_true", help="print one JSON document, for scripts"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         findings: list[doctor.Finding] = []
         try:
-            for one in doctor.examine(
-                ask=not options["offline"], scanned=options["scan"]
+            for finding in doctor.diagnose(
+                contact_gateways=not options["offline"], scan_apps=options["scan"]
             ):
-                findings.append(one)
+                findings.append(finding)
                 if not options["json"]:
-                    self.stdout.write("  " * one.depth + one.says)
+                    self.stdout.write("  " * finding.indent + finding.message)
         except LookupError as error:
             raise CommandError(str(error), returncode=2) from None
         code = doctor.exit_code(findings)
         if options["json"]:
             self.stdout.write(_document(findings, code))
         else:
-            self.stdout.write(
-                "Somebody has to look at this." if code else "All is well."
-            )
+            self.stdout.write("Action needed." if code else "No problems found.")
         if code:
             raise SystemExit(code)
 
 
 def _document(findings: list[doctor.Finding], code: int) -> str:
     rows = [
-        {"part": one.part, "level": one.level, "says": one.says, "facts": one.facts}
-        for one in findings
+        {
+            "section": finding.section,
+            "level": finding.level,
+            "message": finding.message,
+            "data": finding.data,
+        }
+        for finding in findings
     ]
     return json.dumps({"exit": code, "findings": rows}, indent=1, ensure_ascii=False)

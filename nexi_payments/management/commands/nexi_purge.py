@@ -1,4 +1,4 @@
-"""``manage.py nexi_purge``: held cards and personal data whose time is over."""
+"""``manage.py nexi_purge``: delete expired sealed cards and old personal data."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from nexi_payments import hold, retention
+from nexi_payments import sealed_cards
+from nexi_payments.retention import erasure
 
 
 class Command(BaseCommand):
     help = (
-        "Removes held cards whose time is over (nexi_reconcile does it too), erases"
-        " personal data older than RETENTION, and forgets what the API answered a week"
-        " ago. Once a day."
+        "Delete expired sealed cards (nexi_reconcile does it, too), erase personal data"
+        " older than RETENTION, and delete idempotency records older than a week. Run"
+        " it once a day."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(
-            f"purged={hold.purge()} erased={retention.erase()}"
-            f" forgotten={retention.forget_answers()}"
+            f"purged={sealed_cards.purge()} erased={erasure.erase()}"
+            f" idempotency_records={erasure.delete_idempotency_records()}"
         )

@@ -1,4 +1,4 @@
-"""``manage.py nexi_reconcile``: one pass, or with ``--watch`` one after the other."""
+"""``manage.py nexi_reconcile``: one run, or with ``--watch`` one after the other."""
 
 from __future__ import annotations
 
@@ -10,49 +10,55 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 
-from nexi_payments import flows
+from nexi_payments import delivery_workers, flows
+from nexi_payments.delivery_workers import DeliveryWorkers
 
 log = logging.getLogger("nexi_payments.reconcile")
 
 
 class Command(BaseCommand):
     help = (
-        "Asks Nexi about payments in doubt, expires abandoned ones, delivers events"
-        " that were not delivered, purges held cards. Safe to run anywhere, any number"
-        " at once."
+        "Reconcile payments in doubt with Nexi, expire abandoned ones, deliver pending"
+        " events, delete expired sealed cards. Several processes may run it at the same"
+        " time."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--watch", action="store_true", help="go on until SIGTERM or Ctrl-C"
+            "--watch", action="store_true", help="repeat until SIGTERM or Ctrl-C"
         )
         parser.add_argument(
-            "--every",
+            "--interval",
             type=float,
             default=5.0,
             metavar="SECONDS",
-            help="the pause between two passes of --watch (5)",
+            help="the pause between two runs of --watch (5)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["watch"]:
-            self.stdout.write(str(flows.reconcile()))
+            counts, delivered = delivery_workers.run_pass(flows.reconcile)
+            counts.delivered = delivered
+            self.stdout.write(str(counts))
             return
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
-        while not stop.is_set():
-            self._pass()
-            stop.wait(options["every"])
+        with delivery_workers.watching() as workers:
+            while not stop.is_set():
+                self._reconcile_once(workers)
+                stop.wait(options["interval"])
 
-    def _pass(self) -> None:
-        """A database that is away is no reason to end: it comes back."""
+    def _reconcile_once(self, workers: DeliveryWorkers) -> None:
+        """One run. An error, for instance an unavailable database, is logged and does
+        not end the watch."""
         close_old_connections()
         try:
             counts = flows.reconcile()
         except Exception:
-            log.exception("a pass was broken off; the next one goes on")
+            log.exception("a reconciler run failed; the next one continues")
             return
+        counts.delivered = workers.pop_delivered()
         if counts.did_something:
             self.stdout.write(str(counts))
             self.stdout.flush()

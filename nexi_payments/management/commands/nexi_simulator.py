@@ -1,4 +1,4 @@
-"""``manage.py nexi_simulator --port 8900``: the simulator as a server of its own."""
+"""``manage.py nexi_simulator --port 8900``: run the simulator as a separate server."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from nexi_payments.simulator import server
 
 class Command(BaseCommand):
     help = (
-        "Serves the gateway simulator on this machine. Point BASE_URL at the address it"
+        "Run the gateway simulator on this machine. Set BASE_URL to the URL that it"
         " prints."
     )
-    requires_system_checks: list[str] = []  # it needs no settings of ours
+    requires_system_checks: list[str] = []  # it needs no settings of the app
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, default=8900, help="0 picks a free one")
-        parser.add_argument("--state", default=None, help="file to keep the orders in")
-        parser.add_argument("--latency-ms", type=int, default=0)
+        parser.add_argument("--port", type=int, default=8900, help="0: any free port")
+        parser.add_argument("--state", default=None, help="a file for its orders")
+        parser.add_argument(
+            "--latency-ms", type=int, default=0, help="delay of each response (0)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         argv = ["--port", str(options["port"])]

@@ -1,6 +1,6 @@
-/* The card page. Works without this file; with it: digits grouped while typing, the
-   brand, mistakes named on leaving a field, one submit, and a form that is empty when
-   the browser comes back to it. */
+/* Card page. It works without this file. The script groups digits, shows the brand, shows
+   errors when a field loses focus, prevents a second submit, and clears the form when
+   the page is left. */
 (function () {
   "use strict";
   var form = document.querySelector("form[data-card]");
@@ -18,8 +18,8 @@
     if (text === input.value) return;
     input.value = text;
     var place = 0;
-    for (var seen = 0; place < text.length && seen < before; place += 1) {
-      if (/\d/.test(text[place])) seen += 1;
+    for (var count = 0; place < text.length && count < before; place += 1) {
+      if (/\d/.test(text[place])) count += 1;
     }
     input.setSelectionRange(place, place);
   }
@@ -38,7 +38,7 @@
     if (/^\d{4}$/.test(expiry.value)) expiry.value = expiry.value.slice(0, 2) + "/" + expiry.value.slice(2);
   });
 
-  // the brand, for the eye and the ear only: Nexi finds its own
+  // for display only: Nexi determines the brand itself
   var BRANDS = [[/^4/, "Visa"], [/^(5[1-5]|2[2-7])/, "Mastercard"], [/^3[47]/, "American Express"],
     [/^3(0[0-5]|6|8|9)/, "Diners Club"], [/^35/, "JCB"], [/^(5[06-9]|6)/, "Maestro"]];
   var brand = form.querySelector("[data-brand]");
@@ -58,8 +58,8 @@
     }
     return sum % 10 === 0;
   }
-  // what the server will say, in its words (data-wrong), a moment earlier
-  var RIGHT = {
+  // the checks of the server, with its texts (data-error)
+  var VALIDATORS = {
     card_number: function (text) {
       var typed = digits(text);
       return typed.length > 12 && typed.length < 20 && luhn(typed);
@@ -72,24 +72,24 @@
     },
     security_code: function (text) { return /^\d{3,4}$/.test(text.trim()); }
   };
-  function judge(input, wrong) {
+  function showError(input, invalid) {
     var id = input.id + "_error";
     var line = document.getElementById(id);
-    if (wrong && !line) {
+    if (invalid && !line) {
       line = document.createElement("p");
       line.className = "nexi-error";
       line.id = id;
       input.parentNode.appendChild(line);
     }
-    if (line) line.textContent = wrong ? input.dataset.wrong : "";
-    if (wrong) input.setAttribute("aria-describedby", id);
-    if (wrong) input.setAttribute("aria-invalid", "true");
+    if (line) line.textContent = invalid ? input.dataset.error : "";
+    if (invalid) input.setAttribute("aria-describedby", id);
+    if (invalid) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
   }
-  // a line that appears between press and release moves the button away from the pointer
+  // An error line that appears between press and release would move the button away.
   var pressed = false;
   var postponed = [];
-  function afterThePress(work) {
+  function afterPress(work) {
     if (pressed) postponed.push(work); else work();
   }
   document.addEventListener("pointerdown", function () { pressed = true; }, true);
@@ -101,16 +101,16 @@
       }, 0);
     }, true);
   });
-  Object.keys(RIGHT).forEach(function (name) {
+  Object.keys(VALIDATORS).forEach(function (name) {
     var input = form.elements[name];
-    if (!input.dataset.wrong) return;
+    if (!input.dataset.error) return;
     input.addEventListener("change", function () {
-      afterThePress(function () {
-        judge(input, input.value !== "" && !RIGHT[name](input.value));
+      afterPress(function () {
+        showError(input, input.value !== "" && !VALIDATORS[name](input.value));
       });
     });
     input.addEventListener("input", function () {
-      if (input.getAttribute("aria-invalid") && RIGHT[name](input.value)) judge(input, false);
+      if (input.getAttribute("aria-invalid") && VALIDATORS[name](input.value)) showError(input, false);
     });
   });
 
@@ -120,27 +120,27 @@
     button.textContent = button.dataset.busy;
     form.setAttribute("aria-busy", "true");
   });
-  function empty() {
+  function clear() {
     form.reset();
     [number, expiry, form.elements.security_code].forEach(function (input) { input.value = ""; });
     showBrand();
   }
-  // nobody is typing any more: what was entered does not stay on the screen
+  // after a pause, remove the entered card data from the screen
   var minutes = Number(form.dataset.minutes || 10);
   var note = document.querySelector("[data-idle]");
   var timer = null;
-  function wait() {
+  function restartTimer() {
     window.clearTimeout(timer);
     timer = window.setTimeout(function () {
       if (form.getAttribute("aria-busy") || !(number.value || form.elements.security_code.value)) return;
-      empty();
+      clear();
       if (note) note.hidden = false;
     }, minutes * 60000);
   }
-  form.addEventListener("input", function () { if (note) note.hidden = true; wait(); });
-  // no-store does not keep a page out of the back-forward memory: empty it ourselves
+  form.addEventListener("input", function () { if (note) note.hidden = true; restartTimer(); });
+  // no-store does not keep pages out of the back/forward cache: clear the form
   window.addEventListener("pagehide", function () {
-    empty();
+    clear();
     button.disabled = false;
     button.textContent = label;
     form.removeAttribute("aria-busy");

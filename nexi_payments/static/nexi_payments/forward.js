@@ -1,5 +1,5 @@
-/* Posts the one form of the page on load. The visible button does the same without us.
-   Back from the bank brings this page from memory: go to where it makes sense. */
+/* Submit the form of the page on load. Without this script its button does so. If Back
+   restores this page from the back/forward cache: go to the card page, or reload. */
 (function () {
   "use strict";
   var form = document.querySelector("form[data-autosubmit]");

@@ -1,4 +1,4 @@
-/* Asks how the payment stands, ever more rarely, and moves on when it is decided. */
+/* Poll the status of the payment, with growing pauses; continue when it is final. */
 (function () {
   "use strict";
   var box = document.querySelector("[data-poll]");
@@ -7,25 +7,25 @@
   var started = Date.now();
   var state = null;
 
-  function later() {
+  function schedule() {
     var age = (Date.now() - started) / 1000;
     if (age > 1800) { box.querySelector("[data-stopped]").hidden = false; return; }
-    window.setTimeout(ask, age < 20 ? 1500 : age < 120 ? 4000 : 15000);
+    window.setTimeout(poll, age < 20 ? 1500 : age < 120 ? 4000 : 15000);
   }
-  function ask() {
+  function poll() {
     fetch(box.dataset.poll, { headers: { Accept: "application/json" }, cache: "no-store" })
-      .then(function (answer) { return answer.json(); })
+      .then(function (response) { return response.json(); })
       .then(function (now) {
         if (now.final) { window.location.replace(now.next || box.dataset.self); return; }
         if (state !== null && state !== now.state) { window.location.reload(); return; }
         state = now.state;
         if (title.textContent !== now.message) title.textContent = now.message;
-        later();
+        schedule();
       })
-      .catch(later);
+      .catch(schedule);
   }
   window.addEventListener("pageshow", function (event) {
     if (event.persisted) window.location.reload();
   });
-  window.setTimeout(ask, 1000);
+  window.setTimeout(poll, 1000);
 })();

@@ -1,5 +1,5 @@
-/* Copying the link, printing the receipt, and no second submit by a second Enter. The
-   pages work without this file. */
+/* Copy the link, print the receipt, prevent a second submit. The pages work without this
+   file. */
 (function () {
   "use strict";
   document.querySelectorAll("[data-copy]").forEach(function (button) {
@@ -16,7 +16,7 @@
     button.hidden = false;
     button.addEventListener("click", function () { window.print(); });
   });
-  // the server does it once whatever comes; the button stays, for the browser's Back
+  // The server acts once in any case. The button stays enabled, for the browser's Back.
   document.querySelectorAll("form[data-once]").forEach(function (form) {
     form.addEventListener("submit", function (event) {
       if (form.getAttribute("aria-busy")) { event.preventDefault(); return; }

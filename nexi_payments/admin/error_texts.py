@@ -1,0 +1,80 @@
+"""Staff texts for errors: what happened, that no money has moved, what to do now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from nexi_payments import money
+from nexi_payments.exceptions import (
+    AmountChanged,
+    CardDataNotAllowed,
+    ContractEndUnconfirmed,
+    ContractNotUsable,
+    ExceedsRemaining,
+    GatewayDisagrees,
+    InvalidAmount,
+    InvalidState,
+    OrderBusy,
+    ReferenceInUse,
+    TerminalNotConfigured,
+    TerminalUnavailable,
+)
+from nexi_payments.flows.inquiry import evidence
+
+#: What a status inquiry shows, for staff who resolve a review.
+CHARGE_STATUS_TEXTS = {
+    "": _("Nexi does not answer. Nothing was changed; try again later."),
+    evidence.CHARGED: _("Nexi says: the card was charged."),
+    evidence.AUTHORIZED: _("Nexi says: the amount is reserved on the card."),
+    evidence.REVERSED: _("Nexi says: the amount was released or given back."),
+    evidence.DECLINED: _("Nexi says: declined."),
+    evidence.NO_CHARGE: _("Nexi shows no charge."),
+    evidence.PENDING: _("Nexi says: pending."),
+    evidence.MISMATCH: _("Nexi shows another amount or currency."),
+    evidence.TWO_AUTHORIZATIONS: _("Nexi shows more than one charge."),
+    evidence.NO_DETAILS: _("Nexi shows a charge without amount or currency."),
+    evidence.UNKNOWN: _("Nexi uses a word that we do not know."),
+}
+
+
+CONTRACT_END_UNCONFIRMED = _(
+    "Nexi has not confirmed the end yet; it is asked again. Nothing is charged to this"
+    " card any more."
+)
+
+
+def error_text(error: Exception) -> Any:
+    """The text for an error of a flow."""
+    if isinstance(error, AmountChanged | ExceedsRemaining):
+        left = money.display(error.remaining, error.order.currency)
+        if isinstance(error, AmountChanged):
+            return _(
+                "Somebody else was faster: %(left)s is left now. Nothing was sent; look"
+                " again and decide anew."
+            ) % {"left": left}
+        return _("Only %(left)s is left. Nothing was sent.") % {"left": left}
+    if isinstance(error, GatewayDisagrees):
+        return f"{CHARGE_STATUS_TEXTS[error.verdict]} {_('Not resolved.')}"
+    if isinstance(error, ContractEndUnconfirmed):
+        return CONTRACT_END_UNCONFIRMED
+    if isinstance(error, TerminalNotConfigured):
+        return _(
+            "Terminal %(name)s is no longer in the settings of the shop. Nothing was"
+            " sent. Ask your administrator to restore it."
+        ) % {"name": error.terminal}
+    texts = {
+        ContractNotUsable: _("This card on file is not charged any more."),
+        OrderBusy: _("Another request is working on this payment. Nothing was sent."),
+        InvalidState: _("This is not possible any more. Nothing was sent."),
+        ReferenceInUse: _(
+            "Another payment holds this reference. Refund this one instead."
+        ),
+        TerminalUnavailable: _("Nexi refuses the key of this terminal. Nothing sent."),
+        CardDataNotAllowed: _(
+            "This looks like a card number. It must not be written here."
+        ),
+        InvalidAmount: _("This amount cannot be asked for in that currency."),
+    }
+    return texts.get(type(error), _("This is not possible. Nothing was sent."))

@@ -1,0 +1,160 @@
+"""Detail page of a payment: state, amounts, facts, and available actions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from nexi_payments import conf, enums, flows, money, permissions
+from nexi_payments.admin import captures, customer_info_texts, staff_texts
+from nexi_payments.admin.base import DetailView
+from nexi_payments.admin.forms import EmailForm
+from nexi_payments.admin.order_timeline import timeline
+from nexi_payments.enums import Channel, OrderState
+from nexi_payments.flows import manual_review
+from nexi_payments.models import PaymentOrder
+
+#: Decisions that staff can take on a review, in display order.
+_RESOLUTIONS = [
+    (OrderState.PAID, _("paid")),
+    (OrderState.AUTHORIZED, _("authorized")),
+    (OrderState.FAILED, _("not charged")),
+    (OrderState.VOIDED, _("released")),
+]
+
+
+class OrderDetail(DetailView):
+    def view(
+        self, request: HttpRequest, pk: int, extra_context: dict[str, Any]
+    ) -> HttpResponse:
+        order = PaymentOrder.objects.filter(pk=pk).first()
+        if not self.admin.has_view_permission(request):
+            permissions.require_any(request, permissions.TAKE_MOTO)
+            if order is None or order.channel not in enums.STAFF_CHANNELS:
+                raise PermissionDenied
+            # A clerk's "recent actions" link here: redirect to the phone order page.
+            return self.redirect("moto_result", order.order_id)
+        if order is None:
+            raise Http404
+        clerk = permissions.has_any(request, permissions.TAKE_MOTO)
+        receipt = order.state in enums.WITH_RECEIPT
+        now = flows.available(order)
+        site = self.admin.admin_site.name
+        context = {
+            "original": order,
+            "title": f"{_('Payment')} {order.reference or order.order_id}",
+            "order": order,
+            "amount": money.display(order.amount, order.currency),
+            "advice": staff_texts.advice(order),
+            "sums": _amount_rows(now),
+            "facts": _detail_rows(order),
+            "timeline": timeline(order),
+            "omitted": customer_info_texts.omitted(order),
+            "discrepancies": order.discrepancies.filter(resolved_at=None),
+            "attempts": _other_attempts(order),
+            "live": conf.current().is_live(order.terminal),
+            "is_phone_order": order.channel in enums.STAFF_CHANNELS and clerk,
+            "captures": captures.capture_rows(now),
+            "has_receipt": receipt,
+            "email_form": EmailForm(order=order) if receipt and clerk else None,
+            "contract": captures.contract_link(request, order, site),
+            "may_resend": permissions.has_any(request, permissions.RECONCILE),
+            "may_resolve": permissions.has_any(request, permissions.RESOLVE),
+            **_available_actions(request, now),
+            **extra_context,
+        }
+        return self.render(request, "payment.html", context)
+
+
+# -- amounts ---------------------------------------------------------------------------
+
+
+def _amount_rows(now: flows.Available) -> list[tuple[Any, str, bool]]:
+    """Amounts as (label, formatted amount, whether to stress it)."""
+    order = now.order
+
+    def row(label: Any, minor: int, strong: bool = False) -> tuple[Any, str, bool]:
+        return label, money.display(minor, order.currency), strong
+
+    rows = [
+        row(_("Ordered"), order.amount),
+        row(_("Authorized"), order.authorized_amount),
+        row(_("Captured"), order.captured_amount),
+        row(_("Refunded"), order.refunded_amount),
+    ]
+    if order.capturing_amount:
+        rows.append(row(_("Capture waiting for Nexi"), order.capturing_amount))
+    if order.refunding_amount:
+        rows.append(row(_("Refund waiting for Nexi"), order.refunding_amount))
+    if now.capture is not None:
+        rows.append(row(_("Left to capture"), now.capture, True))
+    if order.captured_amount:
+        rows.append(row(_("Left to refund"), now.refund or 0, True))
+    return rows
+
+
+def _detail_rows(order: PaymentOrder) -> list[tuple[Any, Any]]:
+    terminal = conf.current().terminals.get(order.terminal)
+    environment = terminal.environment if terminal else ""
+    card = (
+        f"{order.card_brand} ••••\u00a0{order.card_last4}" if order.card_last4 else ""
+    )
+    if order.card_expiry:
+        card += f" · {order.card_expiry[:2]}/{order.card_expiry[2:]}"
+    rows = [
+        (_("Reference"), order.reference),
+        (_("Description"), order.description),
+        (_("Customer"), order.customer_name),
+        (_("E-mail"), order.customer_email),
+        (_("Cardholder"), order.cardholder_name),
+        (_("Card"), card),
+        (_("Channel"), order.get_channel_display()),
+        (_("Clerk"), order.clerk),
+        (_("Terminal"), f"{order.terminal} ({environment})"),
+        (_("3-D Secure"), order.flow if order.channel != Channel.MOTO else ""),
+        (_("ECI"), order.eci),
+        (_("Order id at Nexi"), order.order_id),
+        (_("Operation id at Nexi"), order.gateway_operation_id),
+        (_("Created"), order.created_at),
+    ]
+    return [(label, value) for label, value in rows if value]
+
+
+def _other_attempts(order: PaymentOrder) -> list[PaymentOrder]:
+    if not order.reference:
+        return []
+    same = PaymentOrder.objects.filter(reference=order.reference)
+    return list(same.exclude(pk=order.pk).order_by("-id")[:10])
+
+
+# -- available actions -----------------------------------------------------------------
+
+
+def _available_actions(request: HttpRequest, now: flows.Available) -> dict[str, Any]:
+    """Forms of the actions that this user may run on the order in its present state."""
+    order = now.order
+    actions: dict[str, Any] = {}
+    for name, amount, permission in (
+        ("capture", now.capture, permissions.CAPTURE),
+        ("void", now.void, permissions.VOID),
+    ):
+        if amount and permissions.has_any(request, permission):
+            actions[name] = captures.amount_form_values(order, amount)
+    for name, make_forms, permission in (
+        ("refunds", captures.refund_forms, permissions.REFUND),
+        ("cancels", captures.cancel_forms, permissions.CANCEL_CAPTURE),
+    ):
+        if permissions.has_any(request, permission) and (forms := make_forms(now)):
+            actions[name] = forms
+    if (
+        permissions.has_any(request, permissions.RECONCILE)
+        and order.operations.exists()
+    ):
+        actions["may_inquire"] = True
+    possible = manual_review.possible_resolutions(order)
+    if possible and permissions.has_any(request, permissions.RESOLVE):
+        actions["resolutions"] = [one for one in _RESOLUTIONS if one[0] in possible]
+    return {"actions": actions}

@@ -1,0 +1,98 @@
+"""Timeline of a payment: its operations and events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from nexi_payments import money
+from nexi_payments.admin import customer_info_texts, staff_texts
+from nexi_payments.models import Event, PaymentOrder
+from nexi_payments.signals import SIGNAL_BY_EVENT_KIND
+
+
+@dataclass
+class TimelineEntry:
+    """One entry of the timeline: an operation or an event."""
+
+    at: datetime
+    title: Any
+    tone: str = ""
+    amount: str = ""
+    actor: str = ""
+    address: str = ""
+    details: list[Any] = field(default_factory=list)
+    ids: list[tuple[Any, str]] = field(default_factory=list)
+    #: primary key of the event whose signal may be sent again
+    event_id: int | None = None
+
+
+def timeline(order: PaymentOrder) -> list[TimelineEntry]:
+    """Operations and events of the order, oldest first."""
+    entries = [
+        TimelineEntry(
+            at=one.created_at,
+            title=one.get_kind_display(),
+            tone=one.outcome,
+            amount=""
+            if one.amount is None
+            else money.display(one.amount, order.currency),
+            actor=str(one.actor or ""),
+            address=one.address or "",
+            details=[
+                one.get_outcome_display(),
+                one.result,
+                _response_code_text(one.response_code),
+                one.error,
+                *map(customer_info_texts.warning_text, one.warnings.split()),
+            ],
+            ids=[
+                (_("correlation id"), one.correlation_id),
+                (_("Nexi's operation"), one.gateway_operation_id),
+                (_("authorization code"), one.authorization_code),
+                (_("RRN"), one.rrn),
+                (_("Nexi's trace"), one.cid),
+                (_("request id"), one.request_id),
+                (_("idempotency key"), one.idempotency_key),
+            ],
+        )
+        for one in order.operations.select_related("actor")
+    ]
+    labels = dict(order._meta.get_field("state").choices or [])
+    for event in order.events.select_related("actor"):
+        if event.from_state != event.to_state:
+            title: Any = f"{labels[event.from_state]} → {labels[event.to_state]}"
+        else:
+            title = event.get_kind_display()
+        entries.append(
+            TimelineEntry(
+                at=event.created_at,
+                title=title,
+                tone="event",
+                actor=str(event.actor or ""),
+                address=event.address or "",
+                details=[event.reason, event.note, _delivery_status(event)],
+                event_id=event.pk if event.kind in SIGNAL_BY_EVENT_KIND else None,
+            )
+        )
+    entries.sort(key=lambda one: one.at)
+    for one in entries:
+        one.details = [word for word in one.details if word]
+        one.ids = [(word, value) for word, value in one.ids if value]
+    return entries
+
+
+def _delivery_status(event: Event) -> Any:
+    if event.deliver_at is None or not event.attempts:
+        return ""
+    return _("not delivered to the shop yet (attempts: %(count)s)") % {
+        "count": event.attempts
+    }
+
+
+def _response_code_text(code: str) -> str:
+    text = staff_texts.response_code_text(code)
+    return f"{code}: {text}" if code else ""

@@ -1,0 +1,71 @@
+"""Result of a phone order, with what to tell the caller, and the status it polls."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern
+from django.utils.translation import gettext_lazy as _
+
+from nexi_payments import conf, money, permissions
+from nexi_payments.admin import staff_texts
+from nexi_payments.admin.base import StaffPages, get_phone_order
+from nexi_payments.admin.customer_messages import (
+    customer_context,
+    is_finished,
+    latest_attempt,
+)
+from nexi_payments.admin.phone_orders import awaits_card
+from nexi_payments.enums import Channel, OrderState, Reason
+
+
+class PhoneOrderResults(StaffPages):
+    @property
+    def urls(self) -> list[URLPattern]:
+        path = self.admin.admin_path
+        return [
+            path("moto/<str:order_id>/", self.result, "moto_result"),
+            path("moto/<str:order_id>/status/", self.status, "moto_status"),
+        ]
+
+    def result(self, request: HttpRequest, order_id: str) -> HttpResponse:
+        """The result. Polls while the outcome is unknown."""
+        permissions.require_any(request, permissions.TAKE_MOTO)
+        order = get_phone_order(order_id)
+        if awaits_card(order):
+            return self.redirect("moto_card", order.order_id)
+        attempt = latest_attempt(order)
+        context = {
+            "title": _("Phone order"),
+            "order": order,
+            "attempt": attempt,
+            "amount": money.display(order.amount, order.currency),
+            "advice": staff_texts.advice(attempt),
+            "waiting": not is_finished(attempt),
+            "may_retry": attempt.state == OrderState.FAILED
+            and order.channel != Channel.LINK
+            and attempt.reason != Reason.SUPERSEDED,
+            "live": conf.current().is_live(attempt.terminal),
+            "may_view": permissions.has_any(request, *permissions.CAN_VIEW_PAYMENTS),
+            "may_inquire": permissions.has_any(request, permissions.RECONCILE)
+            and attempt.state in (OrderState.PAYING, OrderState.AWAITING_3DS),
+            "desk_url": self.admin.admin_url("moto"),
+            **customer_context(request, order, attempt),
+        }
+        return self.render(request, "phone_order_result.html", context)
+
+    def status(self, request: HttpRequest, order_id: str) -> HttpResponse:
+        """JSON ``{state, final, message, next}``, shaped as the shopper's status."""
+        permissions.require_any(request, permissions.TAKE_MOTO)
+        order = get_phone_order(order_id)
+        attempt = latest_attempt(order)
+        final = is_finished(attempt)
+        result = self.admin.admin_url("moto_result", order.order_id)
+        return JsonResponse(
+            {
+                "state": f"{attempt.pk} {attempt.state}",
+                "final": final,
+                "message": str(staff_texts.advice(attempt).title),
+                "next": result if final else None,
+            },
+            headers={"Cache-Control": "private, no-store"},
+        )

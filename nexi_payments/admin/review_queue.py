@@ -1,0 +1,100 @@
+"""Review queue: payments in doubt or under manual review, discrepancies, undelivered
+signals. Oldest first."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django.utils.translation import gettext_lazy as _
+
+from nexi_payments import conf, enums, money, outbox, permissions
+from nexi_payments.admin import staff_texts
+from nexi_payments.admin.base import StaffPages
+from nexi_payments.enums import OrderState
+from nexi_payments.models import (
+    Discrepancy,
+    Event,
+    Operation,
+    PaymentOrder,
+)
+from nexi_payments.models.bookkeeping import TerminalOutage
+
+#: Maximum number of rows on the page. More means an outage.
+_MAX_ROWS: Final = 200
+
+
+class ReviewQueuePage(StaffPages):
+    @property
+    def urls(self) -> list[URLPattern]:
+        return [self.admin.admin_path("review-queue/", self.view, "review_queue")]
+
+    def view(self, request: HttpRequest) -> HttpResponse:
+        permissions.require_any(request, *permissions.CAN_VIEW_PAYMENTS)
+        rows = [_queue_row(order, waiting) for order, waiting in _queued_orders()]
+        context = {
+            "title": _("Payments to check"),
+            "rows": rows[:_MAX_ROWS],
+            "more": len(rows) > _MAX_ROWS,
+            "outages": TerminalOutage.objects.all(),
+            "discrepancies": Discrepancy.objects.filter(
+                resolved_at=None
+            ).select_related("order")[:_MAX_ROWS],
+            "events": _undelivered_events(),
+            "may_resolve": permissions.has_any(request, permissions.RESOLVE),
+            "may_inquire": permissions.has_any(request, permissions.RECONCILE),
+            "list_url": self.admin.admin_url("changelist"),
+        }
+        return self.render(request, "review_queue.html", context)
+
+
+def _undelivered_events() -> list[tuple[Event, str]]:
+    """Events whose receivers failed, and those behind them, with a description. Oldest
+    first."""
+    rows = outbox.failing_events()
+    labels = dict(PaymentOrder._meta.get_field("state").choices or [])
+    return [
+        (one, f"{labels[one.from_state]} → {labels[one.to_state]}")
+        for one in rows.select_related("order")[:_MAX_ROWS]
+    ]
+
+
+def _queued_orders() -> list[tuple[PaymentOrder, list[Operation]]]:
+    """Payments under review, and payments in doubt past the claim deadline.
+
+    Before the deadline, a request may still be working on them.
+    """
+    claim_timeout = timedelta(seconds=conf.current().claim_timeout)
+    in_doubt = PaymentOrder.objects.filter(unsettled_since__isnull=False)
+    orders = list(in_doubt.order_by("unsettled_since")[: _MAX_ROWS + 1])
+    orders = [
+        order
+        for order in orders
+        if order.state == OrderState.REVIEW
+        or (order.unsettled_since or timezone.now()) <= timezone.now() - claim_timeout
+    ]
+    operations: dict[int, list[Operation]] = {}
+    rows = Operation.objects.filter(order__in=orders, outcome__in=enums.RESERVING)
+    for row in rows:
+        operations.setdefault(row.order_id, []).append(row)
+    return [(order, operations.get(order.pk, [])) for order in orders]
+
+
+def _queue_row(order: PaymentOrder, waiting: list[Operation]) -> dict[str, Any]:
+    what = [
+        f"{row.get_kind_display()} {money.display(row.amount, order.currency)}: "
+        f"{row.get_outcome_display()}"
+        for row in waiting
+        if row.amount is not None
+    ]
+    return {
+        "order": order,
+        "amount": money.display(order.amount, order.currency),
+        "age": timesince(order.unsettled_since or timezone.now()),
+        "what": what,
+        "advice": staff_texts.advice(order),
+    }

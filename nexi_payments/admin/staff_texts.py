@@ -1,0 +1,272 @@
+"""Staff texts about payments, with what to tell the caller.
+
+A decline says what to do now, never the issuer's reason: a caller must not learn that a
+card was reported lost or stolen. Classes of response codes:
+``gateway.result_codes.decline_advice``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from nexi_payments.enums import Channel, OperationOutcome, OrderState, Reason
+from nexi_payments.gateway import result_codes
+from nexi_payments.gateway.result_codes import DeclineAdvice
+from nexi_payments.models import Operation, PaymentOrder
+
+
+@dataclass(frozen=True)
+class Advice:
+    """``tone`` as in ``shopper_texts.Message``; ``say`` for the caller, ``do`` for
+    staff."""
+
+    tone: str
+    title: str | Promise
+    say: str | Promise
+    do: str | Promise = ""
+
+
+PAID: Final = Advice(
+    "good",
+    _("Paid"),
+    _("Thank you, the payment has gone through."),
+)
+AUTHORIZED: Final = Advice(
+    "good",
+    _("Authorized"),
+    _("Thank you, the amount is reserved on your card."),
+    _("It is booked when you capture it."),
+)
+OUTCOME_UNKNOWN: Final = Advice(
+    "wait",
+    _("We are checking"),
+    _("The bank has not answered yet; we will let you know. You will not pay twice."),
+    _(
+        "The card may have been charged. Do not key it again: this page shows the"
+        " result as soon as Nexi tells it."
+    ),
+)
+REVIEW: Final = Advice(
+    "wait",
+    _("A colleague has to look at this"),
+    _("We have to check this payment and will call you back. Please do not pay again."),
+    _("Nexi's answers do not fit together. The order is on the list “to check”."),
+)
+OTHER_CARD: Final = Advice(
+    "bad",
+    _("Not paid: ask for another card"),
+    _("The bank did not accept this payment. Do you have another card?"),
+    _("Nothing was charged."),
+)
+CHECK_CARD: Final = Advice(
+    "bad",
+    _("Not paid: check the card details"),
+    _("The bank did not recognise the card. May I check number, expiry and code?"),
+    _("Nothing was charged. A mistyped digit is the usual reason."),
+)
+CALL_BANK: Final = Advice(
+    "bad",
+    _("Not paid: the bank says no"),
+    _(
+        "Your bank did not accept this payment. Please call your bank, or use another"
+        " card."
+    ),
+    _("Nothing was charged. Only the bank can tell the reason."),
+)
+TRY_LATER: Final = Advice(
+    "bad",
+    _("Not paid: try again later"),
+    _("The bank cannot be reached right now. Shall we try again in a few minutes?"),
+    _("Nothing was charged. The same card may work later."),
+)
+NEVER_AGAIN: Final = Advice(
+    "bad",
+    _("Not paid: do not try this card again"),
+    _("We cannot take this card. Is there another way you would like to pay?"),
+    _("Nothing was charged. Trying this card again is not allowed."),
+)
+NOT_SENT: Final = Advice(
+    "bad",
+    _("Not paid: Nexi could not be reached"),
+    _("Our connection to the bank failed. Shall we try again?"),
+    _("Nothing was charged: the request never left this computer."),
+)
+REJECTED: Final = Advice(
+    "bad",
+    _("Not paid: Nexi refused the request"),
+    _("The payment could not be made. We will call you back."),
+    _("Nothing was charged. Tell the administrator of the shop."),
+)
+UNCONFIRMED: Final = Advice(
+    "bad",
+    _("Not paid, as far as Nexi knows"),
+    _("The payment did not arrive. Shall we try again?"),
+    _(
+        "Nexi shows no charge after repeated questions. The order stays watched: if"
+        " money turns up after all, it is found."
+    ),
+)
+SUPERSEDED: Final = Advice(
+    "neutral",
+    _("Replaced by another order"),
+    _("We have opened a new payment for you."),
+    _("Nothing was charged here. The same reference was opened with other details."),
+)
+EXPIRED: Final = Advice(
+    "neutral",
+    _("Not paid: the time is over"),
+    _("The payment was not completed in time. Shall we start again?"),
+    _("Nothing was charged."),
+)
+NOT_AUTHENTICATED: Final = Advice(
+    "bad",
+    _("Not paid: not confirmed at the bank"),
+    _("The payment was not confirmed at your bank. You may try again."),
+    _("Nothing was charged."),
+)
+VOIDED: Final = Advice(
+    "neutral",
+    _("Released"),
+    _("The reserved amount has been released; nothing was charged."),
+)
+REFUNDED: Final = Advice(
+    "neutral",
+    _("Refunded"),
+    _("The amount has been given back; your bank may need some days to show it."),
+)
+NEW: Final = Advice(
+    "neutral",
+    _("No card yet"),
+    _("May I have your card details?"),
+    _("Nothing was charged."),
+)
+WAITING_FOR_CUSTOMER: Final = Advice(
+    "wait",
+    _("Waiting for the customer"),
+    _("You have a link to our secure page. It is valid for three days."),
+    _("This page shows it when the customer has paid."),
+)
+AWAITING_3DS: Final = Advice(
+    "wait",
+    _("The customer is confirming at the bank"),
+    _("Please finish on your bank's page."),
+    _("This page shows it when the customer has paid."),
+)
+
+BY_DECLINE_CLASS: Final = {
+    DeclineAdvice.TRY_LATER: TRY_LATER,
+    DeclineAdvice.CHECK_CARD_DATA: CHECK_CARD,
+    DeclineAdvice.USE_OTHER_CARD: OTHER_CARD,
+    DeclineAdvice.DO_NOT_RETRY: NEVER_AGAIN,
+    DeclineAdvice.CONTACT_ISSUER: CALL_BANK,
+}
+_BY_STATE: Final[dict[str, Advice]] = {
+    OrderState.INIT: NEW,
+    OrderState.AWAITING_3DS: AWAITING_3DS,
+    OrderState.VALIDATED: OUTCOME_UNKNOWN,
+    OrderState.PAYING: OUTCOME_UNKNOWN,
+    OrderState.AUTHORIZED: AUTHORIZED,
+    OrderState.PAID: PAID,
+    OrderState.REVIEW: REVIEW,
+    OrderState.VOIDED: VOIDED,
+    OrderState.REFUNDED: REFUNDED,
+}
+_BY_REASON: Final[dict[str, Advice]] = {
+    Reason.NOT_SENT: NOT_SENT,
+    Reason.CARD_NOT_STORED: NOT_SENT,
+    Reason.BUSY: TRY_LATER,
+    Reason.UNCONFIRMED: UNCONFIRMED,
+    Reason.SUPERSEDED: SUPERSEDED,
+    Reason.EXPIRED: EXPIRED,
+    Reason.CARD_EXPIRED: EXPIRED,
+    Reason.ABANDONED: NOT_AUTHENTICATED,
+    Reason.NOT_AUTHENTICATED: NOT_AUTHENTICATED,
+    Reason.NO_LIABILITY_SHIFT: OTHER_CARD,
+    Reason.THREE_DS_UNAVAILABLE: OTHER_CARD,
+    Reason.RESOLVED: CALL_BANK,
+}
+
+
+def advice(order: PaymentOrder) -> Advice:
+    """The advice for the present state of an order."""
+    if order.state == OrderState.FAILED:
+        if order.reason == Reason.DECLINED:
+            return BY_DECLINE_CLASS[result_codes.decline_advice(order.response_code)]
+        return _BY_REASON.get(order.reason, REJECTED)
+    if order.channel == Channel.LINK and order.state == OrderState.INIT:
+        return EXPIRED if order.link_expired else WAITING_FOR_CUSTOMER
+    return _BY_STATE[order.state]
+
+
+#: Meanings of response codes for the timeline (docs/gateway.md). Codes of fraud, loss
+#: or theft share one text.
+_DO_NOT_RETRY: Final = _("not accepted by the bank; do not try again")
+_RESPONSE_CODE_TEXTS: Final = {
+    "000": _("approved"),
+    "100": _("not accepted, no reason given"),
+    "101": _("expired, or wrong expiry date"),
+    "106": _("PIN tried too often"),
+    "109": _("merchant not valid"),
+    "110": _("amount not valid"),
+    "111": _("card number not valid"),
+    "115": _("function not supported"),
+    "116": _("not enough money"),
+    "117": _("wrong PIN"),
+    "118": _("card not known"),
+    "119": _("not permitted to the cardholder"),
+    "120": _("not permitted to the terminal"),
+    "121": _("above the card's limit"),
+    "122": _("not permitted"),
+    "123": _("used too often"),
+    "125": _("card not active yet"),
+    "413": _("tried too often; another card is needed"),
+    "888": _("pending at the bank"),
+    "902": _("transaction not valid"),
+    "903": _("to be entered again"),
+    "904": _("format error"),
+    "906": _("bank is closing its day"),
+    "907": _("bank cannot be reached"),
+    "908": _("bank cannot be found"),
+    "909": _("fault at the bank"),
+    "911": _("bank did not answer in time"),
+    "913": _("sent twice"),
+    "999": _("merchant settings at Nexi"),
+}
+
+
+def response_code_text(code: str) -> str | Promise:
+    """``"116"`` → "not enough money"; "" for no code."""
+    if not code:
+        return ""
+    if code in _RESPONSE_CODE_TEXTS:
+        return _RESPONSE_CODE_TEXTS[code]
+    if result_codes.decline_advice(code) == DeclineAdvice.DO_NOT_RETRY:
+        return _DO_NOT_RETRY
+    return _("not accepted, no reason given")
+
+
+#: Texts for outcomes of captures, voids and refunds.
+OUTCOME_TEXTS: Final[dict[str, str | Promise]] = {
+    OperationOutcome.OPEN: _("On its way to Nexi."),
+    OperationOutcome.ACCEPTED: _(
+        "Sent, waiting for Nexi to confirm. The amount is reserved."
+    ),
+    OperationOutcome.DONE: _("Done: Nexi has confirmed it."),
+    OperationOutcome.DECLINED: _("Refused by Nexi. No money has moved."),
+    OperationOutcome.REJECTED: _("Refused by Nexi. No money has moved."),
+    OperationOutcome.NOT_SENT: _(
+        "Not sent: Nexi could not be reached. No money has moved."
+    ),
+    OperationOutcome.IN_DOUBT: _(
+        "Nexi has not told the outcome yet. The amount is reserved and we keep asking;"
+        " do not enter it again."
+    ),
+}
+
+
+def outcome_text(operation: Operation) -> str | Promise:
+    return OUTCOME_TEXTS[operation.outcome]

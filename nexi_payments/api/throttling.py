@@ -1,0 +1,79 @@
+"""Throttles of the API."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+from rest_framework.throttling import SimpleRateThrottle
+
+from nexi_payments import conf
+from nexi_payments.models import PaymentOrder
+
+
+class _Throttle(SimpleRateThrottle):
+    """The project's rate for ``scope`` (``DEFAULT_THROTTLE_RATES``), or the default.
+
+    No limit while ``RATE_LIMITS`` is "off".
+    """
+
+    default_rate: str
+
+    def get_rate(self) -> str | None:
+        rates: Any = api_settings.DEFAULT_THROTTLE_RATES
+        rate: str | None = rates.get(str(self.scope), self.default_rate)
+        return rate
+
+    def get_cache_key(self, request: Request, view: Any) -> str | None:
+        if not conf.current().rate_limits:
+            return None
+        caller = self.caller_digest(request)
+        return self.cache_format % {"scope": self.scope, "ident": caller}
+
+    def caller_digest(self, request: Request) -> str:
+        """A digest of the user; of the purchase, with all its attempts, for a shopper.
+
+        Not of the IP address: behind a proxy that is missing in ``TRUSTED_PROXIES``,
+        all visitors share one.
+        """
+        caller: Any = request.user.pk
+        if isinstance(request.auth, PaymentOrder):
+            caller = request.auth.live_key
+        return hashlib.sha256(f"{type(caller)} {caller}".encode()).hexdigest()
+
+
+class CardThrottle(_Throttle):
+    """Card submissions by shoppers."""
+
+    scope = "nexi_card"
+    default_rate = "20/min"
+
+
+class MotoThrottle(_Throttle):
+    """Phone orders. A whole call centre may use one user."""
+
+    scope = "nexi_moto"
+    default_rate = "120/min"
+
+
+class CardVerificationThrottle(_Throttle):
+    """Card verifications. Card testing needs many of them."""
+
+    scope = "nexi_verify"
+    default_rate = "30/min"
+
+
+class CheckoutThrottle(_Throttle):
+    """Requests of a shopper's browser during the payment, mostly polls of its state."""
+
+    scope = "nexi_checkout"
+    default_rate = "120/min"
+
+
+class ServerThrottle(_Throttle):
+    """Requests with server credentials."""
+
+    scope = "nexi_server"
+    default_rate = "1200/min"

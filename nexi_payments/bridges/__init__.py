@@ -1,1 +1,0 @@
-"""Bridges to other shops, imported by nobody but a host that has them installed."""

@@ -1,0 +1,93 @@
+"""Our own origin and URLs, and the 3-D Secure URLs a browser may be sent to."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import NoReverseMatch, reverse
+
+from nexi_payments.conf.settings import Settings, current
+from nexi_payments.conf.terminals import Terminal
+from nexi_payments.conf.validators import LOOPBACK
+
+#: URLs that every parser reads alike: no userinfo, backslash, escape or unusual
+#: character.
+_UNAMBIGUOUS_URL: Final = re.compile(
+    r"(https?)://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/\-]*)?"
+    r"(\?[A-Za-z0-9._~/=&\-]*)?",
+    re.ASCII,
+)
+
+
+def simulator_address(site: str) -> str:
+    """The URL of the simulator and its issuer page, on the other name of this machine.
+
+    That is another site for the browser, so cookies behave on the way back as with a
+    real issuer.
+    """
+    parts = urlsplit(site or "http://127.0.0.1:8000")
+    other_names = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
+    host = other_names.get(parts.hostname or "", "")
+    port = f":{parts.port}" if parts.port else ""
+    origin = f"{parts.scheme}://{host}{port}" if host else site
+    return origin + reverse("nexi_payments:simulator", args=["-"]).removesuffix("-")
+
+
+def site_address(host_header: str = "", *, secure: bool = False) -> str:
+    """Our own origin for absolute URLs: ``PUBLIC_URL``, not a request header.
+
+    Without ``PUBLIC_URL``, in DEBUG or if all terminals are simulated, the Host header
+    is used if it names this machine. So a first try needs no setting
+    (docs/decisions/0006). Raises ``ImproperlyConfigured`` otherwise.
+    """
+    settings = current()
+    if settings.public_url:
+        return settings.public_url
+    if django_settings.DEBUG or _all_simulated(settings):
+        parts = urlsplit(f"//{host_header}")
+        if parts.hostname in LOOPBACK | {"testserver"}:
+            return f"{'https' if secure else 'http'}://{host_header}"
+        return "http://127.0.0.1:8000"
+    raise ImproperlyConfigured(
+        "NEXI_PAYMENTS['PUBLIC_URL'] is required: the issuer sends the shopper back to"
+        " it"
+    )
+
+
+def has_api() -> bool:
+    """Whether the URLs of the REST API are included."""
+    try:
+        reverse("nexi_payments_api:moto")
+    except NoReverseMatch:
+        return False
+    return True
+
+
+def _all_simulated(settings: Settings) -> bool:
+    return all(terminal.simulated for terminal in settings.terminals.values())
+
+
+def is_safe_three_ds_url(url: str, terminal: Terminal, site: str = "") -> bool:
+    """Whether a browser may be sent to ``threeDSAuthUrl``.
+
+    Requires https, a host that is exactly in ``THREE_DS_HOSTS`` (by default the
+    gateway's), and only characters that every parser reads alike. http and any port are
+    allowed for loopback hosts outside production.
+    """
+    match = _UNAMBIGUOUS_URL.fullmatch(url)
+    if match is None:
+        return False
+    scheme, host, port = match[1], match[2], (match[3] or "")
+    hostname = host.strip("[]")
+    allowed = set(terminal.three_ds_hosts)
+    if terminal.simulated:
+        allowed.add(urlsplit(simulator_address(site)).netloc)
+    if hostname in LOOPBACK and not terminal.is_live:
+        return any(urlsplit(f"//{entry}").hostname == hostname for entry in allowed)
+    if scheme != "https":
+        return False
+    return host + port in allowed or (port == ":443" and host in allowed)

@@ -1,0 +1,136 @@
+"""The backlog in the database, the last reconciler run, and the database's clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from django.db import connections
+from django.utils import timezone
+
+from nexi_payments import enums, outbox
+from nexi_payments.doctor.findings import OK, WARNING, Finding
+from nexi_payments.doctor.terminals import MAX_CLOCK_DIFFERENCE
+from nexi_payments.enums import OrderState
+from nexi_payments.models import (
+    Discrepancy,
+    Event,
+    Operation,
+    PaymentOrder,
+    db_transactions,
+)
+from nexi_payments.models.bookkeeping import Heartbeat
+from nexi_payments.models.sealed_card import SealedCard
+
+#: Payments that are listed by id. The counts are complete.
+_MAX_LINES: Final = 20
+#: By hand: Django's ``Now`` needs a row to select from. SQLite is missing: it uses the
+#: clock of this machine.
+_NOW_SQL: Final = {
+    "postgresql": "SELECT clock_timestamp()",
+    "mysql": "SELECT UTC_TIMESTAMP(6)",
+}
+
+
+def reconciler() -> Iterator[Finding]:
+    """When the reconciler last completed a run."""
+    last = Heartbeat.objects.filter(name=Heartbeat.RECONCILE).first()
+    if last is None:
+        message, level, age = "nexi_reconcile: no completed run", WARNING, None
+    else:
+        elapsed = timezone.now() - last.ended_at
+        age = round(elapsed.total_seconds())
+        level = WARNING if elapsed > Heartbeat.OVERDUE_AFTER else OK
+        host = last.host or "an unknown host"
+        message = f"nexi_reconcile: last ran {age} s ago on {host}"
+    yield Finding("reconciler", message, level, {"seconds": age}, indent=0)
+
+
+def database_clock() -> Iterator[Finding]:
+    """The database server's clock, compared with this machine's, which writes the
+    timestamps of rows."""
+    connection = connections[db_transactions.alias()]
+    query = _NOW_SQL.get(connection.vendor)
+    if query is None:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        database_time: datetime = cursor.fetchone()[0]
+    if database_time.tzinfo is None:
+        database_time = database_time.replace(tzinfo=UTC)
+    difference = abs((timezone.now() - database_time).total_seconds())
+    yield Finding(
+        "clock",
+        f"clock of the database: {difference:.1f} s from ours",
+        WARNING if difference > MAX_CLOCK_DIFFERENCE else OK,
+        {"seconds_apart": round(difference, 1)},
+        indent=0,
+    )
+
+
+def row_counts() -> Iterator[Finding]:
+    """How many rows need a status inquiry, a delivery, a purge or a decision."""
+    now = timezone.now()
+    late = now - 2 * outbox.lease_duration()
+    orders, events = PaymentOrder.objects, Event.objects
+    sent = Operation.objects.filter(
+        kind__in=enums.POST_CHARGE, outcome__in=enums.RESERVING
+    )
+    counts = {
+        "charges in doubt": (orders.filter(state=OrderState.PAYING).count(), OK),
+        "unconfirmed captures, voids and refunds": (sent.count(), OK),
+        "under review": (orders.filter(state=OrderState.REVIEW).count(), WARNING),
+        "overdue polls": (
+            orders.filter(next_poll_at__lt=late).count(),
+            WARNING,
+        ),
+        "undelivered signals": (events.filter(deliver_at__lt=late).count(), WARNING),
+        "expired sealed cards": (
+            SealedCard.objects.filter(expires_at__lt=late).count(),
+            WARNING,
+        ),
+    }
+    yield Finding("database", f"database {db_transactions.alias()}:", indent=0)
+    for name, (count, level) in counts.items():
+        yield Finding(
+            "database", f"{name}: {count}", level if count else OK, {name: count}
+        )
+    if counts["overdue polls"][0] or counts["expired sealed cards"][0]:
+        message = "nexi_reconcile does not run, or not often enough"
+        yield Finding("database", message, WARNING)
+
+
+def failing_signals() -> Iterator[Finding]:
+    """Signals whose receivers fail, and how many wait behind each."""
+    events = outbox.failing_events()
+    failing, waiting = events.filter(attempts__gt=0), events.filter(attempts=0)
+    count = failing.count()
+    yield Finding(
+        "signals",
+        f"failing signals: {count}",
+        WARNING if count else OK,
+        {"failing": count, "waiting": waiting.count()},
+    )
+    for event in failing.select_related("order")[:_MAX_LINES]:
+        message = (
+            f"order {event.order.order_id}: {event.kind}, failed attempts:"
+            f" {event.attempts}, waiting behind it:"
+            f" {waiting.filter(order_id=event.order_id).count()}"
+        )
+        yield Finding("signals", message, WARNING, indent=2)
+
+
+def discrepancies() -> Iterator[Finding]:
+    """Unresolved discrepancies with Nexi, by kind."""
+    unresolved = Discrepancy.objects.filter(resolved_at__isnull=True)
+    kinds = Counter(unresolved.values_list("kind", flat=True))
+    yield Finding(
+        "discrepancies",
+        f"unresolved discrepancies: {sum(kinds.values())}",
+        WARNING if kinds else OK,
+        {"kinds": dict(kinds)},
+    )
+    for kind, count in sorted(kinds.items()):
+        yield Finding("discrepancies", f"{kind}: {count}", WARNING, indent=2)

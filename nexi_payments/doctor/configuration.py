@@ -1,0 +1,88 @@
+"""The project's configuration: system checks, URLs, signal receivers, keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from django.core.checks import ERROR, Tags, run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import NoReverseMatch, reverse
+
+from nexi_payments import conf, signals
+from nexi_payments.doctor.findings import OK, WARNING, Finding
+
+_SIGNALS: Final = (
+    "payment_paid",
+    "payment_authorized",
+    "payment_captured",
+    "capture_cancelled",
+    "payment_failed",
+    "payment_refunded",
+    "payment_voided",
+    "payment_needs_review",
+    "discrepancy_found",
+)
+
+
+def system_checks() -> Iterator[Finding]:
+    """The app's messages of ``manage.py check``, without ``--deploy``."""
+    for message in run_checks(tags=[Tags.security]):
+        if str(message.id).startswith("nexi_payments.") and not message.is_silenced():
+            yield Finding(
+                "checks",
+                f"{message.id}: {message.msg}",
+                WARNING if message.level >= ERROR else OK,
+                {"id": message.id, "hint": message.hint},
+                indent=0,
+            )
+
+
+def absolute_urls() -> Iterator[Finding]:
+    """The URLs that the issuer and the browser get."""
+    yield Finding("urls", "urls:", indent=0)
+    try:
+        site = conf.site_address()
+        return_path = reverse("nexi_payments:return", args=["PAYMENT", "TOKEN"])
+        result = reverse("nexi_payments:result", args=["PAYMENT"])
+        status = reverse("nexi_payments:status", args=["PAYMENT"])
+    except (ImproperlyConfigured, NoReverseMatch) as error:
+        yield Finding("urls", f"none: {error}", WARNING)
+        return
+    paths = {"ReturnUrl": return_path, "result": result, "status": status}
+    for name, path in paths.items():
+        url = site + path.replace("PAYMENT", "<payment>").replace("TOKEN", "<token>")
+        yield Finding("urls", f"{name}: {url}", data={name: url})
+
+
+def receivers() -> Iterator[Finding]:
+    """The receivers of each signal. Without one for ``payment_paid``, the shop does not
+    learn that an order is paid."""
+    yield Finding("receivers", "receivers:", indent=0)
+    for name in _SIGNALS:
+        connected = signals.receiver_names(getattr(signals, name))
+        is_missing = name == "payment_paid" and not connected
+        yield Finding(
+            "receivers",
+            f"{name}: {', '.join(connected) or 'none'}",
+            WARNING if is_missing else OK,
+            {name: connected},
+        )
+
+
+def sealed_card_keys(settings: conf.Settings) -> Iterator[Finding]:
+    """The number of keys and their origin, never the keys."""
+    count = len(settings.sealed_card_keys)
+    origin = (
+        "derived from SECRET_KEY"
+        if settings.sealed_card_keys_derived
+        else "SEALED_CARD_KEYS"
+    )
+    yield Finding(
+        "sealed card keys",
+        f"sealed card keys: {count} ({origin}); stored in"
+        f" {settings.sealed_card_backend}",
+        OK if count else WARNING,
+        {"count": count, "derived": settings.sealed_card_keys_derived},
+        indent=0,
+    )

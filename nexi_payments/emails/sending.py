@@ -1,0 +1,84 @@
+"""Render and send customer emails, through Django's email backend.
+
+``emails.automatic`` decides on automatic ones; staff send others from the admin.
+"""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+from datetime import date
+from typing import Any, Final
+
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.template import TemplateDoesNotExist
+from django.template.loader import get_template, render_to_string
+from django.utils import translation
+
+from nexi_payments import conf, money
+from nexi_payments.models import PaymentOrder
+
+log = logging.getLogger("nexi_payments.emails.sending")
+
+#: Seconds to wait for the mail server if EMAIL_TIMEOUT is not set.
+_SMTP_TIMEOUT: Final = 10
+
+
+def send(
+    order: PaymentOrder, template: str, recipient: str, language: str, **more: Any
+) -> bool:
+    """Render ``email/<template>.txt`` for ``order`` and send it.
+
+    False if the mail server did not accept it; the log has the reason.
+    """
+    with translation.override(language):
+        amount = money.display(order.amount, order.currency)
+        context = {"order": order, "amount": amount, **more}
+        return _dispatch(template, recipient, context, f"order {order.order_id}")
+
+
+def send_card_expiry_notice(
+    recipient: str, language: str, *, brand: str, last4: str, expiry: str
+) -> bool:
+    """Send the notice that a saved card expires.
+
+    ``expiry``: MMYY, the last month in which the card is valid. False as ``send``.
+    """
+    month = date(2000 + int(expiry[2:]), int(expiry[:2]), 1)
+    with translation.override(language):
+        context = {"brand": brand, "last4": last4, "month": month}
+        return _dispatch("card_expires", recipient, context, f"card ••••{last4}")
+
+
+def _dispatch(
+    template: str, recipient: str, context: dict[str, Any], about: str
+) -> bool:
+    """Send text and, if there is an HTML template, HTML. Line 1 is the subject."""
+    context["merchant"] = conf.current().merchant_name
+    text = render_to_string(f"nexi_payments/email/{template}.txt", context)
+    subject, _, body = text.strip().partition("\n")
+    try:
+        connection: Any = get_connection()
+        if getattr(connection, "timeout", 0) is None:
+            connection.timeout = _SMTP_TIMEOUT  # Django's default waits without limit
+        message = EmailMultiAlternatives(
+            subject=subject.strip(),
+            body=body.lstrip(),
+            to=[recipient],
+            connection=connection,
+        )
+        if html := _render_html(template, context):
+            message.attach_alternative(html, "text/html")
+        return message.send() == 1
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        # ValueError: an address that the mail package cannot put into a header
+        log.error("email for %s: %s", about, type(error).__name__)
+        return False
+
+
+def _render_html(template: str, context: dict[str, Any]) -> str:
+    try:
+        page = get_template(f"nexi_payments/email/{template}.html")
+    except TemplateDoesNotExist:
+        return ""
+    return page.render(context).strip()

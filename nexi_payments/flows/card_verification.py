@@ -1,0 +1,230 @@
+"""Zero-amount card verifications: no money, no 3-D Secure, no order.
+
+They could be used for card testing. So they are for staff and servers, and failed ones
+count against the IP address as declines do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import uuid
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import Error, IntegrityError
+from django.utils import timezone
+
+from nexi_payments import conf, enums, money
+from nexi_payments.card import Card
+from nexi_payments.enums import VerificationOutcome
+from nexi_payments.exceptions import (
+    GatewayError,
+    NotSent,
+    OutcomeNotRecorded,
+    Rejected,
+    TooManyVerifications,
+)
+from nexi_payments.flows.ledger import terminal_outages, transitions
+from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
+from nexi_payments.flows.orders import create
+from nexi_payments.gateway import result_codes
+from nexi_payments.gateway.payloads import Purchase
+from nexi_payments.models import CardVerification, db_transactions
+from nexi_payments.pan_scanner import reject_card_number
+
+log = logging.getLogger("nexi_payments.card_verification")
+
+_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+#: About the shop's key, URL or request rate: Nexi asked no issuer about the card.
+_NOT_FROM_ISSUER: Final = frozenset({401, 403, 404, 429})
+
+
+def verify_card(
+    card: Card,
+    *,
+    cardholder: str = "",
+    currency: str = "EUR",
+    terminal: str = "default",
+    nonce: str | None = None,
+    actor: Actor = NO_ACTOR,
+) -> CardVerification:
+    """Verifies ``card`` with the issuer; sent once, for an amount of 0.
+
+    The result is ``outcome``: ``done`` (``is_successful``), ``declined``, ``not_sent``
+    or ``in_doubt``. ``in_doubt`` is final: Nexi has no status inquiry for
+    verifications. ``not_sent`` says nothing about the card: no issuer was asked,
+    because Nexi was not reached, rejected our API key (``terminal_rejected``) or took
+    no more requests (429). Idempotent by ``nonce``: the same one returns the same
+    verification, whatever the card, and sends nothing.
+
+    Raises ``InvalidAmount`` (the currency), ``CardDataNotAllowed`` (the cardholder),
+    ``TerminalUnavailable`` and ``TooManyVerifications``; nothing was sent then. Raises
+    ``OutcomeNotRecorded`` when the result could not be stored, and ``RuntimeError``
+    inside a transaction. The row does not contain the card.
+    """
+    check, _ = get_or_verify_card(
+        card,
+        cardholder=cardholder,
+        currency=currency,
+        terminal=terminal,
+        nonce=nonce,
+        actor=actor,
+    )
+    return check
+
+
+def get_or_verify_card(
+    card: Card,
+    *,
+    cardholder: str = "",
+    currency: str = "EUR",
+    terminal: str = "default",
+    nonce: str | None = None,
+    actor: Actor = NO_ACTOR,
+) -> tuple[CardVerification, bool]:
+    """As ``verify_card``; also returns whether the verification was made now."""
+    reject_card_number("cardholder", cardholder)
+    terminal_config = conf.current().terminal(terminal)
+    order_id = _order_id(nonce or secrets.token_hex(16))
+    if nonce:
+        earlier = CardVerification.objects.filter(order_id=order_id).first()
+        if earlier is not None:
+            return earlier, False
+    money.exponent(currency)
+    create.validate_amount(terminal_config, 0, currency)
+    terminal_outages.require_available(terminal_config.name)
+    _enforce_limit(actor)
+    check = CardVerification(
+        order_id=order_id,
+        terminal=terminal_config.name,
+        card_brand=card.brand,
+        card_last4=card.last4,
+        card_expiry=card.expiry,
+        correlation_id=str(uuid.uuid4()),
+        actor=actor.user,
+        address=actor.address,
+        created_at=timezone.now(),
+    )
+    try:
+        _insert(check)
+    except IntegrityError:  # a concurrent request with the same nonce was faster
+        return CardVerification.objects.get(order_id=order_id), False
+    columns: dict[str, Any] = {"outcome": VerificationOutcome.IN_DOUBT}
+    try:
+        answer = conf.client(terminal_config).verify(
+            Purchase(check.order_id, 0, currency, cardholder=cardholder[:255]),
+            card,
+            conf.call_context(correlation_id=check.correlation_id),
+        )
+        columns = {
+            "outcome": _outcome(answer.result),
+            "response_code": answer.response_code,
+            "http_status": 200,
+        }
+    except GatewayError as error:
+        columns = _error_columns(error)
+        if isinstance(error, Rejected) and error.status in (401, 403):
+            terminal_outages.record(terminal_config.name, error.status)
+    finally:
+        _settle(check, columns)
+    return check, True
+
+
+@db_transactions.retried()
+def _insert(check: CardVerification) -> None:
+    check.save(force_insert=True)
+
+
+def current_outcome(check: CardVerification) -> str:
+    """``check.outcome``; ``in_doubt`` if it is still ``open`` after the time that a
+    request can take: its process must have died.
+    """
+    if check.outcome != VerificationOutcome.OPEN:
+        return check.outcome
+    deadline = timedelta(seconds=conf.current().claim_timeout)
+    expired = check.created_at + deadline < timezone.now()
+    return VerificationOutcome.IN_DOUBT if expired else VerificationOutcome.OPEN
+
+
+def _order_id(nonce: str) -> str:
+    """The order id at Nexi, derived from the nonce; its column is unique."""
+    number = int.from_bytes(
+        hashlib.sha256(f"card verification {nonce}".encode()).digest()
+    )
+    text = ""
+    for _ in range(15):
+        number, place = divmod(number, len(_ALPHABET))
+        text += _ALPHABET[place]
+    return conf.current().order_prefix + text
+
+
+def _outcome(result: str) -> str:
+    if result == result_codes.EXECUTED:
+        return VerificationOutcome.DONE
+    return (
+        VerificationOutcome.DECLINED
+        if result in result_codes.UNSUCCESSFUL
+        else VerificationOutcome.IN_DOUBT
+    )
+
+
+def _error_columns(error: GatewayError) -> dict[str, Any]:
+    outcome = VerificationOutcome.IN_DOUBT
+    if isinstance(error, NotSent):
+        outcome = VerificationOutcome.NOT_SENT
+    elif isinstance(error, Rejected):
+        not_asked = error.status in _NOT_FROM_ISSUER
+        outcome = (
+            VerificationOutcome.NOT_SENT if not_asked else VerificationOutcome.DECLINED
+        )
+    status = str(error.status or "")
+    words = (type(error).__name__, status, *error.codes)
+    return {
+        "outcome": outcome,
+        "error": " ".join(filter(None, words))[:100],
+        "http_status": error.status,
+    }
+
+
+def _settle(check: CardVerification, columns: dict[str, Any]) -> None:
+    """Second commit. Raises ``OutcomeNotRecorded`` when the database fails: the row
+    stays open and counts as in doubt soon.
+    """
+    rows = CardVerification.objects.filter(
+        pk=check.pk, outcome=VerificationOutcome.OPEN
+    )
+    failed = False
+    try:
+        rows.update(**columns)
+    except Error as error:
+        failed = True
+        log.critical(
+            "outcome %s of card verification %s was not stored: %s",
+            columns["outcome"],
+            check.order_id,
+            type(error).__name__,
+        )
+    if failed:
+        raise OutcomeNotRecorded(check.order_id, check.correlation_id)
+    transitions.assign(check, columns)
+
+
+def _enforce_limit(actor: Actor) -> None:
+    """Raises ``TooManyVerifications`` above the limit by address (``RATE_LIMITS``).
+
+    Counts declined verifications, and those in doubt or under way: concurrent requests
+    do not bypass the limit. Those that asked no issuer do not count.
+    """
+    limit = conf.current().rate_limits.get("address")
+    if limit is None or not actor.address:
+        return
+    count, seconds = limit
+    counted = CardVerification.objects.filter(
+        address=actor.address,
+        outcome__in=(VerificationOutcome.DECLINED, *enums.UNSETTLED),
+        created_at__gte=timezone.now() - timedelta(seconds=seconds),
+    )
+    if counted.count() >= count:
+        raise TooManyVerifications(seconds)

@@ -1,0 +1,118 @@
+"""Table A: the sums of an order's operations, and the state that follows. Pure.
+
+The sums come from operations alone. Nexi's totals confirm or contradict them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from nexi_payments import enums
+from nexi_payments.enums import OperationKind, OrderState
+from nexi_payments.flows.inquiry.reading.facts import OperationFacts
+from nexi_payments.gateway import result_codes
+
+CHARGES: Final = enums.CHARGING
+_CAPTURED_WITH_CHARGE: Final = frozenset({result_codes.EXECUTED, result_codes.REFUNDED})
+
+
+@dataclass(frozen=True)
+class Books:
+    """Sums in minor units. ``ended``: what was not captured is released or lapsed."""
+
+    authorized: int = 0
+    captured: int = 0
+    refunded: int = 0
+    capturing: int = 0
+    refunding: int = 0
+    voiding: int = 0
+    charges: int = 0
+    ended: bool = False
+
+    @property
+    def held(self) -> int:
+        """Authorized and not captured."""
+        return 0 if self.ended else max(0, self.authorized - self.captured)
+
+    @property
+    def kept(self) -> int:
+        """Captured and not returned."""
+        return self.captured - self.refunded
+
+    @property
+    def in_flight(self) -> int:
+        return self.capturing + self.refunding + self.voiding
+
+    @property
+    def is_empty(self) -> bool:
+        """No money is left, and none is on its way."""
+        return self.kept == self.held == self.in_flight == 0
+
+
+def sum_up(rows: Sequence[OperationFacts]) -> Books:
+    """Adds up an order's operations."""
+    charges = [row for row in rows if row.kind in CHARGES and row.done]
+    authorized = _sum(charges)
+    done = [row for row in rows if row.done]
+    rolled_back = {row.parent for row in done if row.kind == OperationKind.CANCEL}
+    captures = [row for row in rows if row.kind == OperationKind.CAPTURE]
+    captured = _sum(row for row in captures if row.done and row.key not in rolled_back)
+    at_once = [row for row in charges if row.result in _CAPTURED_WITH_CHARGE]
+    reversed_ = [row for row in charges if row.result in result_codes.REVERSED]
+    reversed_ = [row for row in reversed_ if row not in at_once]
+    if not captures:
+        captured = _sum(at_once)
+    refunded = _sum(
+        row
+        for row in done
+        if row.kind == OperationKind.REFUND and row.key not in rolled_back
+    )
+    voids = [row for row in done if row.kind == OperationKind.VOID]
+    # a void after a capture gives captured money back
+    refunded += max(0, _sum(voids) - max(0, authorized - captured)) if voids else 0
+    waiting = [row for row in rows if row.in_flight]
+    return Books(
+        authorized=authorized,
+        captured=captured,
+        refunded=refunded,
+        capturing=_sum(row for row in waiting if row.kind == OperationKind.CAPTURE),
+        refunding=_sum(row for row in waiting if row.kind in enums.REFUNDING),
+        voiding=_sum(row for row in waiting if row.kind == OperationKind.VOID),
+        charges=len(charges),
+        ended=bool(voids or reversed_),
+    )
+
+
+def state_of(
+    books: Books, amount: int, *, undecided: bool, blocked: bool
+) -> str | None:
+    """The state of an order with these sums; ``None``: unchanged.
+
+    ``amount`` is the order's. ``undecided``: a charge may still be on its way.
+    ``blocked``: an unresolved discrepancy needs a person.
+    """
+    if books.authorized == 0 and undecided:
+        return None
+    odd = (
+        books.refunded > books.captured
+        or books.captured > books.authorized
+        or books.authorized > amount
+        or books.charges > 1
+    )
+    if (blocked or odd) and not (books.is_empty and books.authorized):
+        return OrderState.REVIEW
+    if books.authorized == 0:
+        return OrderState.FAILED
+    if books.kept > 0:
+        return OrderState.PAID
+    if books.held > 0:
+        return OrderState.AUTHORIZED
+    if books.in_flight:
+        return None
+    return OrderState.REFUNDED if books.captured else OrderState.VOIDED
+
+
+def _sum(rows: Iterable[OperationFacts]) -> int:
+    return sum(row.amount or 0 for row in rows)

@@ -1,0 +1,114 @@
+"""A reading in the making: changes of our operations, and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from nexi_payments.enums import OperationOutcome
+from nexi_payments.flows.inquiry.reading import absence, matching
+from nexi_payments.flows.inquiry.reading.absence import Absence, Proof
+from nexi_payments.flows.inquiry.reading.facts import (
+    InquiryTimes,
+    OperationFacts,
+    OrderFacts,
+)
+from nexi_payments.flows.inquiry.reading.matching import Entry, Finding
+
+
+@dataclass(frozen=True)
+class OperationChange:
+    """What becomes of one operation of ours. ``entry`` is its operation at Nexi.
+
+    ``counted``: this inquiry is one of the ``misses``, which are stored with its time.
+    """
+
+    key: int
+    outcome: str
+    entry: Entry | None = None
+    amount: int | None = None
+    error: str = ""
+    misses: int = 0
+    counted: bool = False
+    resend: bool = False
+
+
+@dataclass
+class Draft:
+    order: OrderFacts
+    rows: Sequence[OperationFacts]
+    times: InquiryTimes
+    #: the list could be read and shows everything that it showed before
+    complete: bool
+    changes: dict[int, OperationChange] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def change(
+        self,
+        row: OperationFacts,
+        outcome: str,
+        entry: Entry | None = None,
+        amount: int | None = None,
+    ) -> None:
+        self.changes[row.key] = OperationChange(row.key, outcome, entry, amount)
+
+    def find(self, kind: str, ours: str, theirs: str, *, blocks: bool = False) -> None:
+        self.findings.append(Finding(kind, ours[:200], theirs[:200], blocks))
+
+    def contradict(self, row: OperationFacts, entry: Entry) -> None:
+        """A final word against another counts when it is said twice."""
+        if not absence.counts(row, self.times):
+            return
+        misses = row.misses + 1
+        self.find(matching.CONTRADICTION, f"{row.kind} done", entry.text)
+        if misses >= absence.ENOUGH_TO_CONTRADICT:
+            self.change(row, OperationOutcome.DECLINED, entry)
+        else:
+            self.changes[row.key] = OperationChange(
+                row.key, row.outcome, misses=misses, counted=True
+            )
+
+    def apply_absence(self, row: OperationFacts, judged: Absence) -> None:
+        outcome = row.outcome
+        resend = judged.proof is Proof.RESEND
+        if judged.proof is Proof.REJECTED:
+            outcome = OperationOutcome.REJECTED
+        elif judged.proof is Proof.ABSENT:
+            outcome = OperationOutcome.DECLINED
+        if judged.counted:
+            self.changes[row.key] = OperationChange(
+                row.key,
+                outcome,
+                error="unconfirmed" if judged.proof is Proof.ABSENT else "",
+                misses=0 if resend else judged.misses,  # about the new send now
+                counted=True,
+                resend=resend,
+            )
+
+    def is_overdue(self, row: OperationFacts) -> bool:
+        """Whether ``WATCH_FOR`` is over since the operation was sent."""
+        end = row.send_ended_at
+        return end is not None and self.times.asked_at >= end + self.times.watch_for
+
+    def is_done_now(self, row: OperationFacts) -> bool:
+        change = self.changes.get(row.key)
+        outcome = row.outcome if change is None else change.outcome
+        return outcome == OperationOutcome.DONE
+
+    def rows_after(self) -> list[OperationFacts]:
+        """Our operations as they are after the changes."""
+        return [self._after(row) for row in self.rows]
+
+    def _after(self, row: OperationFacts) -> OperationFacts:
+        change = self.changes.get(row.key)
+        if change is None:
+            return row
+        entry = change.entry
+        return replace(
+            row,
+            outcome=change.outcome,
+            amount=row.amount if change.amount is None else change.amount,
+            operation_id=(entry and entry.id) or row.operation_id,
+            result=entry.source.result if entry else row.result,
+            by_totals=row.by_totals and entry is None,
+        )

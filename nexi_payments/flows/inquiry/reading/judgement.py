@@ -1,0 +1,198 @@
+"""What the entries of a response say of our operations: outcomes and findings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nexi_payments import enums
+from nexi_payments.enums import DiscrepancyKind, OperationKind, OperationOutcome
+from nexi_payments.flows.inquiry.reading import absence, matching
+from nexi_payments.flows.inquiry.reading.adoption import NewOperation
+from nexi_payments.flows.inquiry.reading.charge import ChargeReading, Verdict
+from nexi_payments.flows.inquiry.reading.draft import Draft
+from nexi_payments.flows.inquiry.reading.facts import OperationFacts
+from nexi_payments.flows.inquiry.reading.matching import Entry, Matching
+from nexi_payments.flows.inquiry.reading.vocabulary import ROLES, Status
+from nexi_payments.gateway import result_codes
+from nexi_payments.gateway.responses import OrderResult
+
+
+def judge_charge(
+    draft: Draft, charge: ChargeReading, response: OrderResult
+) -> list[NewOperation]:
+    """Judges the charge; returns charges that no operation of ours explains."""
+    entry = charge.entry
+    row = _charge_row(draft, entry)
+    ours = f"{draft.order.amount} {draft.order.currency}"
+    if entry is not None and charge.verdict is Verdict.CHARGED:
+        return _judge_success(draft, row, charge, entry, response)
+    if entry is not None and charge.verdict is Verdict.MISMATCH:
+        theirs = f"{charge.detail}: {entry.text}"
+        draft.find(DiscrepancyKind.MISMATCH, ours, theirs, blocks=True)
+    elif entry is not None and charge.verdict is Verdict.NO_DETAILS:
+        theirs = f"{charge.detail}: {entry.text}"
+        draft.find(DiscrepancyKind.NO_DETAILS, ours, theirs, blocks=True)
+    elif entry is not None and charge.verdict is Verdict.UNKNOWN:
+        draft.find(DiscrepancyKind.UNKNOWN_RESULT, "charge", charge.detail)
+    elif entry is not None and charge.verdict is Verdict.DECLINED and row is not None:
+        if row.in_flight:
+            draft.change(row, OperationOutcome.DECLINED, entry)
+        elif row.done:
+            draft.contradict(row, entry)
+    if row is not None and row.in_flight:
+        _judge_waiting_charge(draft, row, charge)
+    return []
+
+
+def _charge_row(draft: Draft, entry: Entry | None) -> OperationFacts | None:
+    """The charge that the response is about: the one with this id, else the one in
+    flight, else the last.
+    """
+    rows = [row for row in draft.rows if row.kind in enums.CHARGING]
+    known = [row for row in rows if entry and row.done and row.operation_id == entry.id]
+    waiting = [row for row in rows if row.in_flight]
+    return next(iter(known or waiting or rows[-1:]), None)
+
+
+def _judge_success(
+    draft: Draft,
+    row: OperationFacts | None,
+    charge: ChargeReading,
+    entry: Entry,
+    response: OrderResult,
+) -> list[NewOperation]:
+    adopted = [
+        NewOperation(OperationKind.PAYMENT, OperationOutcome.DONE, one)
+        for one in charge.others
+        if not _is_known_charge(draft, one)
+    ]
+    if adopted:
+        theirs = ", ".join(one.text for one in charge.others)
+        kind = DiscrepancyKind.TWO_AUTHORIZATIONS
+        draft.find(kind, entry.text, theirs, blocks=True)
+    if row is None:
+        kind = DiscrepancyKind.UNEXPECTED_CHARGE
+        draft.find(kind, "no charge was sent", entry.text, blocks=True)
+        new = NewOperation(OperationKind.PAYMENT, OperationOutcome.DONE, entry)
+        return [new, *adopted]
+    if (
+        row.outcome == OperationOutcome.DECLINED
+        and row.result in result_codes.UNSUCCESSFUL
+    ):
+        kind = DiscrepancyKind.CHARGED_AFTER_DECLINE
+        draft.find(kind, row.result, entry.text, blocks=True)
+    if entry.source.result == result_codes.REFUNDED and not _shows_returns(
+        draft, response
+    ):
+        kind = DiscrepancyKind.NO_DETAILS
+        draft.find(kind, "the amount returned", entry.text, blocks=True)
+    captured_or_released = (
+        row.result == result_codes.AUTHORIZED and entry.status is not Status.HELD
+    )
+    if not row.done or captured_or_released:
+        draft.change(row, OperationOutcome.DONE, entry)
+    return adopted
+
+
+def _is_known_charge(draft: Draft, entry: Entry) -> bool:
+    return any(
+        row.operation_id == entry.id and row.kind in enums.CHARGING and row.done
+        for row in draft.rows
+    )
+
+
+def _shows_returns(draft: Draft, response: OrderResult) -> bool:
+    ours = any(row.kind in enums.REFUNDING and row.done for row in draft.rows)
+    return ours or any(
+        one.type in result_codes.REFUND_OR_VOID for one in response.operations
+    )
+
+
+def _judge_waiting_charge(
+    draft: Draft, row: OperationFacts, charge: ChargeReading
+) -> None:
+    absent = charge.verdict is Verdict.NO_CHARGE
+    pending = charge.verdict is Verdict.PENDING or (absent and draft.order.was_pending)
+    if pending and draft.is_overdue(row):
+        kind = DiscrepancyKind.STILL_PENDING
+        draft.find(kind, "an end", result_codes.PENDING, blocks=True)
+    elif absent and not pending:
+        # in three steps the charge has the id of its authentication
+        nameless = replace(row, operation_id="")
+        judged = absence.judge(nameless, draft.times, complete=draft.complete)
+        draft.apply_absence(row, judged)
+
+
+def judge_post_charge(draft: Draft, matching: Matching) -> list[NewOperation]:
+    """Judges captures, voids, refunds and cancels; returns cancels that Nexi shows on
+    their targets alone.
+    """
+    for row in draft.rows:
+        if row.kind not in enums.POST_CHARGE or row.by_totals:
+            continue
+        entry = matching.bound.get(row.key)
+        if entry is not None:
+            _judge_listed(draft, row, entry)
+        elif row.in_flight:
+            _judge_absent(draft, row, matching)
+    return [
+        new
+        for row in draft.rows
+        if (new := _rollback_shown_on(draft, row, matching.bound.get(row.key)))
+    ]
+
+
+def _judge_listed(draft: Draft, row: OperationFacts, entry: Entry) -> None:
+    if entry.status in (Status.DONE, Status.REVERSED):
+        if row.outcome in enums.NEGATIVE_OUTCOMES:
+            ours = f"{row.kind} {row.amount} {row.outcome}"
+            draft.find(matching.LATE_EXECUTION, ours, entry.text)
+        if not row.done or not row.operation_id:
+            draft.change(row, OperationOutcome.DONE, entry)
+    elif entry.status is Status.NEGATIVE:
+        if row.in_flight:
+            draft.change(row, OperationOutcome.DECLINED, entry)
+        elif row.done:
+            draft.contradict(row, entry)
+    elif entry.status is Status.OPEN:
+        _judge_open(draft, row, entry)
+    elif not entry.contradictory:
+        draft.find(DiscrepancyKind.UNKNOWN_RESULT, row.kind, entry.text)
+
+
+def _judge_open(draft: Draft, row: OperationFacts, entry: Entry) -> None:
+    news = row.outcome != OperationOutcome.ACCEPTED or row.result != entry.source.result
+    if not row.done and news:
+        draft.change(row, OperationOutcome.ACCEPTED, entry)
+    if draft.is_overdue(row) and not row.done:
+        draft.find(DiscrepancyKind.STILL_PENDING, row.kind, entry.text)
+
+
+def _judge_absent(draft: Draft, row: OperationFacts, matching: Matching) -> None:
+    if row.operation_id and draft.is_overdue(row):
+        ours = f"{row.kind} {row.amount}"
+        draft.find(DiscrepancyKind.STILL_PENDING, ours, "not listed")
+    complete = draft.complete and ROLES[row.kind] not in matching.unclear
+    draft.apply_absence(row, absence.judge(row, draft.times, complete=complete))
+
+
+def _rollback_shown_on(
+    draft: Draft, row: OperationFacts, entry: Entry | None
+) -> NewOperation | None:
+    """The cancel that an entry shows by its own word. Ours is done then."""
+    if entry is None or entry.status is not Status.REVERSED:
+        return None
+    if row.kind not in enums.POST_CHARGE:
+        return None
+    cancels = [
+        one
+        for one in draft.rows
+        if one.kind == OperationKind.CANCEL and one.parent == row.key
+    ]
+    if any(draft.is_done_now(one) for one in cancels):
+        return None
+    waiting = next((one for one in cancels if one.in_flight), None)
+    if waiting is None:
+        return NewOperation.rollback_of(row, OperationOutcome.DONE, None)
+    draft.change(waiting, OperationOutcome.DONE)
+    return None

@@ -1,0 +1,44 @@
+"""What every charge has in common: payment, MOTO, MIT."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from nexi_payments import conf
+from nexi_payments.enums import CaptureMode, OrderState
+from nexi_payments.flows.ledger import outcomes
+from nexi_payments.flows.ledger.operations import Claim, GatewayCall, OperationUpdate
+from nexi_payments.gateway.payloads import EXPLICIT, IMPLICIT
+from nexi_payments.gateway.responses import OperationResult
+
+
+class Charge(GatewayCall[OperationResult]):
+    """A charge of the order's amount. Until its outcome is known, the order is
+    ``paying``.
+    """
+
+    target = OrderState.PAYING
+
+    @property
+    def capture_type(self) -> str:
+        return EXPLICIT if self.order.capture == CaptureMode.MANUAL else IMPLICIT
+
+    def claim(self) -> Claim:
+        times = claim_columns() | {"charging_since": timezone.now()}
+        return Claim(changes=times, details={"amount": self.order.amount})
+
+    def on_answer(self, answer: OperationResult) -> OperationUpdate:
+        return outcomes.of_charge(self.order, answer)
+
+    def on_error(self, error: BaseException) -> OperationUpdate:
+        return outcomes.of_charge_error(error)
+
+
+def claim_columns() -> dict[str, Any]:
+    """The order's columns that claim it for one request; then it is polled."""
+    now = timezone.now()
+    wait = timedelta(seconds=conf.current().claim_timeout)
+    return {"claimed_at": now, "next_poll_at": now + wait}

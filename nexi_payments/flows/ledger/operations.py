@@ -1,0 +1,347 @@
+"""Money requests: claim (commit) → send → settle (commit).
+
+``run`` is the only function that sends a first request which moves money. The intent is
+on disk before the request leaves. No transaction is open during the request. The
+outcome is written by compare-and-swap, so a late answer does not overwrite what
+reconciliation found. The ledger never reads a card: ``send`` is a method of the flow.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+from django.db import Error, IntegrityError
+from django.utils import timezone
+
+from nexi_payments import conf, enums, sealed_cards
+from nexi_payments.enums import OperationKind, OperationOutcome
+from nexi_payments.exceptions import OrderBusy, OutcomeNotRecorded
+from nexi_payments.flows.ledger import discrepancies, transitions
+from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
+from nexi_payments.gateway.client import CallContext, Client
+from nexi_payments.gateway.deadline import Deadline
+from nexi_payments.models import Operation, PaymentOrder, db_transactions, raw_sql
+
+log = logging.getLogger("nexi_payments.ledger")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class OperationUpdate:
+    """The effect of a response, or of a missing one, on the operation and its order.
+
+    ``state`` is the order's next state (``None``: unchanged). ``order`` and
+    ``operation`` hold further columns. ``discrepancy`` is kind, ours and theirs.
+    ``shreds_card`` deletes the sealed card in the same commit (``settle_order``).
+    """
+
+    outcome: str
+    state: str | None = None
+    reason: str = ""
+    order: dict[str, Any] = field(default_factory=dict)
+    operation: dict[str, Any] = field(default_factory=dict)
+    discrepancy: tuple[str, str, str] | None = None
+    shreds_card: bool = False
+    actor: Actor = NO_ACTOR
+    note: str = ""
+
+
+class PreconditionFailed(Exception):
+    """Rolls back a transaction whose precondition does not hold any more."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the first commit requires and writes, besides the states of the call.
+
+    ``conditions`` are filters on the order's row, ``changes`` are columns of it,
+    ``details`` are columns of the operation, its amount (minor units) among them.
+    """
+
+    conditions: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(repr=False, eq=False)
+class GatewayCall(ABC, Generic[Answer]):
+    """A request that moves money, or leads to a charge. ``run`` calls the methods in
+    this order.
+
+    ``source`` is the order's state that ``kind`` needs, ``target`` its state from the
+    claim on (``None``: unchanged). ``run`` sets ``operation`` and ``answer``. No
+    ``repr``: frames of error reports would show tokens. An attribute may hold a card
+    only as a ``Card``, which masks itself.
+    """
+
+    order: PaymentOrder
+    client: Client
+    deadline: Deadline
+    actor: Actor
+    kind: str = field(init=False)
+    source: str = field(init=False)
+    target: ClassVar[str | None] = None
+    operation: Operation = field(init=False)
+    answer: Answer = field(init=False)
+
+    @abstractmethod
+    def claim(self) -> Claim: ...
+
+    def on_claim(self) -> None:
+        """Runs in the first commit. ``PreconditionFailed`` prevents the request."""
+
+    @abstractmethod
+    def send(self, operation: Operation) -> Answer:
+        """Sends the request. No transaction is open. Raises ``GatewayError``."""
+
+    @abstractmethod
+    def on_answer(self, answer: Answer) -> OperationUpdate: ...
+
+    @abstractmethod
+    def on_error(self, error: BaseException) -> OperationUpdate:
+        """What to write after an exception of any method below the claim."""
+
+    def on_settle(self, update: OperationUpdate) -> None:
+        """Runs in the second commit, if the order was updated."""
+
+    def context(self, operation: Operation) -> CallContext:
+        return conf.call_context(self.deadline, operation.correlation_id)
+
+
+def run(call: GatewayCall[Any]) -> None:
+    """Claims the order, sends once and settles in any case.
+
+    An error is raised again after it was settled. Raises ``OrderBusy`` when the claim
+    was lost (nothing was sent), ``OutcomeNotRecorded`` when the second commit failed,
+    and ``RuntimeError`` inside a transaction.
+    """
+    call.operation = _claim(call)
+    try:
+        call.answer = call.send(call.operation)
+        settle(call, call.on_answer(call.answer))
+    except OutcomeNotRecorded:
+        raise
+    except BaseException as error:
+        settle(call, call.on_error(error))
+        raise
+
+
+def _claim(call: GatewayCall[Any]) -> Operation:
+    """First commit: inserts the operation and claims the order by compare-and-swap.
+
+    Raises ``OrderBusy``.
+    """
+    claim, actor = call.claim(), call.actor
+    operation = Operation(
+        order=call.order,
+        kind=call.kind,
+        unsettled_order_id=call.order.pk,
+        correlation_id=str(uuid.uuid4()),
+        actor=actor.user,
+        address=actor.address,
+        request_id=actor.request_id[:64],
+        created_at=timezone.now(),
+        **claim.details,
+    )
+    try:
+        _write_claim(call, claim, operation, call.order)
+        return operation
+    except (PreconditionFailed, IntegrityError):
+        pass  # another state, or an unsettled operation
+    call.order.refresh_from_db()
+    raise OrderBusy(call.order)
+
+
+@db_transactions.retried()
+def _write_claim(
+    call: GatewayCall[Any], claim: Claim, operation: Operation, order: PaymentOrder
+) -> None:
+    # the operation before the order, as in settle: two requests that lock them in
+    # different orders deadlock
+    raw_sql.insert(operation)
+    if not _claim_order(call, claim, order):
+        raise PreconditionFailed
+    call.on_claim()
+
+
+def _claim_order(call: GatewayCall[Any], claim: Claim, order: PaymentOrder) -> bool:
+    if call.target is not None:
+        return transitions.transition(
+            order,
+            call.target,
+            sources=(call.source,),
+            conditions=claim.conditions,
+            **claim.changes,
+        )
+    where = {"pk": order.pk, "state": call.source, **claim.conditions}
+    # an UPDATE even without changes: it locks the row against a concurrent supersede
+    values = claim.changes or {"state": call.source}
+    claimed = bool(raw_sql.update(PaymentOrder, where, values))
+    if claimed:
+        transitions.assign(order, claim.changes)
+    return claimed
+
+
+@db_transactions.retried()
+def claim_resend(operation: Operation) -> str:
+    """Counts one more send of an unsettled operation, committed before it is sent.
+
+    Returns the new correlation id. Returns "" when another process has settled the
+    operation or resends it: do not send then.
+    """
+    correlation_id = str(uuid.uuid4())
+    values = {"correlation_id": correlation_id, "send_count": operation.send_count + 1}
+    where = {
+        "pk": operation.pk,
+        "send_count": operation.send_count,
+        "unsettled_order_id__isnull": False,
+    }
+    if not raw_sql.update(Operation, where, values):
+        return ""
+    transitions.assign(operation, values)
+    return correlation_id
+
+
+def settle(call: GatewayCall[Any], update: OperationUpdate) -> bool:
+    """Second commit: writes the outcome. False when it was settled before.
+
+    Raises ``OutcomeNotRecorded`` when the database fails. The operation stays
+    unsettled, the log names the outcome with ids, and reconciliation settles it.
+    """
+    order, operation = call.order, call.operation
+    try:
+        return _write_settlement(call, update, operation, order)
+    except Error as error:
+        log.critical(
+            "outcome %s → %s of %s %s for order %s was not stored: %s",
+            update.outcome,
+            update.state or "same state",
+            operation.kind,
+            operation.correlation_id,
+            order.order_id,
+            type(error).__name__,
+        )
+    raise OutcomeNotRecorded(order.order_id, operation.correlation_id)
+
+
+@db_transactions.retried()
+def _write_settlement(
+    call: GatewayCall[Any],
+    update: OperationUpdate,
+    operation: Operation,
+    order: PaymentOrder,
+) -> bool:
+    if not _write_outcome(operation, update):
+        return False
+    if _update_order(order, update, operation):
+        call.on_settle(update)
+    return True
+
+
+def _write_outcome(operation: Operation, update: OperationUpdate) -> bool:
+    """Writes an operation's outcome by compare-and-swap on *unsettled*.
+
+    ``NOT_SENT`` is about one send only. A process that was suspended before its send
+    must not overwrite the outcome of a resend by another process.
+    """
+    keeps_slot = (
+        update.outcome == OperationOutcome.IN_DOUBT
+        # authentication and validation charge nothing: they need no slot
+        and operation.kind
+        not in (OperationKind.AUTHENTICATION, OperationKind.VALIDATION)
+    )
+    values = {
+        "outcome": update.outcome,
+        "unsettled_order_id": operation.order_id if keeps_slot else None,
+        "settled_at": (
+            None
+            if keeps_slot or update.outcome == OperationOutcome.ACCEPTED
+            else timezone.now()
+        ),
+        **update.operation,
+    }
+    where = {"pk": operation.pk, "unsettled_order_id__isnull": False}
+    if update.outcome == OperationOutcome.NOT_SENT:
+        where["send_count"] = operation.send_count
+    if not raw_sql.update(Operation, where, values):
+        return False
+    transitions.assign(operation, values)
+    return True
+
+
+def _update_order(
+    order: PaymentOrder,
+    update: OperationUpdate,
+    operation: Operation | None,
+    conditions: dict[str, Any] | None = None,
+) -> bool:
+    """Writes an update to the order. False when the order's state has changed."""
+    moved = True
+    if update.state is not None:
+        moved = transitions.transition(
+            order,
+            update.state,
+            sources=(order.state,),
+            conditions=conditions,
+            reason=update.reason,
+            operation=operation,
+            actor=update.actor,
+            note=update.note,
+            **update.order,
+        )
+    elif update.order:
+        rows = PaymentOrder.objects.filter(pk=order.pk, state=order.state)
+        moved = bool(rows.update(**update.order))
+        transitions.assign(order, update.order)
+    if update.discrepancy is not None:
+        discrepancies.record(order, *update.discrepancy)
+    return moved
+
+
+def _settle_charge(order: PaymentOrder, update: OperationUpdate) -> Operation | None:
+    """Settles the charge that a status inquiry shows.
+
+    A charge that was given up before becomes ``DONE`` when it appears late.
+    """
+    rows = Operation.objects.filter(order=order).exclude(kind__in=enums.POST_CHARGE)
+    operation = rows.filter(unsettled_order_id=order.pk).first()
+    if operation is not None:
+        if not _write_outcome(operation, update):
+            raise PreconditionFailed
+        return operation
+    if update.outcome != OperationOutcome.DONE or not update.operation:
+        return None
+    operation = rows.filter(kind__in=enums.CHARGING).last()
+    if operation is not None:
+        values = {"outcome": OperationOutcome.DONE, "settled_at": timezone.now()}
+        Operation.objects.filter(pk=operation.pk).update(**values, **update.operation)
+        transitions.assign(operation, values | update.operation)
+    return operation
+
+
+def settle_order(order: PaymentOrder, update: OperationUpdate) -> bool:
+    """Settles an order and its charge on a status inquiry's result, in one commit.
+
+    Applies only while the order's state and claim are as on ``order``. False when
+    another process changed it first; nothing is written then.
+    """
+    try:
+        _write_inquiry_result(order, update)
+    except PreconditionFailed:
+        order.refresh_from_db()
+        return False
+    return True
+
+
+@db_transactions.retried()
+def _write_inquiry_result(order: PaymentOrder, update: OperationUpdate) -> None:
+    conditions = {"claimed_at": order.claimed_at}
+    operation = _settle_charge(order, update)
+    if not _update_order(order, update, operation, conditions):
+        raise PreconditionFailed
+    if update.shreds_card:
+        sealed_cards.shred(order)

@@ -1,0 +1,167 @@
+"""State changes. No other module changes a payment's state."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from nexi_payments import enums, outbox, telemetry
+from nexi_payments.enums import OrderState
+from nexi_payments.flows.ledger import contract_effects, poll_schedule
+from nexi_payments.models import (
+    Event,
+    Operation,
+    PaymentOrder,
+    db_transactions,
+    raw_sql,
+)
+
+log = logging.getLogger("nexi_payments.ledger")
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asked, for the audit trail: a staff user or shopper, and the IP address.
+
+    ``request_id`` is the host's own id of the HTTP request; it appears in our logs.
+    """
+
+    user: Any = None
+    address: str | None = None
+    request_id: str = ""
+
+
+NO_ACTOR = Actor()
+
+
+def transition(
+    order: PaymentOrder,
+    target: str,
+    *,
+    sources: Iterable[str] | None = None,
+    conditions: dict[str, Any] | None = None,
+    reason: str = "",
+    operation: Operation | None = None,
+    actor: Actor = NO_ACTOR,
+    note: str = "",
+    **changes: Any,
+) -> bool:
+    """Changes the state by compare-and-swap and writes the event, in one transaction.
+
+    ``changes`` are further columns. False when the order is not in one of ``sources``
+    (by default every state that ``TRANSITIONS`` allows) or does not meet
+    ``conditions``; ``order`` is reloaded then.
+    """
+    allowed = enums.sources(target)
+    candidates = allowed if sources is None else allowed & frozenset(sources)
+    changes |= {"state": target, "reason": reason}
+    if target in (OrderState.FAILED, OrderState.VOIDED, OrderState.REFUNDED):
+        changes["live_reference"] = None
+    changes = poll_schedule.transition_columns(order, changes, timezone.now()) | changes
+    for candidate in sorted(candidates, key=lambda state: state != order.state):
+        where = {"pk": order.pk, "state": candidate, **(conditions or {})}
+        if raw_sql.update(PaymentOrder, where, changes):
+            assign(order, changes)
+            write_event(
+                order,
+                target,
+                source=candidate,
+                reason=reason,
+                operation=operation,
+                actor=actor,
+                note=note,
+            )
+            _update_contract(order, target)
+            return True
+    order.refresh_from_db()
+    return False
+
+
+def _update_contract(order: PaymentOrder, target: str) -> None:
+    if order.contract_id is None:
+        return
+    if kind := contract_effects.apply_transition(order, target):
+        write_event(order, kind, source=target)
+
+
+def write_event(
+    order: PaymentOrder,
+    kind: str,
+    *,
+    source: str,
+    reason: str = "",
+    operation: Operation | None = None,
+    actor: Actor = NO_ACTOR,
+    note: str = "",
+) -> None:
+    """Writes an event of ``order``. The signal of its kind is sent after commit."""
+    now = timezone.now()
+    lease = outbox.delivery_lease(kind)
+    event = Event(
+        order=order,
+        operation=operation,
+        kind=kind,
+        from_state=source,
+        to_state=order.state,
+        reason=reason,
+        note=note[:300],
+        actor=actor.user,
+        address=actor.address,
+        created_at=now,
+        deliver_at=None if lease is None else now + lease,
+    )
+    raw_sql.insert(event)
+    _log_after_commit(event, actor)
+    outbox.deliver_after_commit(event)
+
+
+def _log_after_commit(event: Event, actor: Actor) -> None:
+    """Logs an event after the commit: ids and classes, no personal data, no notes.
+
+    After the commit, because a rolled-back event did not happen. The values are read
+    before it, because ``order`` may have changed by then.
+    """
+    order, operation = event.order, event.operation
+    facts = {
+        "order_id": order.order_id,
+        "channel": order.channel,
+        "terminal": order.terminal,
+        "kind": event.kind,
+        "from_state": event.from_state,
+        "to_state": event.to_state,
+        "reason": event.reason,
+        "operation_kind": operation.kind if operation else "",
+        "outcome": operation.outcome if operation else "",
+        "correlation_id": operation.correlation_id if operation else "",
+        "cid": operation.cid if operation else "",
+        "request_id": actor.request_id or (operation.request_id if operation else ""),
+    }
+
+    # plain text: a host's formatter need not know our enumerations
+    facts = {name: str(value or "") for name, value in facts.items()}
+
+    def log_event() -> None:
+        log.info(
+            "order %s: %s → %s %s",
+            *(facts[name] for name in ("order_id", "from_state", "to_state")),
+            facts["reason"] or facts["kind"],
+            extra=facts,
+        )
+        if event.from_state != event.to_state:
+            telemetry.publish(
+                telemetry.Transition(
+                    event.from_state, event.to_state, order.channel, order.terminal
+                )
+            )
+
+    db_transactions.on_commit(log_event)
+
+
+def assign(row: Any, values: dict[str, Any]) -> None:
+    """Sets on the instance what an UPDATE has written."""
+    for name, value in values.items():
+        setattr(row, name, value)

@@ -1,0 +1,21 @@
+"""Exceptions of invalid values, and the base class of all.
+
+They are below the models, as ``money`` raises them; ``exceptions`` is above and names
+models. Hosts import them from ``nexi_payments.exceptions``.
+"""
+
+
+class NexiPaymentsError(Exception):
+    """The base class, for ``except`` in host code."""
+
+
+class InvalidAmount(NexiPaymentsError, ValueError):
+    """A float, a negative amount, too many decimals, or an unknown currency."""
+
+
+class InvalidCustomer(NexiPaymentsError, ValueError):
+    """Unknown members or over-long values in ``customer``."""
+
+
+class CardDataNotAllowed(NexiPaymentsError, ValueError):
+    """A text seems to contain a card number. Nothing was stored or sent."""

@@ -1,0 +1,2 @@
+"""Integrations with other shop packages. Only a project that installs one imports
+it."""

@@ -1,0 +1,68 @@
+"""Zero-amount card verifications."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from nexi_payments.enums import VerificationOutcome
+from nexi_payments.models.deadlocks import RetryingModel
+
+
+class CardVerification(RetryingModel):
+    """A zero-amount card verification: one request to Nexi that moves no money.
+
+    ``outcome`` is ``done`` (the card is good), ``declined``, ``not_sent`` (no issuer
+    was asked) or ``in_doubt``, which is final: Nexi has no status inquiry for it.
+    ``order_id`` is derived from the caller's nonce: a second submit finds the first.
+    """
+
+    order_id = models.CharField(_("order id at Nexi"), max_length=18, unique=True)
+    terminal = models.CharField(_("terminal"), max_length=64)
+    outcome = models.CharField(
+        _("outcome"),
+        max_length=16,
+        choices=VerificationOutcome.choices,
+        default=VerificationOutcome.OPEN,
+    )
+    card_brand = models.CharField(_("brand"), max_length=16, blank=True)
+    card_last4 = models.CharField(_("last four digits"), max_length=4, blank=True)
+    card_expiry = models.CharField(max_length=4, blank=True)
+    response_code = models.CharField(_("response code"), max_length=8, blank=True)
+    correlation_id = models.CharField(max_length=36)
+    error = models.CharField(_("error"), max_length=100, blank=True)
+    http_status = models.PositiveSmallIntegerField(null=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    address = models.GenericIPAddressField(null=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        verbose_name = _("card check")
+        verbose_name_plural = _("card checks")
+        ordering = ("-created_at", "-id")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome__in=VerificationOutcome.values),
+                name="nexi_known_verification",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.outcome}"
+
+    @property
+    def is_successful(self) -> bool:
+        return self.outcome == VerificationOutcome.DONE
+
+    @property
+    def terminal_rejected(self) -> bool:
+        """Nexi rejected the terminal's API key: nothing is known about the card."""
+        return self.outcome == VerificationOutcome.NOT_SENT and self.http_status in (
+            401,
+            403,
+        )

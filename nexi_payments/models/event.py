@@ -1,0 +1,63 @@
+"""Events of orders: history and outbox."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from nexi_payments.enums import EventKind
+from nexi_payments.models.deadlocks import RetryingModel
+from nexi_payments.models.operation import Operation
+from nexi_payments.models.order import PaymentOrder
+
+
+class Event(RetryingModel):
+    """One event of an order, written in the commit of its change: history and outbox.
+
+    Most are state changes. Other kinds (``EventKind``) have equal ``from_state`` and
+    ``to_state``: a partial refund (``refunded``), a further capture (``captured``), a
+    cancelled one (``capture_cancelled``), events of contracts, and actions of staff.
+
+    ``deliver_at`` is when to send the signal (again); NULL after delivery, or if the
+    kind has no signal.
+    """
+
+    order = models.ForeignKey(
+        PaymentOrder, on_delete=models.PROTECT, related_name="events"
+    )
+    operation = models.ForeignKey(
+        Operation, null=True, on_delete=models.PROTECT, related_name="events"
+    )
+    kind = models.CharField(_("event"), max_length=32, choices=EventKind.choices)
+    from_state = models.CharField(_("from"), max_length=16)
+    to_state = models.CharField(_("to"), max_length=16)
+    reason = models.CharField(_("reason"), max_length=32, blank=True)
+    #: what a person wrote, or the recipient of an e-mail
+    note = models.CharField(_("note"), max_length=300, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    address = models.GenericIPAddressField(null=True)
+    created_at = models.DateTimeField()
+    deliver_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+    #: claimed before the e-mail is sent: at most one e-mail per event
+    emailed_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        ordering = ("id",)
+        indexes = [
+            models.Index(
+                fields=["deliver_at"],
+                name="nexi_undelivered",
+                condition=Q(deliver_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_state} → {self.to_state}"

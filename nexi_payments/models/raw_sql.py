@@ -1,0 +1,252 @@
+"""The SQL of the statements that every payment runs. No other module has SQL text that
+names our tables.
+
+Django builds the SQL of a queryset anew on each use, which would double the CPU time of
+a payment (``make bench NAME=statements``). Each function does what the queryset in its
+docstring does. A condition has the arguments of ``filter``: a field, alone or with a
+lookup of ``_OPERATORS``, ``__isnull``, or ``__in`` (``Rows``, or a tuple that is not
+empty). Use a queryset for anything else.
+
+Names come from ``_meta``, and fields adapt the values. Four things have no documented
+name in Django: ``mark_for_rollback_on_error``, without which a host that catches an
+error could go on in a failed transaction; ``has_listeners``, as ``save`` alone calls
+receivers; ``quote_name``; and the converters of the compiler, because ``raw()``, which
+is documented, takes three times as long.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, TypeVar
+
+from django.db import connections, models, transaction
+from django.db.models import signals
+from django.db.models.expressions import Combinable
+
+from nexi_payments.models import db_transactions, deadlocks
+
+Row = TypeVar("Row", bound=models.Model)
+Where = Mapping[str, Any]
+
+_OPERATORS: Final = {"": "=", "gte": ">=", "lt": "<"}
+#: What a field leaves as it is for every database. Not for subclasses of these fields,
+#: such as a key of the host's users.
+_UNADAPTED: Final[dict[type[Any], type[Any]]] = {
+    models.AutoField: int,
+    models.BigAutoField: int,
+    models.BigIntegerField: int,
+    models.BooleanField: bool,
+    models.CharField: str,
+    models.PositiveIntegerField: int,
+    models.PositiveSmallIntegerField: int,
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of ``model`` that match at least one condition of ``where``.
+
+    ``exist`` and ``get`` tell whether there are ``at_least`` this many. As the value of
+    an ``__in`` it stands for their ``column``.
+    """
+
+    model: type[models.Model]
+    where: Sequence[Where]
+    at_least: int = 1
+    column: str = "pk"
+
+
+def insert(row: models.Model) -> None:
+    """``row.save(force_insert=True)``.
+
+    For use in a transaction, which a deadlock or an ``IntegrityError`` rolls back.
+    """
+    alias = db_transactions.alias()
+    model = type(row)
+    if any(one.has_listeners(model) for one in (signals.pre_save, signals.post_save)):
+        row.save(force_insert=True, using=alias)  # calls the host's receivers
+        return
+    connection = connections[alias]
+    numbered = row.pk is None
+    sql, columns = _insert_sql(alias, model, numbered)
+    params = [
+        _param(column, getattr(row, column.field.attname), connection)
+        for column in columns
+    ]
+    with (
+        transaction.mark_for_rollback_on_error(using=alias),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(sql, params)
+        if numbered:
+            row.pk = cursor.fetchone()[0] if _returns_key(alias) else cursor.lastrowid
+    row._state.adding = False
+    row._state.db = alias
+
+
+def update(model: type[models.Model], where: Where, values: Mapping[str, Any]) -> int:
+    """``model.objects.filter(**where).update(**values)``; returns the row count."""
+    alias = db_transactions.alias()
+    if any(isinstance(one, Combinable) for one in (*where.values(), *values.values())):
+        return model._default_manager.using(alias).filter(**where).update(**values)
+    connection = connections[alias]
+    columns = [_column(alias, model, name) for name in values]
+    params = [
+        _param(column, value, connection)
+        for column, value in zip(columns, values.values(), strict=True)
+    ]
+    changes = ", ".join([f"{column.name} = %s" for column in columns])
+    condition = _condition(alias, model, where, params)
+    sql = f"UPDATE {_table(alias, model)} SET {changes} WHERE {condition}"  # noqa: S608
+    return deadlocks.repeat(functools.partial(_execute, alias, sql, params), alias)
+
+
+def _execute(alias: str, sql: str, params: list[Any]) -> int:
+    with (
+        transaction.mark_for_rollback_on_error(using=alias),
+        connections[alias].cursor() as cursor,
+    ):
+        cursor.execute(sql, params)
+        return int(cursor.rowcount)
+
+
+def get(model: type[Row], pk: Any, also: Rows | None = None) -> tuple[Row | None, bool]:
+    """``model.objects.filter(pk=pk).first()`` and whether ``also`` exists, in one
+    statement. Without a row: ``(None, False)``.
+    """
+    alias = db_transactions.alias()
+    params: list[Any] = []
+    exists = "NULL" if also is None else _exists(alias, also, params)
+    columns, names, converters = _all_columns(alias, model)
+    condition = _condition(alias, model, {"pk": pk}, params)
+    sql = f"SELECT {exists}, {columns} WHERE {condition}"
+    connection = connections[alias]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        found = cursor.fetchone()
+    if found is None:
+        return None, False
+    answer, *values = found
+    for place, convert, expression in converters:
+        values[place] = convert(values[place], expression, connection)
+    return model.from_db(alias, names, values), answer is not None
+
+
+def exist(*questions: Rows) -> tuple[bool, ...]:
+    """Whether there are rows, for each question, all in one statement.
+
+    Of a queryset: ``rows[at_least - 1 :].exists()``. Reads at most ``at_least`` rows.
+    """
+    alias = db_transactions.alias()
+    params: list[Any] = []
+    texts = [_exists(alias, rows, params) for rows in questions]
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT " + ", ".join(texts), params)
+        return tuple(answer is not None for answer in cursor.fetchone())
+
+
+class _Column(NamedTuple):
+    name: str  # quoted
+    field: Any
+    unadapted: type[Any] | None
+    lookup: str
+
+
+@functools.cache
+def _column(alias: str, model: type[models.Model], key: str) -> _Column:
+    """The column of a field and its lookup, as in ``filter``: "created_at__gte"."""
+    name, _, lookup = key.partition("__")
+    field: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)
+    kind = type(field.target_field if field.is_relation else field)
+    quoted = connections[alias].ops.quote_name(field.column)
+    return _Column(quoted, field, _UNADAPTED.get(kind), lookup)
+
+
+@functools.cache
+def _table(alias: str, model: type[models.Model]) -> str:
+    return str(connections[alias].ops.quote_name(model._meta.db_table))
+
+
+def _param(column: _Column, value: Any, connection: Any) -> Any:
+    if value is None or type(value) is column.unadapted:
+        return value
+    return column.field.get_db_prep_save(value, connection)
+
+
+def _condition(
+    alias: str, model: type[models.Model], where: Where, params: list[Any]
+) -> str:
+    """The SQL of a condition; appends to ``params``."""
+    connection = connections[alias]
+    tests = []
+    for key, value in where.items():
+        column = _column(alias, model, key)
+        if value is None or column.lookup == "isnull":
+            test = "IS NOT NULL" if value is False else "IS NULL"
+        elif isinstance(value, Rows):
+            selected = _column(alias, value.model, value.column).name
+            test = f"IN (SELECT {selected} {_from(alias, value, params)})"
+        elif column.lookup == "in":
+            test = f"IN ({', '.join(['%s'] * len(value))})"
+            params += [_param(column, one, connection) for one in value]
+        else:
+            test = f"{_OPERATORS[column.lookup]} %s"
+            params.append(_param(column, value, connection))
+        tests.append(f"{column.name} {test}")
+    return " AND ".join(tests)
+
+
+def _from(alias: str, rows: Rows, params: list[Any]) -> str:
+    conditions = [_condition(alias, rows.model, one, params) for one in rows.where]
+    return f"FROM {_table(alias, rows.model)} WHERE {' OR '.join(conditions)}"
+
+
+def _exists(alias: str, rows: Rows, params: list[Any]) -> str:
+    """1, or NULL where there are fewer rows."""
+    source = _from(alias, rows, params)
+    params.append(rows.at_least - 1)
+    return f"(SELECT 1 {source} LIMIT 1 OFFSET %s)"
+
+
+def _returns_key(alias: str) -> bool:
+    """Only PostgreSQL's driver has no ``lastrowid``."""
+    return connections[alias].vendor == "postgresql"
+
+
+@functools.cache
+def _insert_sql(
+    alias: str, model: type[models.Model], numbered: bool
+) -> tuple[str, list[_Column]]:
+    """``numbered``: the database assigns the key."""
+    key: Any = model._meta.pk
+    columns = [
+        _column(alias, model, field.name)
+        for field in model._meta.concrete_fields
+        if not (numbered and field is key)
+    ]
+    names = ", ".join([column.name for column in columns])
+    marks = ", ".join(["%s"] * len(columns))
+    sql = f"INSERT INTO {_table(alias, model)} ({names}) VALUES ({marks})"  # noqa: S608
+    key_name = _column(alias, model, "pk").name
+    returning = f" RETURNING {key_name}" if numbered and _returns_key(alias) else ""
+    return sql + returning, columns
+
+
+@functools.cache
+def _all_columns(
+    alias: str, model: type[models.Model]
+) -> tuple[str, list[str], list[tuple[int, Any, Any]]]:
+    """Columns and table; names of attributes; place and converter of values."""
+    fields = model._meta.concrete_fields
+    compiler = model._base_manager.using(alias).query.get_compiler(alias)
+    found = compiler.get_converters([f.get_col(model._meta.db_table) for f in fields])
+    converters = [
+        (place, convert, expression)
+        for place, (converts, expression) in found.items()
+        for convert in converts
+    ]
+    names = ", ".join([_column(alias, model, field.name).name for field in fields])
+    text = f"{names} FROM {_table(alias, model)}"
+    return text, [field.attname for field in fields], converters

@@ -1,0 +1,105 @@
+"""State of an order's record at a given time: results and totals.
+
+Amounts are minor units: text in the record, ``int`` here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from nexi_payments.simulator.records import Record
+
+#: Results of an authorization after a charge.
+CHARGED: Final = frozenset({"AUTHORIZED", "EXECUTED"})
+
+
+@dataclass(frozen=True)
+class Charge:
+    """The gateway's totals of one order, in minor units, for a test to compare with.
+
+    ``result`` is that of the authorization. ``refunded`` excludes pending refunds.
+    """
+
+    order_id: str
+    operation_id: str
+    result: str
+    currency: str
+    authorized: int
+    captured: int
+    refunded: int
+    voided: bool
+
+    @property
+    def net(self) -> int:
+        """Amount that the merchant keeps."""
+        return 0 if self.voided else self.captured - self.refunded
+
+
+def as_of(record: Record, now: datetime) -> Record:
+    """Return a copy in which what is due by ``now`` has its result."""
+    aged = {
+        **record,
+        "post_charge": [
+            _with_result(one, now) for one in record.get("post_charge", [])
+        ],
+    }
+    due = record.get("settles_at")
+    if due and record["result"] == "PENDING" and now.isoformat() >= due:
+        booked = record["capture"] == "IMPLICIT"
+        aged["result"] = "EXECUTED" if booked else "AUTHORIZED"
+        aged["code"] = "000"
+    return aged
+
+
+def _with_result(one: Record, now: datetime) -> Record:
+    done = now.isoformat() >= one["settles_at"]
+    return {**one, "result": one["outcome"] if done else "PENDING"}
+
+
+def charge_from_record(record: Record) -> Charge:
+    """Return the totals of ``record``, which comes from ``as_of``."""
+    amount = int(record["amount"]) if record["result"] in CHARGED else 0
+    booked = record["result"] == "EXECUTED"
+    return Charge(
+        order_id=record["order_id"],
+        operation_id=record["operation_id"],
+        result=record["result"],
+        currency=record["currency"],
+        authorized=amount,
+        captured=amount if booked else completed_total(record, "CAPTURE"),
+        refunded=completed_total(record, "REFUND"),
+        voided=is_voided(record),
+    )
+
+
+def completed_total(record: Record, kind: str) -> int:
+    """Return the sum of all completed CAPTUREs or REFUNDs that were not cancelled."""
+    return sum(
+        int(one["amount"])
+        for one in uncancelled(record)
+        if one["type"] == kind and one["result"] != "PENDING"
+    )
+
+
+def is_voided(record: Record) -> bool:
+    return any(one["result"] == "VOIDED" for one in uncancelled(record))
+
+
+def uncancelled(record: Record) -> Iterator[Record]:
+    """Yield captures and refunds that no cancel has reversed."""
+    operations = record.get("post_charge", [])
+    cancelled = {one["target"] for one in operations if one["type"] == "CANCEL"}
+    for one in operations:
+        if one["type"] != "CANCEL" and one["id"] not in cancelled:
+            yield one
+
+
+def total_including_pending(record: Record, kind: str, target: str) -> int:
+    """Return the sum of all CAPTUREs or REFUNDs on ``target``, pending ones too."""
+    return sum(
+        int(one["amount"])
+        for one in uncancelled(record)
+        if one["type"] == kind and one["target"] == target
+    )

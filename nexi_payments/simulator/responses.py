@@ -1,0 +1,155 @@
+"""Responses as the real gateway sends them.
+
+Currencies are numeric after init, times have no zone, absent members are null. Payments
+have 18-digit ids; captures, refunds and cancels have UUIDs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from nexi_payments.simulator import balances
+from nexi_payments.simulator.records import Record
+
+#: ISO 4217 numbers; a currency that is missing here keeps its alphabetic code.
+_NUMERIC_CURRENCIES: Final = {
+    **{"AUD": "036", "BHD": "048", "BRL": "986", "CAD": "124", "CHF": "756"},
+    **{"CNY": "156", "CZK": "203", "DKK": "208", "EUR": "978", "GBP": "826"},
+    **{"HKD": "344", "HUF": "348", "ISK": "352", "JOD": "400", "JPY": "392"},
+    **{"KRW": "410", "KWD": "414", "MXN": "484", "NOK": "578", "NZD": "554"},
+    **{"PLN": "985", "RON": "946", "RSD": "941", "SEK": "752", "SGD": "702"},
+    **{"THB": "764", "TRY": "949", "UAH": "980", "USD": "840", "ZAR": "710"},
+}
+
+# Error code and text of a 400, for ``error_reply``.
+CONTRACT_NOT_VALID: Final = ("PS0017", "contractId not valid")
+ORDER_ID_USED: Final = ("PS0026", "invalid parameter orderId")
+#: The catch-all of the real gateway.
+INTERNAL_ERROR: Final = ("GW0001", "An internal error occurred")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """HTTP reply. ``fault`` is "cut" (processed, then the connection is cut) or
+    "refused" (no connection). Adapter and server implement it."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    fault: str = ""
+
+
+def json_reply(body: Any, status: int = 200) -> Reply:
+    return Reply(
+        status, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+
+
+def error_reply(code: str, description: str, status: int = 400) -> Reply:
+    return json_reply({"errors": [{"code": code, "description": description}]}, status)
+
+
+def operation(record: Record, *, numeric: bool = False) -> dict[str, Any]:
+    """Return the AUTHORIZATION operation of an order."""
+    past_init = record["charged_at"] or record["result"] != "PENDING"
+    currency = record["currency"]
+    more = {
+        "maskedPan": record["masked"],
+        "cardExpiryDate": f"20{record['expiry'][2:]}{record['expiry'][:2]}",
+    }
+    if record["code"]:
+        more["authorizationStatus"] = record["code"]
+    if record["code"] == "000":
+        more["authorizationCode"] = record["operation_id"][-6:]
+        more["rrn"] = record["operation_id"][-12:]
+    return {
+        "orderId": record["order_id"],
+        "operationId": record["operation_id"],
+        "channel": None,
+        "channelDetail": "SERVER_TO_SERVER" if record["charged_at"] else None,
+        "operationType": "AUTHORIZATION",
+        "operationResult": record["result"],
+        "operationTime": record["time"],
+        "paymentMethod": "CARD",
+        "paymentCircuit": record["brand"],
+        "paymentInstrumentInfo": f"***{record['masked'][-4:]}",
+        "paymentEndToEndId": record["operation_id"] if record["charged_at"] else None,
+        "cancelledOperationId": None,
+        "operationAmount": record["amount"],
+        "operationCurrency": _NUMERIC_CURRENCIES.get(currency, currency)
+        if numeric
+        else currency,
+        "customerInfo": None,
+        "warnings": record.get("warnings", []) if past_init else [],
+        "additionalData": more,
+    }
+
+
+def post_charge_operation(record: Record, one: Record) -> dict[str, Any]:
+    """Return a capture, refund or cancel.
+
+    Its channel was seen as BACKOFFICE. Only a cancel names the operation it cancels."""
+    return {
+        "orderId": record["order_id"],
+        "operationId": one["id"],
+        "channel": "BACKOFFICE",
+        "operationType": one["type"],
+        "operationResult": one["result"],
+        "operationTime": one["time"],
+        "paymentMethod": "CARD",
+        "paymentCircuit": record["brand"],
+        "paymentInstrumentInfo": f"***{record['masked'][-4:]}",
+        "paymentEndToEndId": None,
+        "cancelledOperationId": one["target"] if one["type"] == "CANCEL" else "",
+        "operationAmount": one["amount"],
+        "operationCurrency": record["currency"],
+        "customerInfo": None,
+        "warnings": [],
+        "additionalData": None,
+    }
+
+
+def any_operation(record: Record, operation_id: str) -> dict[str, Any]:
+    for one in record["post_charge"]:
+        if one["id"] == operation_id:
+            return post_charge_operation(record, one)
+    return operation(record)
+
+
+def order_status(record: Record) -> dict[str, Any]:
+    """Return an order's totals. A void sets both to 0, as recorded.
+
+    That a refund leaves ``capturedAmount`` unchanged is our interpretation."""
+    voided = balances.is_voided(record)
+    held = record["result"] in balances.CHARGED and not voided
+    booked = record["result"] == "EXECUTED"
+    captured = (
+        record["amount"] if booked else str(balances.completed_total(record, "CAPTURE"))
+    )
+    last = record["post_charge"][-1] if record["post_charge"] else None
+    return {
+        "order": {
+            "orderId": record["order_id"],
+            "amount": record["amount"],
+            "currency": record["currency"],
+            "transactionSummary": [],
+            "termsAndConditionsIds": [],
+        },
+        "authorizedAmount": record["amount"] if held else "0",
+        "capturedAmount": captured if held else "0",
+        "lastOperationType": last["type"] if last else "AUTHORIZATION",
+        "lastOperationTime": last["time"] if last else record["time"],
+    }
+
+
+def order(record: Record) -> dict[str, Any]:
+    return {
+        "orderStatus": order_status(record),
+        "operations": [
+            operation(record),
+            *(post_charge_operation(record, one) for one in record["post_charge"]),
+        ],
+        "paymentLinks": [],
+    }

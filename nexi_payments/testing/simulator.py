@@ -1,0 +1,254 @@
+"""Simulated payments for a shop's tests. No socket is opened."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Final
+
+from django.test import Client
+
+from nexi_payments import conf, flows
+from nexi_payments.card import Card
+from nexi_payments.models import PaymentOrder
+from nexi_payments.simulator import TEST_CARDS, Call, Charge, Reply, Simulator
+from nexi_payments.testing.card_data_scan import CardDataScan
+from nexi_payments.testing.clock import Clock
+from nexi_payments.testing.commit_hooks import deliver_new_signals, run_commit_hooks
+from nexi_payments.testing.isolation import use_simulator
+from nexi_payments.testing.shopper import (
+    CARDHOLDER_NAME,
+    Challenge,
+    ShopperBrowser,
+    card_by_ending,
+)
+
+#: Name of a call to Nexi → part of its path.
+CALL_PATHS: Final = {
+    "any": "/",
+    "init": "/init",
+    "validation": "/validation",
+    "charge": "steps/payment|/orders/moto",
+    "capture": "/captures",
+    "refund": "/refunds",
+    "inquiry": "/orders/{prefix}",
+}
+CHALLENGE_ANSWERS: Final = ("approve", "refuse", "walk_away")
+
+
+class NexiSimulator:
+    """Nexi, the issuer and a shopper. ``with NexiSimulator() as nexi: nexi.pay(order)``
+
+    Cards are named by the endings of ``nexi_payments.simulator.TEST_CARDS``. Returned
+    orders are fresh from the database. ``page`` is the last response that the shopper
+    saw, ``gateway`` the simulated gateway.
+    """
+
+    def __init__(self) -> None:
+        self.gateway = Simulator(clock=self._now)
+        self._clock = Clock()
+        self._browser = ShopperBrowser()
+        self._challenges: dict[int, Challenge] = {}
+        self._exit_stack = ExitStack()
+
+    def __enter__(self) -> NexiSimulator:
+        self._exit_stack.enter_context(use_simulator(self.gateway))
+        self._exit_stack.callback(self.gateway.close)
+        self._exit_stack.callback(self._clock.stop)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._exit_stack.close()
+
+    # -- payments ----------------------------------------------------------------------
+
+    def pay(
+        self,
+        order: PaymentOrder,
+        card: str = "challenge",
+        answer: str = "approve",
+        *,
+        client: Client | None = None,
+    ) -> PaymentOrder:
+        """Pay on the card page and at the issuer, and return to the shop.
+
+        ``answer`` is the shopper's answer to a challenge: "approve", "refuse" or
+        "walk_away" (return without an answer). ``client`` posts the card; the default
+        client is logged in as ``order.user``.
+        """
+        order = self.start(order, card, client=client)
+        if order.pk in self._challenges:
+            order = self.complete_3ds(answer, order)
+        return order
+
+    def start(
+        self,
+        order: PaymentOrder,
+        card: str = "challenge",
+        *,
+        client: Client | None = None,
+    ) -> PaymentOrder:
+        """Post the card. A challenge, if there is one, stays open.
+
+        After a failed attempt the returned order is a new one; its ``retry_of`` is the
+        first."""
+        with run_commit_hooks():
+            order, challenge = self._browser.submit_card(order, card, client)
+        if challenge is not None:
+            self._challenges[order.pk] = challenge
+        return order
+
+    def complete_3ds(
+        self, answer: str = "approve", order: PaymentOrder | None = None
+    ) -> PaymentOrder:
+        """Answer the challenge of ``order`` and return to the shop.
+
+        The default is the order that was started last."""
+        if answer not in CHALLENGE_ANSWERS:
+            raise ValueError(
+                f"no answer {answer!r}; there are: {', '.join(CHALLENGE_ANSWERS)}"
+            )
+        waiting = list(self._challenges) if order is None else [order.pk]
+        if not waiting or waiting[-1] not in self._challenges:
+            raise AssertionError("no challenge is open: call start() first")
+        challenge = self._challenges.pop(waiting[-1])
+        fields = self.gateway.answer_challenge(challenge.operation_id, answer)
+        with run_commit_hooks():
+            return self._browser.return_from_issuer(challenge, fields)
+
+    def pay_moto(
+        self,
+        order: PaymentOrder,
+        card: str = "challenge",
+        *,
+        actor: flows.Actor | None = None,
+    ) -> PaymentOrder:
+        """Pay a phone order as staff. Its terminal must have ``MOTO``.
+
+        The same card may pay the same amount again: the clerk has allowed it."""
+        test = card_by_ending(card)
+        keyed = Card(test.number, test.expiry.replace("/", ""), test.cvv)
+        name = order.customer_name or CARDHOLDER_NAME
+        who = actor or flows.Actor()
+        with run_commit_hooks():
+            order = flows.pay_moto(
+                order, keyed, cardholder=name, allow_duplicate=True, actor=who
+            )
+        return PaymentOrder.objects.get(pk=order.pk)
+
+    # -- failures ----------------------------------------------------------------------
+
+    def lose_next_answer(self, call: str = "charge") -> None:
+        """Nexi processes the next such call; its response is lost."""
+        self.gateway.lose_next_answer(_path_of_call(call))
+
+    def reject_next_call(self, call: str = "any", status: int = 400) -> None:
+        """Nexi rejects the next such call with a 4xx and an error code."""
+        body = json.dumps({"errors": [{"code": "GW0001"}]}).encode()
+        self.gateway.fail_next(_path_of_call(call), status=status, body=body)
+
+    def fail_next_call(self, call: str = "any", status: int = 500) -> None:
+        """Nexi does not process the next such call. The outcome is unknown (5xx)."""
+        self.gateway.fail_next(_path_of_call(call), status=status)
+
+    def fail_next_connection(self, call: str = "any") -> None:
+        """The connection of the next such call is refused: nothing is sent."""
+        self.gateway.next_reply(_path_of_call(call), Reply(0, fault="refused"))
+
+    # -- time --------------------------------------------------------------------------
+
+    def advance(
+        self,
+        *,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+    ) -> flows.Counts:
+        """Move the time forward, here and at Nexi, then run the reconciler.
+
+        It moves ``django.utils.timezone.now`` until the end of the test."""
+        self._clock.advance(
+            timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        )
+        return self.reconcile()
+
+    def reconcile(self) -> flows.Counts:
+        """Run one pass of ``nexi_reconcile``.
+
+        Delivers signals that a ``TestCase`` has kept back, as it never commits."""
+        with run_commit_hooks():
+            counts = flows.reconcile()
+        deliver_new_signals()
+        return counts
+
+    # -- inspection --------------------------------------------------------------------
+
+    @property
+    def page(self) -> object:
+        return self._browser.page
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Calls to Nexi, oldest first: method, path, status, ids; no bodies."""
+        return self.gateway.calls
+
+    @property
+    def charges(self) -> tuple[Charge, ...]:
+        """Nexi's totals of every charged order of this test, in minor units."""
+        orders = PaymentOrder.objects.order_by("pk").values_list("order_id", flat=True)
+        found = (self.gateway.charge_of(one) for one in orders if self._charged(one))
+        return tuple(charge for charge in found if charge is not None)
+
+    def _charged(self, order_id: str) -> bool:
+        return bool(self.gateway.charge_count(order_id))
+
+    def assert_no_card_data(self) -> CardDataWatch:
+        """Assert that no test card is stored anywhere.
+
+        As a ``with`` block: also in nothing that is logged, emailed, returned or sent
+        to Sentry inside it."""
+        _assert_no_findings(CardDataScan(*(card.number for card in TEST_CARDS)))
+        return CardDataWatch()
+
+    def _now(self) -> datetime:
+        return self._clock.now()
+
+
+class CardDataWatch:
+    """``with nexi.assert_no_card_data(): …``"""
+
+    def __init__(self) -> None:
+        self._scan = CardDataScan()
+
+    def __enter__(self) -> None:
+        self._scan.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._scan.__exit__(kind, error, trace)
+        if error is None:
+            _assert_no_findings(self._scan)
+
+
+def _assert_no_findings(scan: CardDataScan) -> None:
+    found = scan.findings()
+    if found:
+        raise AssertionError(f"card data was found: {found}")
+
+
+def _path_of_call(call: str) -> str:
+    if call not in CALL_PATHS:
+        raise ValueError(f"no call {call!r}; there are: {', '.join(CALL_PATHS)}")
+    return CALL_PATHS[call].replace("{prefix}", conf.current().order_prefix)

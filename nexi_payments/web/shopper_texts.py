@@ -1,0 +1,258 @@
+"""Shopper texts: what happened, was I charged, what to do now.
+
+One message for each state of a payment. All declines share one wording, so that card
+testers learn nothing about the issuer's reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.utils import formats
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from nexi_payments import conf, enums, money
+from nexi_payments.enums import OrderState, Reason
+from nexi_payments.models import PaymentOrder
+
+
+@dataclass(frozen=True)
+class Message:
+    """``tone``: "good", "wait", "bad" or "neutral"; selects colours of the page."""
+
+    tone: str
+    title: str | Promise
+    text: str | Promise
+
+
+PAID: Final = Message(
+    "good", _("Payment received"), _("Thank you. Your card has been charged.")
+)
+AUTHORIZED: Final = Message(
+    "good",
+    _("Payment authorized"),
+    _("Thank you. The amount is reserved on your card and charged by the shop later."),
+)
+OUTCOME_UNKNOWN: Final = Message(
+    "wait",
+    _("We are checking your payment"),
+    _(
+        "We do not know yet whether your card was charged: the bank has not told us."
+        " Please do not pay again. This page shows the result as soon as we know it;"
+        " you may also close it, the shop is told."
+    ),
+)
+AWAITING_3DS: Final = Message(
+    "wait",
+    _("Your bank is waiting for you"),
+    _(
+        "This payment is not confirmed yet and nothing has been charged. Finish on your"
+        " bank's page, or enter your card again."
+    ),
+)
+NEW: Final = Message(
+    "neutral",
+    _("Not paid yet"),
+    _("No card has been entered for this payment yet. Nothing has been charged."),
+)
+CONTACT_SHOP: Final = Message(
+    "wait",
+    _("Please contact the shop"),
+    _(
+        "Your card may have been charged: a person has to look at it. Please do not pay"
+        " again; contact the shop and name the reference below."
+    ),
+)
+VOIDED: Final = Message(
+    "neutral",
+    _("Payment cancelled"),
+    _("The amount reserved on your card has been released. Nothing was charged."),
+)
+REFUNDED: Final = Message(
+    "neutral",
+    _("Payment refunded"),
+    _("The amount has been given back. Your bank may need some days to show it."),
+)
+PARTLY_REFUNDED: Final = Message(
+    "good",
+    _("Partly refunded"),
+    _(
+        "Your card was charged. A part has been given back; your bank may need some"
+        " days to show it."
+    ),
+)
+NOT_FOUND: Final = Message(
+    "neutral",
+    _("We cannot show this payment"),
+    _(
+        "The address is not complete, or the payment belongs to another account. Log in"
+        " with the account you ordered with, or go back to the shop."
+    ),
+)
+UNREADABLE_FORM: Final = Message(
+    "bad",
+    _("This form could not be read"),
+    _(
+        "Nothing has been charged. Go back, reload the page and enter your details"
+        " again."
+    ),
+)
+COOKIES_NEEDED: Final = Message(
+    "bad",
+    _("This form could not be read"),
+    _(
+        "Nothing has been charged. Allow cookies for this site, go back, reload the"
+        " page and enter your details again."
+    ),
+)
+DECLINED: Final = Message(
+    "bad",
+    _("The card was declined"),
+    _(
+        "Nothing has been charged. Please check the details or use another card; your"
+        " bank can tell you the reason."
+    ),
+)
+NOT_AUTHENTICATED: Final = Message(
+    "bad",
+    _("Your bank did not confirm the payment"),
+    _("Nothing has been charged. You can try again, or use another card."),
+)
+TRY_AGAIN: Final = Message(
+    "bad",
+    _("The payment did not go through"),
+    _("Nothing has been charged. Please try again in a moment, or use another card."),
+)
+OTHER_CARD: Final = Message(
+    "bad",
+    _("This card cannot be confirmed online"),
+    _("Nothing has been charged. Please use another card."),
+)
+EXPIRED: Final = Message(
+    "bad",
+    _("The time for this payment is over"),
+    _("Nothing has been charged. Please enter your card again."),
+)
+SUPERSEDED: Final = Message(
+    "neutral",
+    _("A newer payment has taken this one's place"),
+    _("Nothing has been charged here. Go back to the shop to see your order."),
+)
+LINK_EXPIRED: Final = Message(
+    "neutral",
+    _("This link is no longer valid"),
+    _(
+        "Nothing has been charged with it now. Ask the shop for a new link, or check"
+        " that the address is complete."
+    ),
+)
+TOO_MANY_ATTEMPTS: Final = Message(
+    "bad",
+    _("Too many attempts"),
+    _(
+        "Nothing has been charged. Please wait a while before you try again, or ask the"
+        " shop for another way to pay."
+    ),
+)
+UNAVAILABLE: Final = Message(
+    "bad",
+    _("Card payments are not available right now"),
+    _("Nothing has been charged. Please try again later."),
+)
+
+_BY_STATE: Final[dict[str, Message]] = {
+    OrderState.INIT: NEW,
+    OrderState.AWAITING_3DS: AWAITING_3DS,
+    OrderState.VALIDATED: OUTCOME_UNKNOWN,
+    OrderState.PAYING: OUTCOME_UNKNOWN,
+    OrderState.AUTHORIZED: AUTHORIZED,
+    OrderState.PAID: PAID,
+    OrderState.REVIEW: CONTACT_SHOP,
+    OrderState.VOIDED: VOIDED,
+    OrderState.REFUNDED: REFUNDED,
+}
+_BY_REASON: Final[dict[str, Message]] = {
+    Reason.DECLINED: DECLINED,
+    Reason.NOT_AUTHENTICATED: NOT_AUTHENTICATED,
+    Reason.ABANDONED: NOT_AUTHENTICATED,
+    Reason.NO_LIABILITY_SHIFT: OTHER_CARD,
+    Reason.THREE_DS_UNAVAILABLE: OTHER_CARD,
+    Reason.EXPIRED: EXPIRED,
+    Reason.CARD_EXPIRED: EXPIRED,
+    Reason.SUPERSEDED: SUPERSEDED,
+    Reason.CONFIG: UNAVAILABLE,
+}
+
+
+def message(order: PaymentOrder) -> Message:
+    """The message for the present state of an order."""
+    if order.link_expired and order.state in (OrderState.INIT, OrderState.FAILED):
+        return LINK_EXPIRED
+    if order.state == OrderState.FAILED:
+        return _BY_REASON.get(order.reason, TRY_AGAIN)
+    if order.is_claimed and order.state == OrderState.AWAITING_3DS:
+        return OUTCOME_UNKNOWN
+    if order.state == OrderState.PAID and order.refunded_amount:
+        return PARTLY_REFUNDED
+    return _BY_STATE[order.state]
+
+
+def amounts(order: PaymentOrder) -> dict[str, str]:
+    """``amount``, and ``charged`` and ``refunded`` if they differ from it, else "".
+
+    Localized, with currency: "12.50 EUR".
+    """
+    charged, refunded = order.captured_amount, order.refunded_amount
+    return {
+        "amount": money.display(order.amount, order.currency),
+        "charged": _if_different(order, charged),
+        "refunded": _if_different(order, refunded),
+    }
+
+
+def _if_different(order: PaymentOrder, minor: int) -> str:
+    return "" if minor in (0, order.amount) else money.display(minor, order.currency)
+
+
+def consent_text(order: PaymentOrder) -> str:
+    """The text that the shopper must accept before the card is saved.
+
+    In the active language; "" if no card will be saved.
+    """
+    contract = order.contract
+    if contract is None or order.channel not in enums.CONTRACT_CHANNELS:
+        return ""
+    first: object
+    if contract.frequency is None:
+        first = _(
+            "Your card stays on file at Nexi. The shop may charge it later without"
+            " asking you again."
+        )
+    elif contract.amount is None:
+        first = ngettext(
+            "Your card stays on file at Nexi. The shop charges it every %(days)s day.",
+            "Your card stays on file at Nexi. The shop charges it every %(days)s days.",
+            contract.frequency,
+        ) % {"days": contract.frequency}
+    else:
+        first = ngettext(
+            "Your card stays on file at Nexi. The shop charges %(amount)s to it every"
+            " %(days)s day.",
+            "Your card stays on file at Nexi. The shop charges %(amount)s to it every"
+            " %(days)s days.",
+            contract.frequency,
+        ) % {
+            "days": contract.frequency,
+            "amount": money.display(contract.amount, contract.currency),
+        }
+    parts = [str(first)]
+    if contract.until is not None:
+        day = formats.date_format(contract.until, "DATE_FORMAT")
+        parts.append(str(_("The last day is %(day)s.")) % {"day": day})
+    parts.append(str(_("You may end this at any time: ask the shop.")))
+    names = filter(None, (conf.current().merchant_name, contract.description))
+    title = ", ".join(names)
+    return " ".join([f"{title}:", *parts] if title else parts)
