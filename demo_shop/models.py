@@ -1,9 +1,10 @@
-"""A shop small enough to read in a minute. Money is Decimal, in euro."""
+"""Models of the demo shop. Amounts are ``Decimal``, in euro."""
 
 from __future__ import annotations
 
 import secrets
 from decimal import Decimal
+from typing import Final
 
 from django.conf import settings
 from django.db import models
@@ -25,9 +26,16 @@ class Product(models.Model):
         return self.name
 
 
+_LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ23456789"
+
+
 def new_number() -> str:
-    """Not to be guessed: a guest's order page is found by it."""
-    return "D" + secrets.token_hex(8).upper()
+    """A random order number. Hard to guess: it is the key to a guest's order page.
+
+    Mostly letters: one in 25,000 numbers of sixteen hexadecimal digits could be a card
+    number.
+    """
+    return "D" + "".join(secrets.choice(_LETTERS) for _ in range(16))
 
 
 class ShopOrder(models.Model):
@@ -57,7 +65,7 @@ class ShopOrder(models.Model):
 
     @property
     def shipping_address(self) -> dict[str, str]:
-        """Empty where the parcel is collected."""
+        """Empty if the customer collects the parcel."""
         if not self.street:
             return {}
         parts = ("name", "street", "post_code", "city", "province", "country")
@@ -65,7 +73,7 @@ class ShopOrder(models.Model):
 
     @property
     def billing_address(self) -> dict[str, str]:
-        """This shop asks for one address."""
+        """The shipping address: the shop asks for one address only."""
         return self.shipping_address
 
 
@@ -84,7 +92,7 @@ class Line(models.Model):
 
 
 class Fulfilment(models.Model):
-    """The parcel that left. One an order, however often the signal comes."""
+    """The parcel of an order. One for each order, however often a signal arrives."""
 
     order = models.OneToOneField(ShopOrder, on_delete=models.CASCADE)
     payment = models.CharField(max_length=32)

@@ -1,4 +1,4 @@
-"""Where the shop hears of money. A signal may come twice; a parcel must not."""
+"""Signal receivers. A signal may arrive twice; the parcel is sent once."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def fulfil(sender: Any, order: Any, event: Any, **kwargs: Any) -> None:
         return
     _, new = Fulfilment.objects.get_or_create(
         order=shop_order,
-        defaults={"payment": order.public_id, "event_id": event.pk},
+        defaults={"payment": order.order_id, "event_id": event.pk},
     )
     if not new:
         Fulfilment.objects.filter(order=shop_order).update(signals=F("signals") + 1)

@@ -1,4 +1,4 @@
-"""Products and logins of the demo. Running it again changes nothing."""
+"""Seed products and logins of the demo. Idempotent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 
 from demo_shop.models import Product
 
-#: user, password, what for; shown on the pages and by ``manage.py demo``
+#: User, password, purpose; printed by ``manage.py demo``.
 LOGINS: Final = (
     ("shopper", "shopper", "buys"),
     ("admin", "admin", "sees and does everything in /admin/"),
@@ -19,8 +19,8 @@ LOGINS: Final = (
     ("refunds", "refunds", "looks after payments in /admin/"),
     ("staff", "staff", "may nothing with payments"),
 )
-#: what the logins into /admin/ may do, by the names of the permissions
-_MAY: Final = {
+#: Permissions of the staff logins.
+_PERMISSIONS: Final = {
     "manager": (
         "take_moto",
         "view_paymentorder",
@@ -34,9 +34,9 @@ _MAY: Final = {
         "charge_contract",
         "end_contract",
         "verify_card",
-        "view_cardcheck",
+        "view_cardverification",
     ),
-    # who takes cards by telephone hears them anyway: he may ask about them, too
+    # clerks hear card numbers anyway: they may verify cards, too
     "clerk": ("take_moto", "verify_card"),
     "refunds": ("refund_payment",),
     "staff": (),
@@ -67,9 +67,9 @@ def seed() -> None:
             email=f"{name}@shop.example",
             first_name="Giulia" if name == "shopper" else "",
             last_name="Bianchi" if name == "shopper" else "",
-            **({"is_staff": True} if name in _MAY else {}),
+            **({"is_staff": True} if name in _PERMISSIONS else {}),
         )
-    for name, permissions in _MAY.items():
+    for name, permissions in _PERMISSIONS.items():
         allowed = Permission.objects.filter(
             content_type__app_label="nexi_payments", codename__in=permissions
         )

@@ -1,4 +1,4 @@
-"""The demo project. All that varies comes from the environment, and only here."""
+"""Settings of the demo project. Only this file reads the environment."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -54,8 +54,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "demo_shop.views.shop",
-                "demo_shop.backstage.context",
+                "demo_shop.views.shop_context",
+                "demo_shop.simulator_panel.panel_context",
             ]
         },
     }
@@ -84,7 +84,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [
     ("en", "English"),
     ("it", "Italiano"),
-    # whoever pays reads these, too; the shop itself stays in English for them
+    # languages of the payment pages only; the shop itself stays in English
     ("de", "Deutsch"),
     ("el", "Ελληνικά"),
     ("es", "Español"),
@@ -110,13 +110,13 @@ def _seconds(name: str) -> float | None:
 
 
 def _given(**values: object) -> dict[str, object]:
-    """Only what the environment says: the rest keeps the package's own defaults."""
+    """Drop unset values, so that the package's defaults apply."""
     return {name: value for name, value in values.items() if value is not None}
 
 
 _base_url = env.str("NEXI_BASE_URL", default=None)
 _default_terminal = _given(
-    # a gateway of your own on this machine asks for no key
+    # a local gateway needs no key
     API_KEY=env.str("NEXI_API_KEY", default="demo" if _base_url else None),
     BASE_URL=_base_url,
     ENVIRONMENT=env.str("NEXI_ENVIRONMENT", default=None),
@@ -138,9 +138,9 @@ NEXI_PAYMENTS = _given(
         },
     },
     PUBLIC_URL=env.str("NEXI_PUBLIC_URL", default=None),
-    HOLD_KEYS=env.list("NEXI_HOLD_KEYS", default=None),
-    HOLD_TTL=_seconds("NEXI_HOLD_TTL"),
-    HOLD_CVV=env.bool("NEXI_HOLD_CVV", default=None),
+    SEALED_CARD_KEYS=env.list("NEXI_SEALED_CARD_KEYS", default=None),
+    SEALED_CARD_TTL=_seconds("NEXI_SEALED_CARD_TTL"),
+    SEALED_CARD_CVV=env.bool("NEXI_SEALED_CARD_CVV", default=None),
     CONNECT_TIMEOUT=_seconds("NEXI_CONNECT_TIMEOUT"),
     TOTAL_TIMEOUT=_seconds("NEXI_TOTAL_TIMEOUT"),
     KEEP_ALIVE=_seconds("NEXI_KEEP_ALIVE"),

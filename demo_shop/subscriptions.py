@@ -1,4 +1,4 @@
-"""The coffee club, and "my cards": a card on file, through the front door."""
+"""Coffee club (a recurring payment) and "my cards" (saved cards), by the public API."""
 
 from __future__ import annotations
 
@@ -15,26 +15,30 @@ from django.views.decorators.http import require_POST, require_safe
 
 from demo_shop.models import new_number
 from nexi_payments import flows
-from nexi_payments.exceptions import ContractUnsettled
-from nexi_payments.models import Contract, database
+from nexi_payments.exceptions import ContractEndUnconfirmed
+from nexi_payments.models import Contract, db_transactions
 
 PRICE: Final = Decimal("14.90")
-EVERY: Final = 30
-_SHOWN: Final = ("active", "on_hold", "ending", "ended")
+INTERVAL_DAYS: Final = 30
+_LISTED_STATES: Final = ("active", "suspended", "ending", "ended")
 
 
 @require_safe
 @login_required
 def cards(request: HttpRequest) -> HttpResponse:
-    found = Contract.objects.filter(user=request.user.pk, state__in=_SHOWN)
-    context: dict[str, Any] = {"contracts": found, "price": PRICE, "every": EVERY}
+    found = Contract.objects.filter(user=request.user.pk, state__in=_LISTED_STATES)
+    context: dict[str, Any] = {
+        "contracts": found,
+        "price": PRICE,
+        "every": INTERVAL_DAYS,
+    }
     return render(request, "demo_shop/my_cards.html", context)
 
 
 @require_POST
 @login_required
 def join(request: HttpRequest) -> HttpResponse:
-    """The first box is paid now, the next ones by themselves."""
+    """Pay the first box now; later ones are charged automatically."""
     payment = flows.create_order(
         amount=PRICE,
         currency="EUR",
@@ -44,21 +48,23 @@ def join(request: HttpRequest) -> HttpResponse:
         customer=flows.describe_customer(request.user),
         success_url=reverse("my_cards"),
         failure_url=reverse("my_cards"),
-        contract=flows.CardOnFile(_("Coffee club"), every=EVERY, amount=PRICE),
+        contract=flows.ContractTerms(
+            _("Coffee club"), interval_days=INTERVAL_DAYS, amount=PRICE
+        ),
     )
     return redirect(payment)
 
 
 @require_POST
 @login_required
-@database.non_atomic_requests
+@db_transactions.non_atomic_requests
 def leave(request: HttpRequest, contract_id: str) -> HttpResponse:
     contract = get_object_or_404(
         Contract, contract_id=contract_id, user=request.user.pk
     )
     try:
         flows.end_contract(contract)
-    except ContractUnsettled:
+    except ContractEndUnconfirmed:
         text = _("Your card is not charged any more. We are telling Nexi.")
         messages.info(request, text)
     else:

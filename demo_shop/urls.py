@@ -3,7 +3,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from demo_shop import backstage, single_page, subscriptions, views
+from demo_shop import one_page, simulator_panel, subscriptions, views
 
 urlpatterns = [
     path("", views.products, name="shop"),
@@ -25,12 +25,12 @@ urlpatterns = [
     path("payments/", include("nexi_payments.urls")),
     path("api/payments/", include("nexi_payments.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("one-page/", single_page.show, name="one_page"),
-    path("one-page/order/", single_page.order, name="one_page_order"),
-    path("backstage/", backstage.panel, name="panel"),
-    path("backstage/gateway/", backstage.break_gateway, name="break_gateway"),
-    path("backstage/time/", backstage.move_time, name="move_time"),
-    path("tour/", backstage.tour, name="tour"),
-    path("tour/leave/", backstage.leave_tour, name="leave_tour"),
+    path("one-page/", one_page.show, name="one_page"),
+    path("one-page/order/", one_page.order, name="one_page_order"),
+    path("panel/", simulator_panel.panel, name="panel"),
+    path("panel/gateway/", simulator_panel.set_fault, name="set_fault"),
+    path("panel/time/", simulator_panel.advance_time, name="advance_time"),
+    path("tour/", simulator_panel.tour, name="tour"),
+    path("tour/leave/", simulator_panel.dismiss_tour, name="dismiss_tour"),
     path("admin/", admin.site.urls),
 ]

@@ -1,4 +1,4 @@
-"""Products, basket, checkout. The payment is three lines in ``checkout``."""
+"""Products, basket, checkout, account. ``_create_payment`` creates the payment."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from demo_shop import endings
-from demo_shop.forms import SOMEBODY, SOMEWHERE, CheckoutForm
+from demo_shop import test_card_groups
+from demo_shop.forms import SAMPLE_ADDRESS, SAMPLE_CONTACT, CheckoutForm
 from demo_shop.models import Line, Product, ShopOrder
-from nexi_payments import flows, states
+from nexi_payments import enums, flows
 from nexi_payments.customers import Customer, Risk
+from nexi_payments.enums import OrderState
 from nexi_payments.exceptions import ReferenceInUse
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import CreatedOrder, PaymentOrder
 from nexi_payments.simulator import TEST_CARDS
 
-#: The states of a payment that was successful, given back or not.
-WAS_PAID = (*states.SUCCESSFUL, states.REFUNDED, states.VOIDED)
+#: States of payments that succeeded, refunded or not.
+PAID_STATES = (*enums.SUCCESSFUL, OrderState.REFUNDED, OrderState.VOIDED)
 
 
-def shop(request: HttpRequest) -> dict[str, Any]:
-    """What every page shows: the basket's size; logins and cards in demo mode."""
+def shop_context(request: HttpRequest) -> dict[str, Any]:
+    """Context of every page: size of the basket; logins and test cards in demo mode."""
     basket = request.session.get("basket", {}) if hasattr(request, "session") else {}
     return {
         "basket_size": sum(basket.values()),
         "demo_mode": settings.DEBUG,
         "test_cards": TEST_CARDS if settings.DEBUG else (),
-        "endings": endings.groups() if settings.DEBUG else (),
+        "test_card_groups": test_card_groups.groups() if settings.DEBUG else (),
     }
 
 
@@ -49,7 +50,7 @@ def basket_lines(request: HttpRequest) -> list[Line]:
     ]
 
 
-def total_of(lines: list[Line]) -> Decimal:
+def basket_total(lines: list[Line]) -> Decimal:
     return sum((line.total for line in lines), Decimal(0))
 
 
@@ -64,14 +65,14 @@ def products(request: HttpRequest) -> HttpResponse:
 def basket(request: HttpRequest) -> HttpResponse:
     lines = basket_lines(request)
     return render(
-        request, "demo_shop/basket.html", {"lines": lines, "total": total_of(lines)}
+        request, "demo_shop/basket.html", {"lines": lines, "total": basket_total(lines)}
     )
 
 
 @require_POST
 def change_basket(request: HttpRequest, product_id: int) -> HttpResponse:
     product = get_object_or_404(Product, pk=product_id)
-    forget_what_is_paid(request)
+    clear_paid_basket(request)
     basket = request.session.setdefault("basket", {})
     quantity = basket.get(str(product.pk), 0)
     quantity += -1 if "less" in request.POST else 1
@@ -84,45 +85,49 @@ def change_basket(request: HttpRequest, product_id: int) -> HttpResponse:
 
 
 def checkout(request: HttpRequest) -> HttpResponse:
-    if number := forget_what_is_paid(request):
-        # another tab was faster: this basket is on its way already
+    if number := clear_paid_basket(request):
+        # paid in another tab
         return redirect("order", number)
     lines = basket_lines(request)
     if not lines:
         return redirect("basket")
-    form = CheckoutForm(request.POST or None, initial=who_is(request))
+    form = CheckoutForm(request.POST or None, initial=initial_contact(request))
     if request.method == "POST" and form.is_valid():
         try:
-            payment = place(request, form.cleaned_data, lines)
+            payment = create_payment(request, form.cleaned_data, lines)
         except ReferenceInUse as error:
-            # it is being paid, or was paid, with another basket: show how it stands
+            # being paid, or paid, with another basket: show its status
             return redirect("nexi_payments:result", error.order.public_id)
         return redirect(payment)
-    context = {"form": form, "lines": lines, "total": total_of(lines)}
+    context = {"form": form, "lines": lines, "total": basket_total(lines)}
     return render(request, "demo_shop/checkout.html", context)
 
 
-def place(
-    request: HttpRequest, who: dict[str, str], lines: list[Line], page: str = ""
-) -> PaymentOrder:
-    """The payment of this basket. ``page`` is where the shopper comes back to; the
-    order's page, or the basket, without it.
+def create_payment(
+    request: HttpRequest,
+    contact: dict[str, str],
+    lines: list[Line],
+    return_url: str = "",
+) -> CreatedOrder:
+    """Create the payment of this basket.
 
-    Two tabs at the same moment may wait for each other: MySQL then ends one of the
-    transactions, to be begun again."""
+    ``return_url``: where the shopper returns to; by default the order's page, or the
+    basket after a failure. Retried after a deadlock: MySQL rolls back one of two
+    concurrent transactions.
+    """
     tries = 4
     while tries := tries - 1:
         with suppress(OperationalError):
-            return _place(request, who, lines, page)
-    return _place(request, who, lines, page)
+            return _create_payment(request, contact, lines, return_url)
+    return _create_payment(request, contact, lines, return_url)
 
 
 @transaction.atomic
-def _place(
-    request: HttpRequest, who: dict[str, str], lines: list[Line], page: str
-) -> PaymentOrder:
-    """The shop's order and its payment, in one transaction."""
-    shop_order = _open_order(request, who, total_of(lines))
+def _create_payment(
+    request: HttpRequest, contact: dict[str, str], lines: list[Line], return_url: str
+) -> CreatedOrder:
+    """Save the shop's order and create its payment, in one transaction."""
+    shop_order = _get_or_create_order(request, contact, basket_total(lines))
     shop_order.lines.all().delete()
     for line in lines:
         line.order = shop_order
@@ -133,32 +138,35 @@ def _place(
         reference=shop_order.number,
         customer=_customer(request.user, shop_order),
         user=request.user,
-        terminal=who["terminal"] or "default",
-        success_url=page or reverse("order", args=[shop_order.number]),
-        failure_url=page or reverse("basket"),
+        terminal=contact["terminal"] or "default",
+        success_url=return_url or reverse("order", args=[shop_order.number]),
+        failure_url=return_url or reverse("basket"),
     )
 
 
 def _customer(user: Any, shop_order: ShopOrder) -> Customer:
-    """What the bank is told for 3-D Secure: name and e-mail as typed here, the address,
-    and what is known of the account."""
+    """3-D Secure data: typed name and email, address, and facts of the account."""
     more: dict[str, Any] = {"name": shop_order.name, "email": shop_order.email}
     if not shop_order.shipping_address:
         more["risk"] = Risk(ship_to="store")
     return flows.describe_customer(user, shop_order, **more)
 
 
-def _open_order(request: HttpRequest, who: dict[str, str], total: Decimal) -> ShopOrder:
-    """The order of this basket: paying again must not make a second one, even if the
-    first was paid between our looks (``create_order`` refuses it then)."""
+def _get_or_create_order(
+    request: HttpRequest, contact: dict[str, str], total: Decimal
+) -> ShopOrder:
+    """The order of this basket. Paying again must not create a second one.
+
+    If the first one is paid meanwhile, ``create_order`` raises ``ReferenceInUse``.
+    """
     number = request.session.get("order", "")
     found = ShopOrder.objects.filter(number=number).first()
     live = PaymentOrder.objects.filter(live_reference=number).exists()
     if found is not None and not live and hasattr(found, "fulfilment"):
-        found = None  # sent, and given back since: this is another purchase
+        found = None  # sent, and refunded since: this is a new purchase
     shop_order = found or ShopOrder()
-    for name in (*SOMEBODY, *SOMEWHERE):
-        setattr(shop_order, name, who[name])
+    for name in (*SAMPLE_CONTACT, *SAMPLE_ADDRESS):
+        setattr(shop_order, name, contact[name])
     shop_order.total = total
     shop_order.user = request.user if request.user.is_authenticated else None
     shop_order.save()
@@ -167,24 +175,23 @@ def _open_order(request: HttpRequest, who: dict[str, str], total: Decimal) -> Sh
     return shop_order
 
 
-def forget_what_is_paid(request: HttpRequest) -> str:
-    """The number of this basket's order if that is paid; the basket is empty then.
+def clear_paid_basket(request: HttpRequest) -> str:
+    """Empty the basket if its order is paid; return the order's number, else "".
 
-    By what was paid, not by which page was seen: a basket must not be paid again only
-    because the browser was closed on the way back from the bank. Given back since, it
-    was bought all the same.
+    Decided by the payment, not by the page seen: a browser closed during the return
+    from 3-D Secure must not lead to a second payment. A refunded order counts as paid.
     """
     number: str = request.session.get("order", "")
-    payments = PaymentOrder.objects.filter(reference=number, state__in=WAS_PAID)
+    payments = PaymentOrder.objects.filter(reference=number, state__in=PAID_STATES)
     if not number or not payments.exists():
         return ""
     del request.session["order"]
-    _take_out(request, Line.objects.filter(order__number=number))
+    _remove_from_basket(request, Line.objects.filter(order__number=number))
     return number
 
 
-def _take_out(request: HttpRequest, lines: Iterable[Line]) -> None:
-    """What was paid leaves the basket; what was put in meanwhile stays."""
+def _remove_from_basket(request: HttpRequest, lines: Iterable[Line]) -> None:
+    """Remove the paid lines from the basket; keep items added meanwhile."""
     basket = request.session.get("basket", {})
     for line in lines:
         left = basket.pop(str(line.product_id), 0) - line.quantity
@@ -193,25 +200,25 @@ def _take_out(request: HttpRequest, lines: Iterable[Line]) -> None:
     request.session["basket"] = basket
 
 
-def who_is(request: HttpRequest) -> dict[str, str]:
-    """Name, e-mail, address and terminal for the form: of the order that is open, else
-    of the user and what he bought last."""
+def initial_contact(request: HttpRequest) -> dict[str, str]:
+    """Initial values of the form: of the open order, else of the user's last order."""
     number = request.session.get("order", "")
-    begun = ShopOrder.objects.filter(number=number).first()
-    if begun is not None:
+    open_order = ShopOrder.objects.filter(number=number).first()
+    if open_order is not None:
         payment = PaymentOrder.objects.filter(reference=number).order_by("-pk").first()
         terminal = payment.terminal if payment else "default"
-        return {name: getattr(begun, name) for name in (*SOMEBODY, *SOMEWHERE)} | {
-            "terminal": terminal
-        }
-    somewhere = SOMEWHERE if settings.DEBUG else {}
+        return {
+            name: getattr(open_order, name)
+            for name in (*SAMPLE_CONTACT, *SAMPLE_ADDRESS)
+        } | {"terminal": terminal}
+    address = SAMPLE_ADDRESS if settings.DEBUG else {}
     user = request.user
     if not user.is_authenticated:
-        return {**SOMEBODY, **somewhere} if settings.DEBUG else {}
+        return {**SAMPLE_CONTACT, **address} if settings.DEBUG else {}
     last = ShopOrder.objects.filter(user__pk=user.pk).exclude(street="").first()
     if last is not None:
-        somewhere = {name: getattr(last, name) for name in SOMEWHERE}
-    return {"name": user.get_full_name(), "email": user.email, **somewhere}
+        address = {name: getattr(last, name) for name in SAMPLE_ADDRESS}
+    return {"name": user.get_full_name(), "email": user.email, **address}
 
 
 @require_safe
@@ -222,11 +229,16 @@ def order_page(request: HttpRequest, number: str) -> HttpResponse:
         raise Http404
     payments = PaymentOrder.objects.filter(reference=number).order_by("pk")
     paid = any(payment.is_successful for payment in payments)
-    if request.session.get("order") == number and forget_what_is_paid(request):
+    if request.session.get("order") == number and clear_paid_basket(request):
         messages.success(request, _("Thank you! Your order is on its way."))
-    held = any(payment.state == "authorized" for payment in payments)
-    facts = {"order": shop_order, "payments": payments, "paid": paid, "held": held}
-    return render(request, "demo_shop/order.html", facts)
+    authorized = any(payment.state == "authorized" for payment in payments)
+    context = {
+        "order": shop_order,
+        "payments": payments,
+        "paid": paid,
+        "authorized": authorized,
+    }
+    return render(request, "demo_shop/order.html", context)
 
 
 @login_required

@@ -14,7 +14,7 @@ from django.db import connection
 
 from demo_shop import seed
 from nexi_payments import flows
-from nexi_payments.testing import rehearsal
+from nexi_payments.testing import demo_clock
 
 log = logging.getLogger("nexi_payments.demo")
 
@@ -47,13 +47,13 @@ class Command(BaseCommand):
         self.stdout.flush()
         if options["no_serve"]:
             return
-        rehearsal.catch_up()
-        threading.Thread(target=_reconcile_for_ever, daemon=True).start()
+        demo_clock.catch_up_with_database()
+        threading.Thread(target=_reconcile_forever, daemon=True).start()
         call_command("runserver", f"127.0.0.1:{port}", use_reloader=False)
 
 
-def _reconcile_for_ever() -> None:
-    """What cron does in a real shop."""
+def _reconcile_forever() -> None:
+    """Reconcile every five seconds; in production cron does that."""
     while True:
         time.sleep(5)
         try:

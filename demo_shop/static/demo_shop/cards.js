@@ -1,13 +1,13 @@
-/* The buttons of the test cards. Where there is a card form they fill it in; on the
-   checkout, which has none, the choice (its name, not the number) waits in this tab for
-   the card page. */
+/* Buttons of the test cards. They fill in the card form of the page. The checkout has no
+   card form: the choice (its name, not the number) is stored in this tab for the card
+   page. */
 (function () {
   "use strict";
   var form = document.querySelector("form[data-card], form#card");
   var buttons = document.querySelectorAll(".fill button");
   var STORE = "demo ending";
 
-  /* two cards may end alike */
+  /* two cards may have the same ending */
   function nameOf(button) { return button.dataset.ending + " " + button.dataset.brand; }
 
   function press(chosen) {
@@ -52,15 +52,15 @@
 
   /* after the card page's own script, which groups the digits */
   document.addEventListener("DOMContentLoaded", function () {
-    var waiting = sessionStorage.getItem(STORE);
+    var stored = sessionStorage.getItem(STORE);
     var chosen = Array.prototype.filter.call(buttons, function (button) {
-      return nameOf(button) === waiting;
+      return nameOf(button) === stored;
     })[0];
     if (!chosen || (form && form.id === "card")) return;
     if (!form) return press(chosen);
     sessionStorage.removeItem(STORE);
     fill(chosen);
   });
-  /* the card page empties its form when it is left: no button is pressed then */
+  /* the card page clears its form when it is left: release the buttons */
   window.addEventListener("pagehide", function () { if (form) press(null); });
 })();

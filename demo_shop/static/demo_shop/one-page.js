@@ -1,13 +1,13 @@
-/* A checkout without a page of its own for the card. Four calls: the shop's own server
-   makes the payment, before each card; then /pay/ with the card, the form to the bank, and the payment's
-   address until it is final. The card is sent once and kept nowhere. */
+/* Checkout without a separate card page. Four steps: the shop's server creates the payment
+   before each card; POST /pay/ with the card; the form to the issuer; polling of the
+   payment until it is final. The card is sent once and never stored. */
 (function () {
   "use strict";
   var root = document.getElementById("one-page");
   var form = document.getElementById("card");
-  var said = document.getElementById("said");
+  var status = document.getElementById("message");
   var onward = document.getElementById("onward");
-  var who = document.getElementById("who");
+  var contact = document.getElementById("contact");
   var cards = document.getElementById("cards");
   var STORE = "one-page payment";
   var CARD = ["cardholder_name", "card_number", "expiry", "security_code"];
@@ -20,15 +20,15 @@
     sessionStorage.setItem(STORE, JSON.stringify({ id: found.id, client_secret: found.client_secret }));
   }
 
-  /* the payment is made: who pays it is known */
-  function known() {
-    who.hidden = who.disabled = Boolean(payment());
+  /* hide the contact fields once the payment exists */
+  function updateContact() {
+    contact.hidden = contact.disabled = Boolean(payment());
   }
 
-  function say(text, focus) {
-    said.hidden = !text;
-    said.textContent = text;
-    if (focus) said.focus();
+  function showMessage(text, focus) {
+    status.hidden = !text;
+    status.textContent = text;
+    if (focus) status.focus();
   }
 
   function call(path, body) {
@@ -45,32 +45,32 @@
 
   function read(response) {
     return response.json().then(function (found) {
-      if (response.status === 401) return begin();
+      if (response.status === 401) return startAgain();
       if (!response.ok) throw found;
       return found;
     });
   }
 
-  /* the payment is not ours, or no more: nothing is known of it here */
-  function begin() {
+  /* the client secret is invalid: start again */
+  function startAgain() {
     sessionStorage.removeItem(STORE);
     form.hidden = !form.elements.total.value;
-    known();
+    updateContact();
     throw { detail: root.dataset.begin };
   }
 
-  /* Before each card: the shop's server gives the payment of the basket as it is now, the
-     same one while nothing changed. */
+  /* Before each card: get the payment of the present basket from the shop's server. It is
+     the same one while nothing changed. */
   function makePayment() {
     var body = new URLSearchParams({
       total: form.elements.total.value,
       csrfmiddlewaretoken: form.elements.csrfmiddlewaretoken.value
     });
-    who.querySelectorAll("[name]").forEach(function (field) { body.append(field.name, field.value); });
+    contact.querySelectorAll("[name]").forEach(function (field) { body.append(field.name, field.value); });
     return fetch(root.dataset.order, { method: "POST", body: body }).then(read).then(remember);
   }
 
-  function card() {
+  function readCard() {
     var found = {};
     CARD.forEach(function (name) {
       found[name] = form.elements[name].value;
@@ -78,36 +78,36 @@
     return found;
   }
 
-  function forgetCard() {
+  function clearCard() {
     form.elements.card_number.value = form.elements.expiry.value = form.elements.security_code.value = "";
   }
 
-  function toTheBank(action) {
-    var way = document.createElement("form");
-    way.method = "post";
-    way.action = action.url;
+  function postToIssuer(action) {
+    var target = document.createElement("form");
+    target.method = "post";
+    target.action = action.url;
     Object.keys(action.fields).forEach(function (name) {
       var field = document.createElement("input");
       field.type = "hidden";
       field.name = name;
       field.value = action.fields[name];
-      way.appendChild(field);
+      target.appendChild(field);
     });
-    document.body.appendChild(way);
-    way.submit();
+    document.body.appendChild(target);
+    target.submit();
   }
 
-  function go(found) {
+  function handle(found) {
     var action = found.next_action;
     if (found.client_secret) remember(found);
-    if (action.type === "redirect") return toTheBank(action);
-    if (action.type === "pending") setTimeout(look, action.after * 1000);
+    if (action.type === "redirect") return postToIssuer(action);
+    if (action.type === "pending") setTimeout(poll, action.retry_after * 1000);
     form.hidden = !(action.type === "enter_card" || action.can_retry);
     if (cards) cards.hidden = form.hidden;
-    known();
-    busy(false);
-    if (action.type === "enter_card") return say("");
-    say(found.message.title + ". " + found.message.text, true);
+    updateContact();
+    setBusy(false);
+    if (action.type === "enter_card") return showMessage("");
+    showMessage(found.message.title + ". " + found.message.text, true);
     if (found.final && !action.can_retry) sessionStorage.removeItem(STORE);
     if (action.type === "done" && found.reference) {
       onward.hidden = false;
@@ -115,52 +115,52 @@
     }
   }
 
-  function failed(problem) {
-    busy(false);
-    mark(problem.errors);
+  function showProblem(problem) {
+    setBusy(false);
+    markFields(problem.errors);
     var first = (problem.errors || [])[0];
-    say((first && first.detail) || problem.detail || root.dataset.lost, !first);
+    showMessage((first && first.detail) || problem.detail || root.dataset.lost, !first);
   }
 
-  function mark(errors) {
+  function markFields(errors) {
     Array.prototype.forEach.call(form.elements, function (field) {
       field.removeAttribute("aria-invalid");
     });
     (errors || []).slice().reverse().forEach(function (error) {
       var field = form.elements[error.field];
       if (!field) return;
-      if (who.contains(field)) who.hidden = who.disabled = false;
+      if (contact.contains(field)) contact.hidden = contact.disabled = false;
       field.setAttribute("aria-invalid", "true");
-      field.setAttribute("aria-describedby", "said");
+      field.setAttribute("aria-describedby", "message");
       field.focus();
     });
   }
 
-  function busy(is) {
-    form.querySelector("button").disabled = is;
-    if (is) say(root.dataset.busy);
+  function setBusy(active) {
+    form.querySelector("button").disabled = active;
+    if (active) showMessage(root.dataset.busy);
   }
 
-  function look() {
-    call("").then(go).catch(function (problem) {
-      if (problem instanceof TypeError) setTimeout(look, 5000); // no connection: it comes back
-      failed(problem);
+  function poll() {
+    call("").then(handle).catch(function (problem) {
+      if (problem instanceof TypeError) setTimeout(poll, 5000); // no connection: try again
+      showProblem(problem);
     });
   }
 
   form.addEventListener("submit", function (event) {
     event.preventDefault();
-    var sent = card();
-    busy(true);
+    var card = readCard();
+    setBusy(true);
     makePayment()
-      .then(function () { return call("pay/", sent); })
+      .then(function () { return call("pay/", card); })
       .then(function (found) {
-        forgetCard();
-        go(found);
+        clearCard();
+        handle(found);
       })
-      .catch(failed);
+      .catch(showProblem);
   });
 
-  window.addEventListener("pagehide", forgetCard);
-  if (payment()) look();
+  window.addEventListener("pagehide", clearCard);
+  if (payment()) poll();
 })();

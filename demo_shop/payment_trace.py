@@ -1,4 +1,4 @@
-"""What the panel next to the shop tells about one payment. It only reads."""
+"""Data of the simulator panel about one payment. Read-only."""
 
 from __future__ import annotations
 
@@ -10,40 +10,42 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from demo_shop import diagram
+from demo_shop import state_diagram
 from nexi_payments.models import Event, Operation, PaymentOrder
 from nexi_payments.simulator import Call, Simulator
 
-#: Calls that are shown, the newest first.
-_MOST: Final = 30
+#: Maximum number of calls shown, newest first.
+_MAX_CALLS: Final = 30
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One call of the gateway, as a person reads it."""
+class TracedCall:
+    """One gateway call, formatted for display."""
 
     call: Call
     result: str
-    well: bool
-    asked: str
-    answer: str
+    succeeded: bool
+    request: str
+    response: str
 
     @property
     def ms(self) -> str:
-        return f"{self.call.ms:.0f}"
+        return f"{self.call.duration_ms:.0f}"
 
 
 @dataclass(frozen=True)
-class Story:
+class PaymentTrace:
+    """State diagram, gateway calls and ledger of one payment."""
+
     payment: PaymentOrder
-    drawing: SafeString
-    calls: tuple[Heard, ...]
+    diagram: SafeString
+    calls: tuple[TracedCall, ...]
     operations: tuple[Operation, ...]
     events: tuple[Event, ...]
 
 
-def payment_of(request: HttpRequest) -> PaymentOrder | None:
-    """The newest of this visitor; of all, for staff who looks on."""
+def latest_payment(request: HttpRequest) -> PaymentOrder | None:
+    """The newest payment of this visitor; for staff, the newest of all."""
     payments = PaymentOrder.objects.order_by("-pk")
     user = getattr(request, "user", None)
     if user is None or not user.is_staff:
@@ -52,18 +54,18 @@ def payment_of(request: HttpRequest) -> PaymentOrder | None:
     return payments.first()
 
 
-def tell(payment: PaymentOrder, simulator: Simulator) -> Story:
+def trace_payment(payment: PaymentOrder, simulator: Simulator) -> PaymentTrace:
     operations = tuple(payment.operations.all())
     events = tuple(payment.events.all())
-    way = [(e.from_state, e.to_state) for e in events if e.from_state != e.to_state]
-    said = _("The states of a payment. It is now: %(state)s. The way it took: %(way)s")
-    passed = [pair[0] for pair in way] + [payment.state]
-    words = {"state": payment.state, "way": " → ".join(passed)}
+    path = [(e.from_state, e.to_state) for e in events if e.from_state != e.to_state]
+    text = _("The states of a payment. It is now: %(state)s. The way it took: %(way)s")
+    passed = [pair[0] for pair in path] + [payment.state]
+    values = {"state": payment.state, "way": " → ".join(passed)}
     calls = [call for call in simulator.calls if _is_about(call, payment, operations)]
-    return Story(
+    return PaymentTrace(
         payment,
-        diagram.draw(payment.state, way, said % words),
-        tuple(_heard(call) for call in calls[: -_MOST - 1 : -1]),
+        state_diagram.draw(payment.state, path, text % values),
+        tuple(_traced_call(call) for call in calls[: -_MAX_CALLS - 1 : -1]),
         operations,
         events,
     )
@@ -72,10 +74,10 @@ def tell(payment: PaymentOrder, simulator: Simulator) -> Story:
 def _is_about(
     call: Call, payment: PaymentOrder, operations: tuple[Operation, ...]
 ) -> bool:
-    own = {payment.order_id, payment.gateway_operation_id}
-    own |= {operation.gateway_operation_id for operation in operations}
+    ids = {payment.order_id, payment.gateway_operation_id}
+    ids |= {operation.gateway_operation_id for operation in operations}
     named = {call.order_id, call.operation_id, *call.path.split("/")}
-    return bool((own & (named | _ids_in(call.asked))) - {""})
+    return bool((ids & (named | _ids_in(call.request_body))) - {""})
 
 
 def _ids_in(asked: Any) -> set[str]:
@@ -87,14 +89,14 @@ def _ids_in(asked: Any) -> set[str]:
     return {one for one in found if isinstance(one, str)}
 
 
-def _heard(call: Call) -> Heard:
+def _traced_call(call: Call) -> TracedCall:
     results = {"cut": _("answer lost"), "refused": _("not reached")}
-    return Heard(
+    return TracedCall(
         call,
         results.get(call.fault, str(call.status)),
         not call.fault and call.status < 300,
-        _pretty(call.asked),
-        _pretty(call.answer),
+        _pretty(call.request_body),
+        _pretty(call.response_body),
     )
 
 

@@ -1,4 +1,4 @@
-"""The simulator's test cards as a visitor looks for them: by how a payment ends."""
+"""Test cards of the simulator, grouped by outcome."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments.simulator import TEST_CARDS
-from nexi_payments.simulator.cards import TestCard
+from nexi_payments.simulator.test_cards import TestCard
 
-_LATER: Final = "later_"
+_MIT: Final = "mit_"
 _GROUPS: Final[tuple[tuple[str | Promise, tuple[str, ...]], ...]] = (
     (_("It is paid"), ("challenge", "frictionless", "refund_pending")),
     (
@@ -32,14 +32,14 @@ _GROUPS: Final[tuple[tuple[str | Promise, tuple[str, ...]], ...]] = (
 
 
 def groups() -> list[tuple[str | Promise, list[TestCard]]]:
-    """Title and cards; what no group names comes last."""
+    """Pairs of title and cards. Cards without a group come last."""
     named = {ending for _title, endings in _GROUPS for ending in endings}
     found: list[tuple[str | Promise, list[TestCard]]] = [
         (title, [card for card in TEST_CARDS if card.ending in endings])
         for title, endings in _GROUPS
     ]
     rest = [card for card in TEST_CARDS if card.ending not in named]
-    later = [card for card in rest if card.ending.startswith(_LATER)]
+    later = [card for card in rest if card.ending.startswith(_MIT)]
     others = [card for card in rest if card not in later]
     found += [(_("Paid now, another end when it is charged again later"), later)]
     found += [(_("Other endings"), others)]

@@ -1,7 +1,7 @@
-"""A checkout on one page, over the REST API: what a headless shop does.
+"""Checkout on one page, through the REST API, as in a headless shop.
 
-The server makes the payment and hands its client secret to the page; the page does the
-rest (``static/demo_shop/one-page.js``).
+The server creates the payment and passes its client secret to the page. The script of
+the page does the rest (``static/demo_shop/one-page.js``).
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from demo_shop import views
 from demo_shop.forms import CheckoutForm
 from nexi_payments.api import client_secret
 from nexi_payments.exceptions import ReferenceInUse
+from nexi_payments.models import PaymentOrder
 
 
 @require_safe
 @ensure_csrf_cookie
 def show(request: HttpRequest) -> HttpResponse:
-    views.forget_what_is_paid(request)
+    views.clear_paid_basket(request)
     lines = views.basket_lines(request)
     if not lines and "payment" not in request.GET:
         return redirect("basket")
     context = {
         "lines": lines,
-        "total": views.total_of(lines),
-        "form": CheckoutForm(initial=views.who_is(request)),
+        "total": views.basket_total(lines),
+        "form": CheckoutForm(initial=views.initial_contact(request)),
         "api": reverse("nexi_payments_api:checkout", args=["ID"]),
     }
     return render(request, "demo_shop/one_page.html", context)
@@ -37,27 +38,30 @@ def show(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def order(request: HttpRequest) -> HttpResponse:
-    """The payment of the basket in the session, for the page that pays it. Refused if
-    that page showed another total: nobody pays what was not seen."""
+    """Create the payment of the basket. Returns id and client secret as JSON.
+
+    409 if the page showed another total than the basket has now.
+    """
     form = CheckoutForm(request.POST)
     lines = views.basket_lines(request)
     if not form.is_valid():
         errors = form.errors.get_json_data()
-        found = [
+        problems = [
             {"field": name, "detail": one["message"]}
             for name, several in errors.items()
             for one in several
         ]
-        return JsonResponse({"errors": found}, status=400)
-    if request.POST.get("total") != str(views.total_of(lines)):
-        says = _("Your basket has changed. Reload this page; nothing was charged.")
-        return JsonResponse({"detail": says}, status=409)
+        return JsonResponse({"errors": problems}, status=400)
+    if request.POST.get("total") != str(views.basket_total(lines)):
+        detail = _("Your basket has changed. Reload this page; nothing was charged.")
+        return JsonResponse({"detail": detail}, status=409)
+    payment: PaymentOrder
     try:
-        page = reverse("one_page")
-        payment = views.place(request, form.cleaned_data, lines, page)
+        return_url = reverse("one_page")
+        payment = views.create_payment(request, form.cleaned_data, lines, return_url)
     except ReferenceInUse as error:
-        # being paid, or paid, in another tab: the page shows how it stands
+        # being paid, or paid, in another tab: the page shows its status
         payment = error.order
     return JsonResponse(
-        {"id": payment.public_id, "client_secret": client_secret(payment)}
+        {"id": payment.order_id, "client_secret": client_secret(payment)}
     )
