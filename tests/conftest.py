@@ -1,6 +1,13 @@
 from __future__ import annotations
 
+import copy
+import gc
+import json
+import logging
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,12 +16,29 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from nexi_payments import conf
-from nexi_payments.conf import links
-from nexi_payments.flows import inquiry, sweep
+from nexi_payments.conf import gateway_factory
+from nexi_payments.flows.inquiry import orphans, query
+from nexi_payments.gateway import connections, deadline
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
-from tests.cards_on_file import Clock
-from tests.shopper import Shopper, new_order
+from tests import databases
+from tests.gateway.clock import CLOCK, StillClock
+from tests.support.contracts import Clock
+from tests.support.shopper import Shopper, new_order
+
+# a module that imports it may be collected before one that names it as a plugin
+pytest.register_assert_rewrite("nexi_payments.testing.pytest_plugin")
+pytest_plugins = [
+    "tests.support.database",
+    "tests.support.error_pages",
+    "tests.support.repeat",
+]
+
+BROWSER_TESTS = Path(__file__).parent / "browser"
+
+# The suite starts a hundred processes: each would compile all of it anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # a busy machine is no defect: examples are judged by their answers, not by the clock
 hypothesis_settings.register_profile(
@@ -27,12 +51,12 @@ hypothesis_settings.load_profile("patient")
 def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """A fresh simulator behind every simulated terminal."""
     fresh = Simulator()
-    monkeypatch.setattr(links, "simulator", lambda: fresh)
+    monkeypatch.setattr(gateway_factory, "simulator", lambda: fresh)
     monkeypatch.setattr(conf, "simulator", lambda: fresh)
     # the two looks after a doubtful answer, without the wait before them
-    monkeypatch.setattr(inquiry, "LOOK_AT", (0.0, 0.0))
-    # no sweep of GET /orders among the calls that a test counts (test_sweep has it)
-    monkeypatch.setattr(sweep, "sweep", lambda: 0)
+    monkeypatch.setattr(query, "INQUIRE_AFTER", (0.0, 0.0))
+    # no sweep of GET /orders among the calls that a test counts (test_orphans has it)
+    monkeypatch.setattr(orphans, "sweep", lambda: 0)
     yield fresh
     fresh.reset()
 
@@ -48,8 +72,8 @@ def order(db: None) -> PaymentOrder:
 
 
 @pytest.fixture
-def nexi(settings: Any) -> Any:
-    """Changes keys of NEXI_PAYMENTS: ``nexi(HOLD_TTL=1)``."""
+def change_settings(settings: Any) -> Any:
+    """Changes keys of NEXI_PAYMENTS: ``change_settings(SEALED_CARD_TTL=1)``."""
 
     def change(**keys: Any) -> None:
         settings.NEXI_PAYMENTS = {**settings.NEXI_PAYMENTS, **keys}
@@ -64,21 +88,85 @@ def clock(gateway: Simulator) -> Any:
     it.traveller.stop()
 
 
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> StillClock:
+    """Deadlines and idle connections grow older by ``still.leap()`` only."""
+    monkeypatch.setattr(deadline, "time", CLOCK)
+    monkeypatch.setattr(connections, "time", CLOCK)
+    return CLOCK
+
+
+@pytest.fixture
+def log_records() -> Iterator[list[str]]:
+    """Whatever any logger is told, at DEBUG: every record, as text, with its arguments
+    and attributes, and the request that it carries."""
+    found: list[str] = []
+
+    class Ears(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            text = logging.Formatter().format(copy.copy(record))
+            meta = getattr(getattr(record, "request", None), "META", "")
+            found.append(f"{text} {record.getMessage()} {vars(record)} {meta}")
+
+    root, ears = logging.getLogger(), Ears()
+    loggers = [root, *map(logging.getLogger, list(root.manager.loggerDict))]
+    levels = [(one, one.level, one.propagate) for one in loggers]
+    root.addHandler(ears)
+    for one in loggers:
+        one.setLevel(logging.DEBUG)
+        one.propagate = True
+    yield found
+    root.removeHandler(ears)
+    for one, level, propagates in levels:
+        one.setLevel(level)
+        one.propagate = propagates
+
+
+@pytest.fixture
+def sent_pares(gateway: Simulator, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What validation was asked with, to the character."""
+    heard: list[str] = []
+    handle = gateway.handle
+
+    def listening(method: str, url: str, headers: Any, body: bytes) -> Any:
+        if url.endswith("/validation"):
+            heard.append(json.loads(body)["threeDSAuthResponse"])
+        return handle(method, url, headers, body)
+
+    monkeypatch.setattr(gateway, "handle", listening)
+    return heard
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """``make browser`` is a command of its own: other runs leave the folder out, unless
+    they name it or a file in it."""
+    if collection_path != BROWSER_TESTS or config.option.markexpr == "browser":
+        return None
+    named = [Path(one.partition("::")[0]).absolute() for one in config.args]
+    return None if any(BROWSER_TESTS in (one, *one.parents) for one in named) else True
+
+
+@pytest.hookimpl(tryfirst=True)  # before ``-m`` selects by these marks
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """``only_on("postgresql")``: what another database does not have is left out there,
-    not skipped: CI runs each database, and lets nothing skip."""
-    here: list[pytest.Item] = []
-    elsewhere: list[pytest.Item] = []
-    for item in items:
-        mark = item.get_closest_marker("only_on")
-        fits = mark is None or connection.vendor in mark.args
-        (here if fits else elsewhere).append(item)
-    if elsewhere:
+    """What another database does not have is left out there, not skipped: CI runs each
+    database, and lets nothing skip."""
+    databases.mark(items)
+    if elsewhere := databases.omitted(items, connection.vendor):
         config.hook.pytest_deselected(items=elsewhere)
-        items[:] = here
+        items[:] = [item for item in items if item not in elsewhere]
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests live as long as the session: collecting garbage need not look
+    at them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--examples", help="how many histories the property tests try")
+    parser.addoption(
+        "--full", action="store_true", help="all random ids, not every fifth"
+    )

@@ -1,4 +1,4 @@
-"""A card shows itself to nobody, and a number is found where none should be."""
+"""A ``Card`` shows its number in no representation."""
 
 from __future__ import annotations
 
@@ -7,21 +7,14 @@ import dataclasses
 import json
 import logging
 import pickle
-import re
-import uuid
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from stdnum import luhn
 
-from nexi_payments.card import (
-    Card,
-    brand_of,
-    holds_card_number,
-    made_text_holds_card_number,
-)
+from nexi_payments.card import Card, brand_of
+
+pytestmark = pytest.mark.seen_on("sqlite")
 
 PAN = "4349940199004549"
 
@@ -149,6 +142,8 @@ def test_parts_that_make_no_card(parts: tuple[str, ...], why: str) -> None:
         ("30569309025904", "DINERS"),
         ("36", "DINERS"),
         ("306", ""),
+        ("3095", "DINERS"),
+        ("3096", ""),
         ("3530111333300000", "JCB"),
         ("3527", ""),
         ("3590", ""),
@@ -168,122 +163,9 @@ def test_brands(pan: str, brand: str) -> None:
     assert brand_of(pan) == brand
 
 
-#: first digits → how many digits in all
-LENGTHS = {
-    "4": (13, 16, 19),
-    "51": (16,),
-    "2221": (16,),
-    "34": (15,),
-    "37": (15,),
-    "36": (14, 16, 19),
-    "301": (14,),
-    "3528": (16, 17, 18, 19),
-    "50": (12, 13, 16, 18, 19),
-    "6759": (12, 16, 18, 19),
-}
-GAPS = ["", "", " ", "-", ".", "\u00a0", "\u2009", "\t", "  ", " - ", "--"]
-
-
-@st.composite
-def numbers(draw: st.DrawFn) -> str:
-    start = draw(st.sampled_from(sorted(LENGTHS)))
-    length = draw(st.sampled_from(LENGTHS[start]))
-    rest = length - len(start) - 1
-    return with_check_digit(
-        start + draw(st.text("0123456789", min_size=rest, max_size=rest))
-    )
-
-
-@given(number=numbers(), data=st.data(), words=st.tuples(st.text(), st.text()))
-def test_a_number_with_separators_in_a_text_is_found(
-    number: str, data: st.DataObject, words: tuple[str, str]
-) -> None:
-    before, after = ("".join(c for c in w if not "0" <= c <= "9") for w in words)
-    gaps = data.draw(st.lists(st.sampled_from(GAPS), min_size=20, max_size=20))
-    text = "".join(d + g for d, g in zip(number, gaps, strict=False)).rstrip(" -.\t")
-    assert holds_card_number(before + text + after)
-
-
-@given(number=numbers(), groups=st.lists(st.integers(0, 9999), max_size=5))
-def test_groups_of_digits_around_a_number_do_not_hide_it(
-    number: str, groups: list[int]
-) -> None:
-    digits = " ".join(map(str, groups))
-    assert holds_card_number(f"{digits} {number} {digits}")
-
-
-@given(
-    start=st.sampled_from(["4", "51", "34", "6011"]),
-    length=st.sampled_from([13, 14, 15, 16, 17, 19]),
-    rest=st.text("0123456789", min_size=19, max_size=19),
-)
-def test_odd_lengths_are_found_as_well(start: str, length: int, rest: str) -> None:
-    """Issuers are free; only what is known not to be a card is let through."""
-    number = with_check_digit((start + rest)[: length - 1])
-    assert holds_card_number(number)
-
-
-@pytest.mark.parametrize("before", [0, 1, 7, 25, 35, 41, 100])
-def test_a_number_inside_one_long_run_is_found(before: int) -> None:
-    assert holds_card_number("7" * before + PAN + "7" * 30)
-    assert holds_card_number("7 " * before + PAN + " 7" * 30)
-
-
-@given(number=st.integers(1000000, 9999999), country=st.sampled_from(["+39", "+ 39"]))
-def test_italian_telephone_numbers_are_not_cards(number: int, country: str) -> None:
-    for text in (f"{country} 333 {number}", f"{country}333{number}", f"06 {number}"):
-        assert not holds_card_number(text)
-
-
-@given(st.integers(0, 10**17 - 1), st.sampled_from("1278944"))
-def test_operation_ids_of_eighteen_digits_are_not_cards(rest: int, first: str) -> None:
-    assert not holds_card_number(f"operation {first}{rest:017d}")
-
-
-@given(st.uuids(version=4).filter(lambda one: re.search("[a-f]", one.hex)))
-def test_ids_that_a_program_has_made_are_not_cards(one: uuid.UUID) -> None:
-    for text in (one.hex, str(one), f"Order {one}", f"D{one.hex[:16]}/{one}"):
-        assert not made_text_holds_card_number(text)
-
-
-def test_a_card_number_in_such_a_text_is_one() -> None:
-    assert not made_text_holds_card_number(f"D{PAN}")
-    for text in (
-        PAN,
-        f"card {PAN}",
-        f"pan={PAN}",
-        f"D17 {PAN} x",
-        "4349-9401-9900-4549",
-    ):
-        assert made_text_holds_card_number(text), text
-
-
-@given(st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", min_size=1))
-def test_order_ids_and_references_are_not_cards(letters: str) -> None:
-    assert not holds_card_number(f"{letters}20260001234")
-    assert not holds_card_number(f"{letters}00{letters}17")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "Two books",
-        "700000000000000001",
-        "+39 06 1234 5678",
-        "2026-11-24 12:30",
-        "9f1e2d3c-0000-4000-8000-000000000001",
-        "IT60 X054 2811 1010 0000 0123 456",
-        PAN[:-1] + "8",
-        "４３４９９４０１９９００４５４９"[:-1],
-        " ".join(PAN[:8]),
-    ],
-)
-def test_other_texts_are_left_alone(text: str) -> None:
-    assert not holds_card_number(text)
-
-
-@pytest.mark.parametrize("text", ["7" * 20_000, "7 " * 20_000, "1234567 x" * 5_000])
-def test_long_texts_are_read_to_their_end(text: str) -> None:
-    assert not holds_card_number(text)
-    assert holds_card_number(text + " x " + PAN)
+def test_the_brand_is_found_without_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its frame would show it, when something fails there."""
+    seen: list[str] = []
+    monkeypatch.setattr("nexi_payments.card.brand_of", seen.append)
+    assert Card("378282246310005", "1230").brand is None
+    assert seen == ["3782"]

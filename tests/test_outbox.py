@@ -1,4 +1,4 @@
-"""Signals: after commit, at least once, in order, again until nobody raises."""
+"""Signals: after commit, at least once, in order, repeated until no receiver raises."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import time_machine
 from django.db import connection
 from django.utils import timezone
 
-from nexi_payments import flows, outbox, signals, states
-from nexi_payments.models import Break, Event, PaymentOrder
+from nexi_payments import flows, outbox, signals
+from nexi_payments.enums import OperationOutcome, OrderState
+from nexi_payments.models import Discrepancy, Event, PaymentOrder
 from nexi_payments.simulator import Simulator
-from tests.shopper import Shopper, new_order
+from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,10 +39,10 @@ class Ear:
 @pytest.fixture
 def ear() -> Iterator[Ear]:
     ear = Ear()
-    for signal in signals.BY_KIND.values():
+    for signal in signals.SIGNAL_BY_EVENT_KIND.values():
         signal.connect(ear, weak=False)
     yield ear
-    for signal in signals.BY_KIND.values():
+    for signal in signals.SIGNAL_BY_EVENT_KIND.values():
         signal.disconnect(ear)
 
 
@@ -65,26 +66,26 @@ def test_told_at_once(
     assert ear.heard == [(kind, order.state, event.pk)]
     assert event.delivered_at is not None
     assert event.deliver_at is None
-    # steps on the way are history, nobody is told
+    # intermediate states have events and no signals
     assert not Event.objects.exclude(deliver_at=None).exists()
 
 
 def test_review_is_told_with_its_break(
     shopper: Shopper, ear: Ear, gateway: Simulator
 ) -> None:
-    broken: list[Break] = []
+    broken: list[Discrepancy] = []
 
-    def note(sender: Any, record: Break, **kwargs: Any) -> None:
-        broken.append(record)
+    def note(sender: Any, discrepancy: Discrepancy, **kwargs: Any) -> None:
+        broken.append(discrepancy)
 
-    signals.gateway_break.connect(note)
+    signals.discrepancy_found.connect(note)
     order = new_order()
     form = shopper.start(order)
     order.refresh_from_db()
-    with gateway.store.edit(order.gateway_operation_id) as record:
+    with gateway.store.edit_payment(order.gateway_operation_id) as record:
         assert record is not None
         record.update(result="EXECUTED", charged_at="now")
-    shopper.come_back(form, {})
+    shopper.return_from_issuer(form, {})
     assert [kind for kind, _, _ in ear.heard] == ["review"]
     assert [str(record) for record in broken] == [
         "unexpected_charge: nothing sent / charged EXECUTED"
@@ -96,7 +97,7 @@ def test_a_receiver_that_raises_is_asked_again(
 ) -> None:
     ear.failures = 2
     order = shopper.pay(new_order(), "frictionless")
-    assert order.state == states.PAID  # whatever the shop does
+    assert order.state == OrderState.PAID  # whatever the shop does
     assert ear.heard == []
     assert "the shop is broken" in caplog.text
     event = Event.objects.get(kind="paid")
@@ -121,7 +122,7 @@ def test_the_back_off_ends_at_an_hour(shopper: Shopper, ear: Ear) -> None:
     for _ in range(7):
         event.refresh_from_db()
         now = timezone.now()
-        outbox.send(event)
+        outbox.deliver(event)
         event.refresh_from_db()
         assert event.deliver_at is not None
         waits.append(round((event.deliver_at - now).total_seconds()))
@@ -132,9 +133,11 @@ def test_what_died_before_delivery_is_delivered(shopper: Shopper, ear: Ear) -> N
     order = shopper.pay(new_order(), "frictionless")
     event = Event.objects.get(kind="paid")
     ear.heard.clear()
-    # as a process leaves it that was killed between its commit and the signal
+    # as after a crash between the commit and the signal
     Event.objects.filter(pk=event.pk).update(
-        deliver_at=timezone.now() + outbox.lease(), delivered_at=None, attempts=0
+        deliver_at=timezone.now() + outbox.lease_duration(),
+        delivered_at=None,
+        attempts=0,
     )
     assert flows.reconcile().delivered == 0
     with later(26):
@@ -143,7 +146,7 @@ def test_what_died_before_delivery_is_delivered(shopper: Shopper, ear: Ear) -> N
 
 
 def test_what_a_newer_version_wrote_is_left_to_it(shopper: Shopper, ear: Ear) -> None:
-    """Web workers are replaced first; an old reconciler goes on with what it knows."""
+    """During a deployment an old reconciler skips kinds that it does not know."""
     first = shopper.pay(new_order(), "frictionless")
     second = shopper.pay(new_order(), "frictionless")
     past = timezone.now() - timedelta(seconds=1)
@@ -165,14 +168,16 @@ def test_in_order_for_one_order(shopper: Shopper, ear: Ear) -> None:
     with later(16 * 60):
         flows.reconcile()
     order.refresh_from_db()
-    assert order.state == states.FAILED
+    assert order.state == OrderState.FAILED
     # the charge turns up late while "failed" is still undelivered
-    from nexi_payments.flows import ledger
+    from nexi_payments.flows.ledger import operations
 
-    ledger.conclude(
+    operations.settle_order(
         order,
-        ledger.Settlement(
-            states.DONE, states.PAID, order={"live_reference": order.live_key}
+        operations.OperationUpdate(
+            OperationOutcome.DONE,
+            OrderState.PAID,
+            order={"live_reference": order.live_key},
         ),
     )
     assert ear.heard == []  # its turn comes after "failed"
@@ -188,12 +193,12 @@ def test_an_event_taken_by_another_process_is_left_alone(
     past = timezone.now() - timedelta(seconds=1)
     Event.objects.filter(kind="paid").update(deliver_at=past, delivered_at=None)
     ear.heard.clear()
-    send = outbox.send
+    send = outbox.deliver
 
     def racing(event: Event) -> bool:
         assert outbox.deliver_due() == 0  # the other process finds it taken
         return send(event)
 
-    monkeypatch.setattr(outbox, "send", racing)
+    monkeypatch.setattr(outbox, "deliver", racing)
     assert outbox.deliver_due() == 1
     assert len(ear.heard) == 1

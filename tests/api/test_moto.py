@@ -6,24 +6,27 @@ from typing import Any
 
 import pytest
 
-from nexi_payments import flows, states
-from nexi_payments.models import KeptAnswer, Operation, PaymentOrder
+from nexi_payments import flows
+from nexi_payments.enums import OrderState
+from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models.bookkeeping import IdempotencyRecord
 from nexi_payments.simulator import Simulator
-from tests.api.caller import PURCHASE, Server, card, problem
+from tests.support.api_clients import PURCHASE, ShopServer, assert_problem, card_fields
+from tests.support.fault_injection import STORES_OUTCOME, database_fails
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def clerk(gateway: Simulator) -> Server:
-    return Server("take_moto")
+def clerk(gateway: Simulator) -> ShopServer:
+    return ShopServer("take_moto")
 
 
 def call(ending: str = "challenge", **changes: Any) -> dict[str, Any]:
-    return {**PURCHASE, **card(ending), **changes}
+    return {**PURCHASE, **card_fields(ending), **changes}
 
 
-def test_a_card_is_charged_by_telephone(clerk: Server, gateway: Simulator) -> None:
+def test_a_card_is_charged_by_telephone(clerk: ShopServer, gateway: Simulator) -> None:
     answer = clerk.post("moto/", call(description="Three cups"))
     assert answer.status_code == 201, answer.content
     found = answer.json()
@@ -33,7 +36,7 @@ def test_a_card_is_charged_by_telephone(clerk: Server, gateway: Simulator) -> No
         "moto",
     )
     assert found["captured"] == "12.50"
-    order = PaymentOrder.objects.get(public_id=found["id"])
+    order = PaymentOrder.objects.get(order_id=found["id"])
     assert order.clerk == clerk.user
     operation = order.operations.get()
     assert (operation.kind, operation.actor, operation.address) == (
@@ -44,20 +47,22 @@ def test_a_card_is_charged_by_telephone(clerk: Server, gateway: Simulator) -> No
     assert gateway.count("moto") == 1
 
 
-def test_a_decline_is_an_answer(clerk: Server) -> None:
+def test_a_decline_is_an_answer(clerk: ShopServer) -> None:
     answer = clerk.post("moto/", call("declined"))
     assert answer.status_code == 201
     assert (answer.json()["state"], answer.json()["reason"]) == ("failed", "declined")
     assert answer.json()["response_code"] == "116"
 
 
-def test_a_lost_answer_is_paying_or_found(clerk: Server, gateway: Simulator) -> None:
+def test_a_lost_answer_is_paying_or_found(
+    clerk: ShopServer, gateway: Simulator
+) -> None:
     answer = clerk.post("moto/", call("answer_lost"))
     assert answer.json()["state"] == "paid"  # the look-up after it has found it
     assert gateway.count("moto") == 1
 
 
-def test_the_same_key_charges_once(clerk: Server, gateway: Simulator) -> None:
+def test_the_same_key_charges_once(clerk: ShopServer, gateway: Simulator) -> None:
     first = clerk.post("moto/", call(), "moto-key-1")
     again = clerk.post("moto/", call(), "moto-key-1")
     other_card = clerk.post("moto/", call("declined"), "moto-key-1")
@@ -66,14 +71,14 @@ def test_the_same_key_charges_once(clerk: Server, gateway: Simulator) -> None:
     assert again.json() == first.json() == other_card.json()
     assert gateway.count("moto") == 1
     # no answer is kept of a card, only which payment it led to
-    assert KeptAnswer.objects.get().body == f'{{"id": "{first.json()["id"]}"}}'
+    assert IdempotencyRecord.objects.get().body == f'{{"id": "{first.json()["id"]}"}}'
     changed = clerk.post("moto/", call(amount="99.00"), "moto-key-1")
-    problem(changed, 409, "idempotency_key_reused")
+    assert_problem(changed, 409, "idempotency_key_reused")
     assert gateway.count("moto") == 1
 
 
 def test_a_died_process_charges_when_it_is_asked_again(
-    clerk: Server, gateway: Simulator, monkeypatch: pytest.MonkeyPatch
+    clerk: ShopServer, gateway: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the order and the charge: the order is there, no money has moved."""
     from nexi_payments.flows import moto
@@ -94,26 +99,26 @@ def test_a_died_process_charges_when_it_is_asked_again(
 
 
 def test_a_paid_reference_is_not_charged_again(
-    clerk: Server, gateway: Simulator
+    clerk: ShopServer, gateway: Simulator
 ) -> None:
     first = clerk.post("moto/", call())
     again = clerk.post("moto/", call())
     assert again.status_code == 200
     assert again.json()["id"] == first.json()["id"]
-    problem(clerk.post("moto/", call(amount="9.00")), 409, "reference_in_use")
+    assert_problem(clerk.post("moto/", call(amount="9.00")), 409, "reference_in_use")
     assert gateway.count("moto") == 1
 
 
 def test_the_same_card_and_amount_needs_a_word(
-    clerk: Server, gateway: Simulator
+    clerk: ShopServer, gateway: Simulator
 ) -> None:
     clerk.post("moto/", call())
     twin = call(reference="R-2")
-    body = problem(clerk.post("moto/", twin), 409, "charged_just_now")
-    order = PaymentOrder.objects.get(public_id=body["order"])
-    assert (order.reference, order.state) == ("R-2", states.INIT)
+    body = assert_problem(clerk.post("moto/", twin), 409, "possible_duplicate")
+    order = PaymentOrder.objects.get(order_id=body["order"])
+    assert (order.reference, order.state) == ("R-2", OrderState.INIT)
     assert gateway.count("moto") == 1
-    meant = clerk.post("moto/", {**twin, "knowingly": True})
+    meant = clerk.post("moto/", {**twin, "allow_duplicate": True})
     assert (meant.status_code, meant.json()["state"]) == (201, "paid")
     assert gateway.count("moto") == 2
 
@@ -126,61 +131,58 @@ def test_the_same_card_and_amount_needs_a_word(
         ({"terminal": "default"}, 409, "moto_not_allowed"),
         ({"terminal": "nowhere"}, 400, "invalid"),
         ({"amount": "1000.01"}, 400, "invalid_amount"),
-        ({"knowingly": "yes"}, 400, "invalid"),
+        ({"allow_duplicate": "yes"}, 400, "invalid"),
         ({"clerk": 1}, 400, "invalid"),
         ({"nonce": "x"}, 400, "invalid"),
     ],
 )
 def test_what_does_not_fit_charges_nothing(
-    clerk: Server, gateway: Simulator, changes: dict[str, Any], status: int, code: str
+    clerk: ShopServer,
+    gateway: Simulator,
+    changes: dict[str, Any],
+    status: int,
+    code: str,
 ) -> None:
-    problem(clerk.post("moto/", call(**changes)), status, code)
+    assert_problem(clerk.post("moto/", call(**changes)), status, code)
     assert gateway.calls == ()
     assert not Operation.objects.exists()
     assert not PaymentOrder.objects.exists()
 
 
-def test_a_missing_reference_is_named(clerk: Server) -> None:
+def test_a_missing_reference_is_named(clerk: ShopServer) -> None:
     body = call()
     del body["reference"]
-    found = problem(clerk.post("moto/", body), 400, "invalid")
+    found = assert_problem(clerk.post("moto/", body), 400, "invalid")
     assert [row["field"] for row in found["errors"]] == ["reference"]
 
 
-def test_a_card_forbidden_for_this_purchase(clerk: Server, gateway: Simulator) -> None:
+def test_a_card_forbidden_for_this_purchase(
+    clerk: ShopServer, gateway: Simulator
+) -> None:
     assert clerk.post("moto/", call("excess_reattempts")).json()["state"] == "failed"
-    problem(clerk.post("moto/", call("excess_reattempts")), 409, "card_blocked")
+    assert_problem(clerk.post("moto/", call("excess_reattempts")), 409, "card_blocked")
     assert gateway.count("moto") == 1
 
 
-def test_an_outcome_that_did_not_reach_the_disk_is_paying(
-    clerk: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from django.db import OperationalError
-
-    from nexi_payments.flows import ledger
-
-    def broken(*args: Any) -> bool:
-        raise OperationalError("disk full")
-
-    monkeypatch.setattr(ledger, "_close", broken)
-    answer = clerk.post("moto/", call())
+def test_an_outcome_that_did_not_reach_the_disk_is_paying(clerk: ShopServer) -> None:
+    with database_fails(*STORES_OUTCOME):
+        answer = clerk.post("moto/", call())
     assert (answer.status_code, answer.json()["state"]) == (201, "paying")
 
 
 def test_a_desk_without_a_terminal(
-    clerk: Server, nexi: Any, gateway: Simulator
+    clerk: ShopServer, change_settings: Any, gateway: Simulator
 ) -> None:
-    nexi(TERMINALS={"default": {"ENVIRONMENT": "simulator"}})
-    problem(clerk.post("moto/", call()), 409, "moto_not_allowed")
+    change_settings(TERMINALS={"default": {"ENVIRONMENT": "simulator"}})
+    assert_problem(clerk.post("moto/", call()), 409, "moto_not_allowed")
     assert gateway.calls == ()
 
 
-def test_an_empty_post_of_a_form_is_no_card(clerk: Server) -> None:
+def test_an_empty_post_of_a_form_is_no_card(clerk: ShopServer) -> None:
     answer = clerk.browser.post("/api/payments/moto/", b"", content_type="text/plain")
     assert answer.status_code == 400
     form = "application/x-www-form-urlencoded"
-    problem(
+    assert_problem(
         clerk.browser.post("/api/payments/moto/", b"", content_type=form),
         400,
         "invalid_body",
@@ -188,11 +190,11 @@ def test_an_empty_post_of_a_form_is_no_card(clerk: Server) -> None:
 
 
 def test_a_key_stays_with_its_payment_when_that_was_given_back(
-    clerk: Server, gateway: Simulator
+    clerk: ShopServer, gateway: Simulator
 ) -> None:
     clerk.post("moto/", call(), "moto-key-A")
     joined = clerk.post("moto/", call(), "moto-key-B").json()
-    order = PaymentOrder.objects.get(public_id=joined["id"])
+    order = PaymentOrder.objects.get(order_id=joined["id"])
     flows.refund(order)
     again = clerk.post("moto/", call(), "moto-key-B")
     assert (again.status_code, again.json()["state"]) == (200, "refunded")
@@ -202,7 +204,7 @@ def test_a_key_stays_with_its_payment_when_that_was_given_back(
 
 
 def test_a_key_stays_with_its_payment_when_that_was_declined(
-    clerk: Server, gateway: Simulator
+    clerk: ShopServer, gateway: Simulator
 ) -> None:
     first = clerk.post("moto/", call("declined"), "moto-key-A").json()
     again = clerk.post("moto/", call(), "moto-key-A").json()
@@ -211,25 +213,29 @@ def test_a_key_stays_with_its_payment_when_that_was_declined(
 
 
 def test_a_key_whose_order_was_joined_and_meant_is_one_charge(
-    clerk: Server, gateway: Simulator
+    clerk: ShopServer, gateway: Simulator
 ) -> None:
     clerk.post("moto/", call())
     twin = call(reference="R-2")
-    problem(clerk.post("moto/", twin, "moto-key-A"), 409, "charged_just_now")
-    meant = {**twin, "knowingly": True}
+    assert_problem(clerk.post("moto/", twin, "moto-key-A"), 409, "possible_duplicate")
+    meant = {**twin, "allow_duplicate": True}
     paid = clerk.post("moto/", meant, "moto-key-B").json()
-    flows.refund(PaymentOrder.objects.get(public_id=paid["id"]))
+    flows.refund(PaymentOrder.objects.get(order_id=paid["id"]))
     again = clerk.post("moto/", meant, "moto-key-B").json()
     assert (again["id"], again["state"]) == (paid["id"], "refunded")
     assert gateway.count("moto") == 2
 
 
-def test_a_name_that_cannot_be_written_down(clerk: Server, gateway: Simulator) -> None:
-    body = problem(
+def test_a_name_that_cannot_be_written_down(
+    clerk: ShopServer, gateway: Simulator
+) -> None:
+    body = assert_problem(
         clerk.post("moto/", call(cardholder_name="Giulia \ud800")), 400, "invalid"
     )
     assert [row["field"] for row in body["errors"]] == ["cardholder_name"]
-    long = problem(clerk.post("moto/", call(cardholder_name="x" * 101)), 400, "invalid")
+    long = assert_problem(
+        clerk.post("moto/", call(cardholder_name="x" * 101)), 400, "invalid"
+    )
     assert "100" in long["errors"][0]["detail"]
     assert gateway.calls == ()
-    assert not KeptAnswer.objects.exists()
+    assert not IdempotencyRecord.objects.exists()

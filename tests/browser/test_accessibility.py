@@ -8,47 +8,40 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_shopping import CARDS, enter_card, to_the_card_page
-
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe")
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-
-
-def findings(page: Any) -> list[str]:
-    """What axe says against the page as it is."""
-    options = {"runOnly": {"type": "tag", "values": WCAG}}
-    found = axe.Axe().run(page, options=options).response["violations"]
-    return [
-        f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]
-    ]
+from tests.browser import viewports
+from tests.browser.axe import findings
+from tests.browser.shopper import CARDS, enter_card, to_the_card_page
 
 
-@pytest.fixture(params=["light", "dark"])
-def coloured(request: pytest.FixtureRequest, chromium: Any, demo: str) -> Iterator[Any]:
+@pytest.fixture
+def page(chromium: Any, demo: str) -> Iterator[Any]:
     # axe is put into the page: for this the pages' own policy has to stand back
-    context = chromium.new_context(
-        base_url=demo, locale="en-GB", color_scheme=request.param, bypass_csp=True
-    )
+    context = chromium.new_context(base_url=demo, locale="en-GB", bypass_csp=True)
     context.set_default_timeout(30_000)
     yield context.new_page()
     context.close()
 
 
-def test_the_shop_and_the_card_page(coloured: Any) -> None:
-    page = coloured
+def in_both_colours(page: Any) -> list[str]:
+    """What axe says against the page as it is, light and dark."""
+    looks_of = viewports.each(page, "en", (("light", 1280), ("dark", 1280)))
+    return [f"{scheme}: {one}" for scheme, _ in looks_of for one in findings(page)]
+
+
+def test_the_shop_and_the_card_page(page: Any) -> None:
     for path in ("/", "/login/", "/basket/"):
         page.goto(path)
-        assert findings(page) == [], path
+        assert in_both_colours(page) == [], path
     page.click("[href='/']")
     page.click("li.card >> nth=0 >> button")
     for path in ("/basket/", "/checkout/", "/one-page/"):
         page.goto(path)
-        assert findings(page) == [], path
+        assert in_both_colours(page) == [], path
     to_the_card_page(page)
-    assert findings(page) == []
+    assert in_both_colours(page) == []
     page.click("button[type=submit]")
     page.wait_for_selector("#errors")
-    assert findings(page) == []
+    assert in_both_colours(page) == []
 
 
 ENDINGS = {
@@ -60,29 +53,27 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_how_it_ends(coloured: Any, ending: str) -> None:
-    page = coloured
+def test_how_it_ends(page: Any, ending: str) -> None:
     to_the_card_page(page)
     enter_card(page, ending)
     page.wait_for_url(ENDINGS[ending])
     page.wait_for_load_state()
-    assert findings(page) == []
+    assert in_both_colours(page) == []
 
 
-def test_the_bank_and_coming_back_without_an_answer(coloured: Any) -> None:
-    page = coloured
+def test_the_bank_and_coming_back_without_an_answer(page: Any) -> None:
     to_the_card_page(page)
     card_page = page.url
     enter_card(page, "challenge")
     page.wait_for_url("**/monetaweb/phoenixstos")
-    assert findings(page) == []
+    assert in_both_colours(page) == []
     page.goto(card_page.replace("/pay/", "/result/"))
     assert "Your bank is waiting" in page.content()
-    assert findings(page) == []
+    assert in_both_colours(page) == []
     page.goto(card_page)
-    assert findings(page) == []
+    assert in_both_colours(page) == []
     page.goto("/payments/result/" + "0" * 32 + "/")
-    assert findings(page) == []
+    assert in_both_colours(page) == []
 
 
 def test_a_payment_with_the_keyboard_alone(page: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_shopping import CARDS, to_the_card_page
+from tests.browser.shopper import CARDS, to_the_card_page
 
 STATIC = Path(__file__).resolve().parents[2] / "nexi_payments/static/nexi_payments"
 
@@ -149,13 +149,14 @@ def test_nothing_of_ours_offends_the_policy(card_page: Any) -> None:
 def test_a_click_reaches_the_button_although_a_mistake_is_named(card_page: Any) -> None:
     """The line about the field that is left would move the button under the pointer."""
     card_page.set_viewport_size({"width": 320, "height": 900})
+    card_page.clock.install()
     card_page.fill("[name=card_number]", "4349940199004540")
     card_page.click("[name=expiry]")
     card_page.keyboard.type("1330")
     box = card_page.locator("button[type=submit]").bounding_box()
     card_page.mouse.move(box["x"] + 20, box["y"] + 5)
     card_page.mouse.down()
-    card_page.wait_for_timeout(300)
+    card_page.clock.run_for(300)
     assert card_page.locator("#id_expiry_error").count() == 0
     card_page.mouse.up()
     card_page.wait_for_selector("#errors")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_shopping import CARDS, at_the_bank, to_the_card_page
+from tests.browser.clock import moved_by_hand
+from tests.browser.shopper import CARDS, at_the_bank, to_the_card_page
 
 
 def state(page: Any) -> str:
@@ -35,7 +36,7 @@ def well_again(demo: str, chromium: Any) -> Iterator[None]:
     context.request.get("/")
     (token,) = (c["value"] for c in context.cookies() if c["name"] == "csrftoken")
     form = {"fault": "", "csrfmiddlewaretoken": token}
-    assert context.request.post("/backstage/gateway/", form=form).ok
+    assert context.request.post("/panel/gateway/", form=form).ok
     context.close()
 
 
@@ -50,7 +51,7 @@ def test_a_card_at_a_click_and_the_panel_follows(page: Any, picture: Any) -> Non
     page.wait_for_url("**/orders/**")
     is_in_state(page, "paid")
     assert page.locator(".calls > li").count() == 3
-    assert page.locator(".states .taken").count() == 4
+    assert page.locator(".states .used").count() == 4
     page.click(".calls li >> nth=2 >> summary")
     asked = page.inner_text(".calls pre >> visible=true >> nth=0")
     assert "•••• 4549" in asked
@@ -78,7 +79,7 @@ def test_an_answer_that_is_lost_and_found(page: Any, picture: Any) -> None:
     to_the_card_page(page)
     page.click("button[data-ending=frictionless]")
     switch(page, "lost", "on")
-    page.wait_for_selector("[data-weather=lost]:visible")
+    page.wait_for_selector("[data-fault=lost]:visible")
     # the page was not loaded anew: what was typed is still there
     assert page.input_value("[name=card_number]") != ""
     page.click(".nexi-button")
@@ -88,7 +89,7 @@ def test_an_answer_that_is_lost_and_found(page: Any, picture: Any) -> None:
     picture(page, "demo-lost")
     with page.expect_navigation():  # or the next click is one on the old page
         switch(page, "")
-    page.wait_for_selector("[data-weather=lost]", state="hidden")
+    page.wait_for_selector("[data-fault=lost]", state="hidden")
     page.click("[data-keep=time] summary")
     page.click("[value=reconcile]")
     page.wait_for_url("**/orders/**")
@@ -98,14 +99,16 @@ def test_an_answer_that_is_lost_and_found(page: Any, picture: Any) -> None:
 def test_the_panel_sleeps_more_and_more(page: Any) -> None:
     asked: list[str] = []
     page.on("request", lambda one: asked.append(one.url))
+    forward = moved_by_hand(page, "/panel/")
     page.goto("/")
-    page.wait_for_timeout(9000)
-    looks = [url for url in asked if url.endswith("/backstage/")]
+    forward(9, 0.25)
+    looks = [url for url in asked if url.endswith("/panel/")]
     assert 3 <= len(looks) <= 6
     page.click("[data-panel] > summary")  # closed: nobody looks
-    page.wait_for_timeout(200)
+    page.wait_for_selector("[data-panel]:not([open])")
+    forward(0.25, 0.25)  # what was under way
     before = len(asked)
-    page.wait_for_timeout(3000)
+    forward(60, 1)
     assert len(asked) == before
     page.reload()
     assert page.get_attribute("[data-panel]", "open") is None
@@ -113,38 +116,39 @@ def test_the_panel_sleeps_more_and_more(page: Any) -> None:
 
 @pytest.mark.usefixtures("well_again")
 def test_what_is_open_and_where_the_focus_is_survives_news(page: Any) -> None:
-    to_the_card_page(page)
-    is_in_state(page, "init")
-    page.wait_for_timeout(1500)
+    with page.expect_response("**/panel/"):  # the news that it opened with
+        to_the_card_page(page)
+        is_in_state(page, "init")
     page.click("[data-key=states] > summary")  # shut
     page.focus("[data-key=ledger] > summary")
     slow = "document.querySelector('[name=fault][value=slow]')"
     page.evaluate(f"{slow}.form.requestSubmit({slow})")  # the focus stays
-    page.wait_for_selector("[data-weather=slow]:visible")
+    page.wait_for_selector("[data-fault=slow]:visible")
     assert page.get_attribute("[data-key=states]", "open") is None
     assert page.get_attribute("[data-key=ledger]", "open") is not None
     focused = "document.activeElement.parentNode.dataset.key"
     assert page.evaluate(focused) == "ledger"
     switch(page, "")
-    page.wait_for_selector("[data-weather=slow]", state="hidden")
+    page.wait_for_selector("[data-fault=slow]", state="hidden")
 
 
-@pytest.mark.parametrize("width", [320, 768, 1280])
 @pytest.mark.parametrize("language", ["en-GB", "it-IT"])
 def test_no_page_is_wider_than_the_screen(
-    chromium: Any, demo: str, picture: Any, width: int, language: str
+    chromium: Any, demo: str, picture: Any, language: str
 ) -> None:
-    size = {"width": width, "height": 900}
+    size = {"width": 320, "height": 900}
     context = chromium.new_context(base_url=demo, locale=language, viewport=size)
     page = context.new_page()
     to_the_card_page(page)
     for path in ("", "/", "/tour/", "/basket/", "/checkout/", "/one-page/"):
         if path:
             page.goto(path)
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= width, path
         name = path.strip("/") or ("shop" if path else "card")
-        picture(page, f"demo-{name}-{width}.{language[:2]}")
+        for width in (768, 1280, 320):
+            page.set_viewport_size({"width": width, "height": 900})
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, path
+            picture(page, f"demo-{name}-{width}.{language[:2]}")
     context.close()
 
 
@@ -156,7 +160,7 @@ def test_without_javascript(chromium: Any, demo: str) -> None:
     page.click("[data-keep=time] summary")
     page.click("[value=reconcile]")
     page.wait_for_url("**/payments/pay/**")
-    assert "The reconciler came by" in page.inner_text(".said")
+    assert "The reconciler came by" in page.inner_text(".panel-message")
     page.goto("/tour/")
     page.click("main button.button")
     assert page.locator(".tour").count() == 0
@@ -170,7 +174,8 @@ def test_without_javascript(chromium: Any, demo: str) -> None:
 def test_axe_finds_nothing_behind_the_scenes(
     chromium: Any, demo: str, scheme: str
 ) -> None:
-    accessibility = pytest.importorskip("tests.browser.test_accessibility")
+    from tests.browser.axe import findings  # skips where there is no axe
+
     context = chromium.new_context(base_url=demo, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
     to_the_card_page(page)
@@ -182,10 +187,10 @@ def test_axe_finds_nothing_behind_the_scenes(
     for summary in shut.all()[::-1]:
         summary.click()
     switch(page, "lost", "on")
-    page.wait_for_selector("[data-weather=lost]:visible")
-    assert accessibility.findings(page) == []
+    page.wait_for_selector("[data-fault=lost]:visible")
+    assert findings(page) == []
     page.goto("/tour/")
-    assert accessibility.findings(page) == []
+    assert findings(page) == []
     context.close()
 
 
@@ -196,5 +201,5 @@ def test_the_controls_with_the_keyboard_alone(page: Any) -> None:
     page.press("[data-keep=time] > summary", "Tab")
     page.wait_for_selector("[value=reconcile]:focus")
     page.press("[value=reconcile]", "Enter")
-    page.wait_for_selector(".said")
+    page.wait_for_selector(".panel-message")
     page.wait_for_selector("[data-keep=time][open]")  # as it was left

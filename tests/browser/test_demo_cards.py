@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nexi_payments.simulator import TEST_CARDS
-from tests.browser.test_shopping import enter_card, to_the_card_page
+from tests.browser.shopper import enter_card, to_the_card_page
 
 
 @pytest.mark.parametrize("card", TEST_CARDS[:2], ids=lambda card: card.brand)

@@ -7,43 +7,9 @@ from typing import Any
 
 import pytest
 
-from nexi_payments.simulator import TEST_CARDS
+from tests.browser.shopper import at_the_bank, enter_card, log_in, to_the_card_page
 
-CARDS = {card.ending: card for card in TEST_CARDS[::-1]}
 BOTH = pytest.mark.parametrize("terminal", ["default", "two_steps"])
-
-
-def log_in(page: Any) -> None:
-    page.goto("/login/")
-    page.fill("[name=username]", "shopper")
-    page.fill("[name=password]", "shopper")
-    page.click("main button")
-
-
-def to_the_card_page(page: Any, terminal: str = "default") -> None:
-    page.goto("/")
-    page.click("li.card >> nth=0 >> button")
-    page.goto("/checkout/")
-    page.fill("[name=name]", "Giulia Bianchi")
-    page.fill("[name=email]", "giulia@shop.example")
-    page.select_option("[name=terminal]", terminal)
-    page.click("main form button.button")
-    page.wait_for_url("**/payments/pay/**")
-
-
-def enter_card(page: Any, ending: str) -> None:
-    card = CARDS[ending]
-    page.fill("[name=cardholder_name]", "Giulia Bianchi")
-    page.fill("[name=card_number]", card.number)
-    page.fill("[name=expiry]", card.expiry)
-    page.fill("[name=security_code]", card.cvv)
-    page.click("button[type=submit]")
-
-
-def at_the_bank(page: Any, answer: str) -> None:
-    page.wait_for_url("**/monetaweb/phoenixstos")
-    assert page.url.startswith("http://localhost:")
-    page.click(f"button[value={answer}]")
 
 
 @BOTH
@@ -126,12 +92,13 @@ def test_declined_then_paid_with_a_second_card(
     assert page.locator("[data-paid]").count() == 1
 
 
-def test_pending_page_moves_on_by_itself(page: Any, picture: Any) -> None:
+def test_pending_page_moves_on_by_itself(page: Any, picture: Any, later: Any) -> None:
     to_the_card_page(page)
     enter_card(page, "pending_then_paid")
     page.wait_for_url("**/payments/result/**")
     assert page.inner_text("h1") == "We are checking your payment"
     picture(page, "pending")
+    later()
     page.wait_for_url("**/orders/**", timeout=110_000)
     assert page.locator("[data-paid]").count() == 1
 
@@ -143,7 +110,7 @@ def test_back_shows_no_card(page: Any, picture: Any) -> None:
     page.wait_for_url("**/monetaweb/phoenixstos")
     for _ in range(3):
         page.go_back(wait_until="commit")
-        page.wait_for_timeout(300)
+        page.wait_for_load_state()  # a browser fills in what it remembers before that
         if page.url == card_page and page.locator("[name=card_number]").count():
             break
     assert page.url == card_page
@@ -155,7 +122,7 @@ def test_back_shows_no_card(page: Any, picture: Any) -> None:
     page.wait_for_url("**/orders/**")
 
 
-def test_without_javascript(chromium: Any, demo: str, picture: Any) -> None:
+def test_without_javascript(chromium: Any, demo: str, picture: Any, later: Any) -> None:
     context = chromium.new_context(
         base_url=demo, java_script_enabled=False, locale="en-GB"
     )
@@ -176,6 +143,7 @@ def test_without_javascript(chromium: Any, demo: str, picture: Any) -> None:
     page.click("button.main")
     page.wait_for_url("**/payments/result/**")
     assert page.locator("noscript meta[http-equiv=refresh]").count() == 1
+    later()
     page.wait_for_url("**/orders/**", timeout=110_000)
     context.close()
 

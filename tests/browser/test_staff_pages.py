@@ -9,12 +9,17 @@ from uuid import uuid4
 
 import pytest
 
-from tests.browser import looks
-from tests.browser.phone import BASE, CARDS, charge, key_card, open_order
-from tests.browser.test_back_office import find, paid_by_phone
+from tests.browser import viewports
+from tests.browser.axe import findings
+from tests.browser.phone_orders import (
+    CARDS,
+    ORDERS_URL,
+    create_phone_order,
+    enter_phone_card,
+    submit_charge,
+)
+from tests.browser.test_staff_tasks import find, paid_by_phone
 
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe")
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 #: The policy of a shop that allows its own files and nothing inline.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
@@ -22,8 +27,8 @@ POLICY = (
 )
 #: Ours that are lower than 24 px (WCAG 2.2, 2.5.8), words inside a sentence aside.
 SMALL = """() => [...document.querySelectorAll(
-  '.nexi-staff a, .nexi-staff button, .nexi-staff select, .nexi-staff summary,'
-  + ' .nexi-staff input:not([type=hidden])')]
+  '.nexi-staff a, .nexi-staff button:not([aria-hidden]), .nexi-staff select,'
+  + ' .nexi-staff summary, .nexi-staff input:not([type=hidden])')]
   .filter(e => e.offsetParent && e.getBoundingClientRect().height < 24)
   .map(e => e.outerHTML.slice(0, 100))"""
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -32,27 +37,22 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 def judge(page: Any, name: str) -> None:
     """The theme's own frame is not ours to judge."""
     ours = ".nexi-staff" if page.query_selector(".nexi-staff") else None
-    options = {"runOnly": {"type": "tag", "values": WCAG}}
-    found = axe.Axe().run(page, context=ours, options=options).response["violations"]
-    wrong = [f"{one['id']}: {n['html'][:120]}" for one in found for n in one["nodes"]]
-    assert wrong == [], name
+    assert findings(page, ours) == [], name
     assert page.evaluate(SMALL) == [], name
     assert page.evaluate(OVERFLOW) <= 0, name
 
 
-@looks.each_of_staff
-def test_every_page(
-    desk: Any, picture: Any, scheme: str, width: int, language: str
-) -> None:
-    reference = paid_by_phone(desk)
-    size = {"width": width, "height": 800}
-    page = desk("admin", language, color_scheme=scheme, viewport=size, bypass_csp=True)
+@viewports.in_each_language
+def test_every_page(staff_page: Any, picture: Any, language: str) -> None:
+    reference = paid_by_phone(staff_page)
+    page = staff_page("admin", language, **viewports.of_walk(language), bypass_csp=True)
 
     def look(name: str) -> None:
-        picture(page, f"staff-{name}-{width}-{scheme}-{language}")
-        judge(page, name)
+        for scheme, width in viewports.each(page, language):
+            picture(page, f"staff-{name}-{width}-{scheme}-{language}")
+            judge(page, f"{name} {width} {scheme}")
 
-    page.goto(BASE)
+    page.goto(ORDERS_URL)
     assert page.is_visible(".nexi-board svg.nexi-chart")
     look("list")
     page.click(".nexi-board summary")
@@ -64,23 +64,27 @@ def test_every_page(
     page.click("form[action$='/refund/'] button")
     page.wait_for_selector("[name=confirmed]", state="attached")
     look("confirm")
-    page.goto(BASE + "moto/")
+    page.goto(ORDERS_URL + "moto/")
     look("desk")
     page.click("button.nexi-do:not([name])")
     page.wait_for_selector(".nexi-wrong")
     look("desk-wrong")
-    open_order(page, button="button[name=link]", amount=amount_of(language))
+    create_phone_order(page, button="button[name=link]", amount=amount_of(language))
     page.wait_for_selector("#nexi-link")
     look("link")
     for ending in ("declined", "garbage"):
-        open_order(page, amount=amount_of(language))
+        create_phone_order(page, amount=amount_of(language))
         page.wait_for_url("**/card/")
         look("card")
-        key_card(page, ending)
-        charge(page)
+        enter_phone_card(page, ending)
+        submit_charge(page)
         look(ending)
-    for path in ("to-check/", "till/", "till/?since=2026-02-01&until=2026-01-01"):
-        page.goto(BASE + path)
+    for path in (
+        "review-queue/",
+        "daily-report/",
+        "daily-report/?since=2026-02-01&until=2026-01-01",
+    ):
+        page.goto(ORDERS_URL + path)
         look(path.strip("/").replace("/", "-")[:8])
 
 
@@ -90,9 +94,11 @@ def amount_of(language: str) -> str:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_from_the_order_to_the_charge_by_keyboard(desk: Any, scripts: bool) -> None:
-    page = desk("clerk", java_script_enabled=scripts)
-    page.goto(BASE + "moto/")
+def test_from_the_order_to_the_charge_by_keyboard(
+    staff_page: Any, scripts: bool
+) -> None:
+    page = staff_page("clerk", java_script_enabled=scripts)
+    page.goto(ORDERS_URL + "moto/")
     # nobody has clicked: the cursor is where typing begins
     page.wait_for_selector("[name=amount]:focus")
     page.keyboard.type("not an amount")
@@ -127,29 +133,29 @@ def test_from_the_order_to_the_charge_by_keyboard(desk: Any, scripts: bool) -> N
         page.keyboard.press("Tab")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile(r"/moto/[0-9a-f]{32}/$"))
+    page.wait_for_url(re.compile(r"/moto/[A-Za-z0-9]{18}/$"))
     assert "the payment has gone through" in page.content()
 
 
-def test_where_the_cursor_is(desk: Any) -> None:
-    page = desk("clerk")
-    page.goto(BASE + "moto/")
+def test_where_the_cursor_is(staff_page: Any) -> None:
+    page = staff_page("clerk")
+    page.goto(ORDERS_URL + "moto/")
     page.wait_for_selector("[name=amount]:focus")
     page.fill("[name=amount]", "12.50")
     page.keyboard.press("Enter")
     page.wait_for_selector("[name=reference][aria-invalid=true]:focus")
-    open_order(page)
+    create_phone_order(page)
     page.wait_for_selector("[name=card_number]:focus")
     page.keyboard.press("Enter")
     page.wait_for_selector("[name=card_number][aria-invalid=true]:focus")
-    open_order(page, customer_name="")
+    create_phone_order(page, customer_name="")
     page.wait_for_selector("[name=cardholder_name]:focus")
 
 
-def test_enter_twice_sends_once(desk: Any) -> None:
-    page = desk("clerk")
+def test_enter_twice_sends_once(staff_page: Any) -> None:
+    page = staff_page("clerk")
     order = {"amount": amount_of("en"), "reference": f"K-{uuid4().hex[:6]}"}
-    page.goto(BASE + "moto/")
+    page.goto(ORDERS_URL + "moto/")
     for name, value in order.items():
         page.fill(f"[name={name}]", value)
     sent: list[str] = []
@@ -168,9 +174,9 @@ def test_enter_twice_sends_once(desk: Any) -> None:
     page.wait_for_url(card)
 
 
-def test_a_strict_policy_stops_nothing_of_ours(desk: Any) -> None:
-    reference = paid_by_phone(desk)
-    page = desk("admin")
+def test_a_strict_policy_stops_nothing_of_ours(staff_page: Any, later: Any) -> None:
+    reference = paid_by_phone(staff_page)
+    page = staff_page("admin")
     complaints: list[str] = []
     page.on("console", lambda one: one.type == "error" and complaints.append(one.text))
 
@@ -180,16 +186,17 @@ def test_a_strict_policy_stops_nothing_of_ours(desk: Any) -> None:
         headers = {"content-security-policy": POLICY, **answer.headers}
         route.fulfill(response=answer, headers=headers)
 
-    page.route(f"**{BASE}**", strict)
-    page.goto(BASE)
+    page.route(f"**{ORDERS_URL}**", strict)
+    page.goto(ORDERS_URL)
     assert page.is_visible(".nexi-board svg.nexi-chart rect")
     find(page, reference)
     page.click("form[action$='/refund/'] button")
     page.wait_for_selector("[name=confirmed]", state="attached")
-    for path in ("to-check/", "till/"):
-        page.goto(BASE + path)
-    open_order(page)
-    key_card(page, "pending_then_paid")
-    charge(page)
+    for path in ("review-queue/", "daily-report/"):
+        page.goto(ORDERS_URL + path)
+    create_phone_order(page)
+    enter_phone_card(page, "pending_then_paid")
+    submit_charge(page)
+    later()
     page.wait_for_selector(".nexi-panel.nexi-good", timeout=60_000)
     assert complaints == []

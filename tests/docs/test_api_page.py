@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from nexi_payments.api import access, problems, urls
-from tests.docs import reading
-from tests.servers import free_port, wait_until_up
+from nexi_payments.api import problem_details, throttling, urls
+from tests.support import doc_pages
+from tests.support.servers import free_port, wait_until_up
 
-PAGE = reading.DOCS / "api.md"
+PAGE = doc_pages.DOCS / "api.md"
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "DJANGO_SETTINGS_MODULE": "demo_shop.settings",
     }
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "demo", "--port", str(port)],
-        cwd=reading.ROOT,
+        [sys.executable, "-m", "tests.browser.served", str(port)],
+        cwd=doc_pages.ROOT,
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -71,7 +71,7 @@ def browse(folder: Path) -> None:
 def test_the_calls_of_the_page_pay(demo: str, tmp_path: Path) -> None:
     calls = [
         block.source
-        for block in reading.blocks(PAGE)
+        for block in doc_pages.blocks(PAGE)
         if block.language == "sh" and not block.source.startswith("pip ")
     ]
     calls = [call.replace("http://127.0.0.1:8000", demo) for call in calls]
@@ -104,17 +104,18 @@ def test_every_address_is_on_the_page() -> None:
 def test_every_problem_is_on_the_page() -> None:
     source = "".join(
         path.read_text()
-        for path in (reading.ROOT / "nexi_payments" / "api").glob("*.py")
+        for path in (doc_pages.ROOT / "nexi_payments" / "api").glob("*.py")
     )
-    codes = {code for _, code, _ in problems._OF_FLOWS.values()}
-    codes |= {code for code, _ in problems._OF_HTTP.values()}
+    codes = {code for _, code, _ in problem_details._EXCEPTION_PROBLEMS.values()}
+    codes |= {code for code, _ in problem_details._STATUS_PROBLEMS.values()}
     codes |= set(re.findall(r'Problem\(\s*\d{3},\s*"(\w+)"', source))
     codes |= set(re.findall(r'_response\(\s*\d{3},\s*"(\w+)"', source))
-    table = PAGE.read_text().partition("## Problems")[2].partition("## How often")[0]
+    table = PAGE.read_text().partition("## Problems")[2].partition("## Throttling")[0]
     assert codes == set(re.findall(r"`(\w+)`", table)) - {
         "code",
         "detail",
         "errors",
+        "remaining",
         "request_id",
     }
 
@@ -122,15 +123,15 @@ def test_every_problem_is_on_the_page() -> None:
 def test_every_throttle_and_every_action_is_on_the_page() -> None:
     page = PAGE.read_text()
     for throttle in (
-        access.CardThrottle,
-        access.CheckoutThrottle,
-        access.MotoThrottle,
-        access.ServerThrottle,
-        access.VerifyThrottle,
+        throttling.CardThrottle,
+        throttling.CheckoutThrottle,
+        throttling.MotoThrottle,
+        throttling.ServerThrottle,
+        throttling.CardVerificationThrottle,
     ):
-        row = rf"\| `{throttle.scope}` \|[^|]+\| {re.escape(throttle.usual)} \|"
+        row = rf"\| `{throttle.scope}` \|[^|]+\| {re.escape(throttle.default_rate)} \|"
         assert re.search(row, page), throttle.scope
-    from nexi_payments.api.answers import NextAction
+    from nexi_payments.api.response_serializers import NextActionResponseSerializer
 
-    for name in NextAction().fields["type"].choices:
+    for name in NextActionResponseSerializer().fields["type"].choices:
         assert f"| `{name}` |" in page

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.docs import reading
+from tests.support import doc_pages
 
-FORMS = sorted((reading.ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+FORMS = sorted((doc_pages.ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 TYPES = {"markdown", "textarea", "input", "dropdown", "checkboxes"}
 
 
@@ -36,13 +36,13 @@ def test_a_form_is_one(path: Path) -> None:
 
 
 def test_a_report_warns_of_card_data_before_anything_else() -> None:
-    first = read(reading.ROOT / ".github" / "ISSUE_TEMPLATE" / "bug.yml")["body"][0]
-    for word in ("card numbers", "security codes", "API keys", "HOLD_KEYS"):
+    first = read(doc_pages.ROOT / ".github" / "ISSUE_TEMPLATE" / "bug.yml")["body"][0]
+    for word in ("card numbers", "security codes", "API keys", "SEALED_CARD_KEYS"):
         assert word in first["attributes"]["value"]
 
 
 def test_no_address_is_invented() -> None:
     for name in ("SECURITY.md", "CODE_OF_CONDUCT.md"):
-        text = (reading.ROOT / name).read_text()
+        text = (doc_pages.ROOT / name).read_text()
         assert not re.search(r"\b[\w.]+@[\w.]+\.\w+", text), name
         assert "privately" in text

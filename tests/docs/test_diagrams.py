@@ -8,13 +8,14 @@ from xml.etree import ElementTree
 import diagrams
 import pytest
 
-from nexi_payments import states
-from tests.docs import reading
+from nexi_payments import enums
+from nexi_payments.enums import OrderState
+from tests.support import doc_pages
 
 BLOCKS = [
     block
-    for path in reading.pages()
-    for block in reading.blocks(path)
+    for path in doc_pages.pages()
+    for block in doc_pages.blocks(path)
     if block.language == "mermaid"
 ]
 
@@ -32,7 +33,7 @@ def words_in(svg: ElementTree.Element) -> list[str]:
 @pytest.mark.parametrize(
     "block", BLOCKS, ids=lambda block: f"{block.page}:{block.line}"
 )
-def test_every_diagram_can_be_drawn_and_read_aloud(block: reading.Block) -> None:
+def test_every_diagram_can_be_drawn_and_read_aloud(block: doc_pages.Block) -> None:
     svg = svg_of(block.source)
     said = next(one for one in svg if one.tag.endswith("}desc")).text or ""
     assert svg.get("role") == "img"
@@ -47,15 +48,15 @@ def test_every_diagram_can_be_drawn_and_read_aloud(block: reading.Block) -> None
 def test_the_state_diagram_shows_each_change() -> None:
     block = next(one for one in BLOCKS if one.page == "docs/states.md")
     svg = svg_of(block.source)
-    order = {name: place for place, name in enumerate(states.STATES)}
-    changes = [(a, b) for a, to in states.TRANSITIONS.items() for b in to]
+    order = {name: place for place, name in enumerate(OrderState.values)}
+    changes = [(a, b) for a, to in enums.TRANSITIONS.items() for b in to]
     beside = [pair for pair in changes if order[pair[1]] != order[pair[0]] + 1]
     dots = [one for one in svg.iter() if one.tag.endswith("}circle")]
     assert len(dots) == len(beside)
     heads = [one for one in svg.iter() if one.tag.endswith("}polygon")]
     lanes = {b for _, b in beside}
     assert len(heads) == len(changes) - len(beside) + len(lanes)
-    assert set(words_in(svg)) >= set(states.STATES)
+    assert set(words_in(svg)) >= set(OrderState.values)
 
 
 def test_a_sequence_keeps_its_order() -> None:

@@ -7,9 +7,9 @@ from benchmarks.payment import report
 
 def test_the_tables_are_those_of_the_results() -> None:
     page = report.PAGE.read_text()
-    assert report.filled(page) == page
+    assert report.fill_page(page) == page
 
 
 def test_every_result_is_on_the_page() -> None:
-    names = {match[2] for match in report.PLACE.finditer(report.PAGE.read_text())}
+    names = {match[2] for match in report.PLACEHOLDER.finditer(report.PAGE.read_text())}
     assert names == set(report.TABLES)

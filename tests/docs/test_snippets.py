@@ -15,15 +15,15 @@ from django.template import engines
 
 from nexi_payments import conf, signals
 from nexi_payments.models import Event
-from tests.docs import reading
-from tests.docs.stage import Stage
-from tests.shopper import Shopper
+from tests.docs.snippet_page import SnippetPage
+from tests.support import doc_pages
+from tests.support.shopper import Shopper
 
-ROOT = reading.ROOT
+ROOT = doc_pages.ROOT
 WITH_PYTHON = [
     path
-    for path in reading.pages()
-    if any(block.language == "python" for block in reading.blocks(path))
+    for path in doc_pages.pages()
+    if any(block.language == "python" for block in doc_pages.blocks(path))
 ]
 DEMO_COMMANDS = {"demo"}
 
@@ -39,13 +39,15 @@ def nobody_else_listens() -> Iterator[None]:
         signal.sender_receivers_cache.clear()
 
 
-def play(path: Path, shopper: Shopper, nexi: Any) -> tuple[Stage, dict[str, Any]]:
+def play(
+    path: Path, shopper: Shopper, change_settings: Any
+) -> tuple[SnippetPage, dict[str, Any]]:
     """Runs the Python of a page, block after block."""
-    stage = Stage(str(path.relative_to(ROOT)), shopper, nexi)
+    stage = SnippetPage(str(path.relative_to(ROOT)), shopper, change_settings)
     names = stage.names()
-    for block in reading.blocks(path):
+    for block in doc_pages.blocks(path):
         if block.language == "python":
-            stage.before(block.source, names)
+            stage.prepare_block(block.source, names)
             # as many lines above it as in the page: an error names the right one
             source = "\n" * (block.line - 1) + block.source
             exec(compile(source, str(path), "exec"), names)
@@ -55,21 +57,21 @@ def play(path: Path, shopper: Shopper, nexi: Any) -> tuple[Stage, dict[str, Any]
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("nobody_else_listens")
 @pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: path.name)
-def test_python_runs(path: Path, shopper: Shopper, nexi: Any) -> None:
-    play(path, shopper, nexi)
+def test_python_runs(path: Path, shopper: Shopper, change_settings: Any) -> None:
+    play(path, shopper, change_settings)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("nobody_else_listens")
 def test_the_ten_lines_of_the_readme_sell_something(
-    shopper: Shopper, nexi: Any
+    shopper: Shopper, change_settings: Any
 ) -> None:
-    stage, names = play(ROOT / "README.md", shopper, nexi)
+    stage, names = play(ROOT / "README.md", shopper, change_settings)
     told: list[int] = []
     signals.payment_paid.connect(
         lambda event, **kwargs: told.append(event.pk), weak=False
     )
-    payment = stage.buys(names)
+    payment = stage.buy(names)
     payment.refresh_from_db()
     assert payment.state == "paid"
     assert told == [payment.events.get(kind="paid").pk]
@@ -78,28 +80,30 @@ def test_the_ten_lines_of_the_readme_sell_something(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("nobody_else_listens")
-def test_a_signal_that_comes_twice_ships_once(shopper: Shopper, nexi: Any) -> None:
-    stage, names = play(reading.DOCS / "signals.md", shopper, nexi)
+def test_a_signal_that_comes_twice_ships_once(
+    shopper: Shopper, change_settings: Any
+) -> None:
+    stage, names = play(doc_pages.DOCS / "signals.md", shopper, change_settings)
     order = shopper.pay(stage.shop_order(names))
     event = order.events.get(kind="paid")
     signals.payment_paid.send(sender=type(order), order=order, event=event)
     assert stage.printed == ["D-1001"]
     assert names["Parcel"].rows == [{"event": event.pk, "number": "D-1001"}]
-    stage.give_back(order)
+    stage.refund(order)
     refund = Event.objects.get(kind="refunded", order=order)
     assert names["Credit"].rows == [{"event": refund.pk, "cents": 200}]
 
 
 def test_what_is_typed_for_oscar_is_what_is_bought_from() -> None:
     """Oscar is not here; ``make bridges`` runs the host that has these files."""
-    blocks = reading.blocks(reading.DOCS / "bridges.md")
+    blocks = doc_pages.blocks(doc_pages.DOCS / "integrations.md")
     typed = [one.source for one in blocks if one.language in ("py", "html")]
     views, urls, page = (source.partition("\n")[2].strip() for source in typed[:3])
-    host = ROOT / "tests/bridges/oscar_shop"
+    host = ROOT / "tests/integrations/oscar_shop"
     assert views == (host / "checkout/views.py").read_text().strip()
     at = "templates/oscar/customer/anon_order.html"
     assert page == (host / at).read_text().strip()
-    names = urls.replace("yourshop", "tests.bridges.oscar_shop")
+    names = urls.replace("yourshop", "tests.integrations.oscar_shop")
     for line in names.replace("urlpatterns += [", "urlpatterns = [").splitlines():
         assert line in (host / "urls.py").read_text().splitlines()
 
@@ -108,14 +112,14 @@ def test_what_is_typed_for_oscar_is_what_is_bought_from() -> None:
 
 
 def everything() -> str:
-    return "\n".join(path.read_text() for path in reading.pages())
+    return "\n".join(path.read_text() for path in doc_pages.pages())
 
 
 def test_every_make_target_that_is_named_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     named = set(re.findall(r"`make ([a-z-]+)", everything()))
-    for path in reading.pages():
-        for block in reading.blocks(path):
+    for path in doc_pages.pages():
+        for block in doc_pages.blocks(path):
             if block.language == "sh":
                 named |= set(re.findall(r"^make ([a-z-]+)", block.source, re.M))
     assert len(named) > 8
@@ -143,8 +147,8 @@ def test_every_option_of_our_commands_that_is_named_exists() -> None:
 
 
 def test_templates_in_the_pages_compile() -> None:
-    for path in reading.pages():
-        for block in reading.blocks(path):
+    for path in doc_pages.pages():
+        for block in doc_pages.blocks(path):
             if block.language == "html":
                 engines["django"].from_string(block.source)
 
@@ -156,7 +160,7 @@ def test_every_link_of_the_top_level_pages_leads_somewhere() -> None:
 
 
 def test_every_file_that_is_named_exists() -> None:
-    for path in reading.pages():
+    for path in doc_pages.pages():
         for name in re.findall(
             r"`((?:tests|docs(?!/_build)|demo_shop|\.ci)/[\w./-]+)`", path.read_text()
         ):
@@ -171,16 +175,21 @@ def test_every_file_that_is_named_exists() -> None:
     ["README.md", "docs/quickstart.md", "docs/settings.md", "docs/production.md"],
 )
 def test_settings_that_are_shown_are_accepted(
-    page: str, key: str, shopper: Shopper, nexi: Any, settings: Any, monkeypatch: Any
+    page: str,
+    key: str,
+    shopper: Shopper,
+    change_settings: Any,
+    settings: Any,
+    monkeypatch: Any,
 ) -> None:
-    hold_key = settings.NEXI_PAYMENTS["HOLD_KEYS"][0]
+    hold_key = settings.NEXI_PAYMENTS["SEALED_CARD_KEYS"][0]
     for name in ("NEXI_API_KEY", "NEXI_MOTO_API_KEY"):
         monkeypatch.setenv(name, key)
-    monkeypatch.setenv("NEXI_HOLD_KEYS", hold_key)
-    _, names = play(ROOT / page, shopper, nexi)
+    monkeypatch.setenv("NEXI_SEALED_CARD_KEYS", hold_key)
+    _, names = play(ROOT / page, shopper, change_settings)
     shown = dict(names["NEXI_PAYMENTS"])
-    if shown.get("HOLD_KEYS") == ["…"]:
-        shown["HOLD_KEYS"] = [hold_key]
+    if shown.get("SEALED_CARD_KEYS") == ["…"]:
+        shown["SEALED_CARD_KEYS"] = [hold_key]
         shown["TERMINALS"]["default"]["API_KEY"] = "k-1"
     settings.DEBUG = True
     settings.NEXI_PAYMENTS = shown

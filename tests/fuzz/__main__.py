@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.servers import free_port, wait_until_up
+from tests.support.servers import free_port, wait_until_up
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,7 +38,7 @@ expected-statuses = ["2xx", "400", "401", "403", "404", "409", "503"]
 [checks.negative_data_rejection]
 expected-statuses = ["4xx"]
 """
-KNOWN = """
+KNOWN_IDS_CONFIG = """
 [[operations]]
 include-path-regex = "/checkout/"
 parameters = {{ id = "{open}", "X-Client-Secret" = "{secret}" }}
@@ -48,13 +48,13 @@ include-path-regex = "/orders/.id./"
 parameters = {{ id = "{paid}" }}
 
 [[operations]]
-include-path-regex = "/checks/.id./"
+include-path-regex = "/card-verifications/.id./"
 parameters = {{ id = "{checked}" }}
 """
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def running_demo(folder: Path) -> Iterator[str]:
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.fuzz.settings",
@@ -80,7 +80,7 @@ def served(folder: Path) -> Iterator[str]:
         process.wait()
 
 
-def known() -> dict[str, str]:
+def create_known_ids() -> dict[str, str]:
     """A payment to be paid, a paid one, and a card that was verified."""
     import django
 
@@ -94,7 +94,7 @@ def known() -> dict[str, str]:
     from nexi_payments.simulator import TEST_CARDS
 
     fresh = flows.create_order(amount=Decimal("12.50"), currency="EUR")
-    paid = moto.open_order(
+    paid = moto.create_moto_order(
         amount=Decimal("1000.00"),
         currency="EUR",
         reference="fuzz",
@@ -106,14 +106,14 @@ def known() -> dict[str, str]:
     flows.pay_moto(paid, card, cardholder="Giulia Bianchi")
     assert paid.state == "paid"
     return {
-        "open": fresh.public_id,
+        "open": fresh.order_id,
         "secret": client_secret(fresh),
-        "paid": paid.public_id,
+        "paid": paid.order_id,
         "checked": flows.verify_card(card).order_id,
     }
 
 
-def run(address: str, folder: Path, config: str, options: Any) -> int:
+def run_schemathesis(address: str, folder: Path, config: str, options: Any) -> int:
     path = folder / "schemathesis.toml"
     path.write_text(config)
     command = [
@@ -134,11 +134,13 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as where:
         folder = Path(where)
-        with served(folder) as address:
-            ids = known()
+        with running_demo(folder) as address:
+            ids = create_known_ids()
             found = [
-                run(address, folder, CONFIG + KNOWN.format(**ids), options),
-                run(address, folder, CONFIG, options),
+                run_schemathesis(
+                    address, folder, CONFIG + KNOWN_IDS_CONFIG.format(**ids), options
+                ),
+                run_schemathesis(address, folder, CONFIG, options),
             ]
     sys.exit(any(found))
 

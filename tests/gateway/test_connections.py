@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -14,88 +13,107 @@ import trustme
 from nexi_payments.card import Card
 from nexi_payments.exceptions import GatewayError, UnknownOutcome
 from nexi_payments.gateway.client import Client
-from nexi_payments.gateway.wire import GatewayAdapter
-from tests.gateway.asking import OK, PAN, PURCHASE, client, keep, trace
-from tests.gateway.peers import answer, peer, read_request, server_context
+from nexi_payments.gateway.connections import GatewayAdapter
+from tests.gateway.clock import PATIENCE, StillClock
+from tests.gateway.socket_client import (
+    OK,
+    PAN,
+    PURCHASE,
+    answer_and_keep_open,
+    call_context,
+    make_client,
+    until_gone,
+)
+from tests.gateway.socket_servers import (
+    http_response,
+    read_request,
+    server_context,
+    socket_server,
+)
+
+pytestmark = pytest.mark.usefixtures("still")
 
 
-def test_a_connection_is_reused_while_it_is_fresh() -> None:
-    with peer(keep) as it:
-        c = client(it, keep_alive=0.3)
+def test_a_connection_is_reused_while_it_is_fresh(still: StillClock) -> None:
+    with socket_server(answer_and_keep_open) as it:
+        c = make_client(it, keep_alive=0.3)
         for _ in range(3):
-            assert c.payment_methods(trace()) == ("VISA",)
+            assert c.payment_methods(call_context()) == ("VISA",)
         assert it.connections == 1
-        time.sleep(0.4)
-        c.payment_methods(trace())
+        still.leap(0.4)
+        c.payment_methods(call_context())
         assert it.connections == 2
 
 
 def test_zero_means_always_a_new_connection() -> None:
-    with peer(keep) as it:
-        c = client(it, keep_alive=0)
+    with socket_server(answer_and_keep_open) as it:
+        c = make_client(it, keep_alive=0)
         for _ in range(3):
-            c.payment_methods(trace())
+            c.payment_methods(call_context())
         assert it.connections == 3
 
 
 def test_a_peer_that_closed_an_idle_connection() -> None:
-    with peer(lambda s, r: (s.sendall(answer(OK)), False)[1]) as it:
-        c = client(it)
-        for _ in range(3):
-            assert c.payment_methods(trace()) == ("VISA",)
-            time.sleep(0.05)
+    with socket_server(lambda s, r: (s.sendall(http_response(OK)), False)[1]) as it:
+        c = make_client(it)
+        for count in (1, 2, 3):
+            assert c.payment_methods(call_context()) == ("VISA",)
+            it.all_ended(count)
         assert it.connections == 3
 
 
 def test_a_request_swallowed_on_a_reused_connection_is_unknown_and_sent_once() -> None:
     def behave(sock: socket.socket, request: bytes) -> bool:
         if request.startswith(b"GET"):
-            return keep(sock, request)
+            return answer_and_keep_open(sock, request)
         return False  # reads the payment and closes
 
-    with peer(behave) as it:
-        c = client(it)
-        c.payment_methods(trace())
+    with socket_server(behave) as it:
+        c = make_client(it)
+        c.payment_methods(call_context())
         with pytest.raises(UnknownOutcome):
-            c.init("3steps", PURCHASE, Card(PAN, "1230"), trace())
+            c.init("3steps", PURCHASE, Card(PAN, "1230"), call_context())
         assert it.connections == 1
         assert [r.split()[0] for r in it.requests] == [b"GET", b"POST"]
 
 
-def test_a_call_that_is_cut_harms_no_other() -> None:
+def test_a_call_that_is_cut_harms_no_other(still: StillClock) -> None:
+    arrived = threading.Event()
+
     def behave(sock: socket.socket, request: bytes) -> bool:
         if b"/operations/slow" in request:
-            time.sleep(1.5)
-            return False
-        return keep(sock, request)
+            arrived.set()
+            return until_gone(sock)
+        return answer_and_keep_open(sock, request)
 
-    with peer(behave) as it:
-        c = client(it)
+    with socket_server(behave) as it:
+        c = make_client(it)
         failures: list[BaseException] = []
 
         def slow() -> None:
             try:
-                c.operation("slow", trace(0.3))
+                c.operation("slow", call_context(1))
             except GatewayError as error:
                 failures.append(error)
 
         thread = threading.Thread(target=slow)
         thread.start()
-        until = time.monotonic() + 1
-        while time.monotonic() < until:
-            assert c.payment_methods(trace()) == ("VISA",)
+        assert arrived.wait(PATIENCE)
+        for _ in range(20):
+            assert c.payment_methods(call_context()) == ("VISA",)
+            still.leap(0.1)  # half way it is cut
         thread.join()
         assert [type(error) for error in failures] == [UnknownOutcome]
 
 
 def test_thirty_two_threads_share_the_adapter() -> None:
-    with peer(keep) as it:
-        c = client(it)
+    with socket_server(answer_and_keep_open) as it:
+        c = make_client(it)
         answers: list[Any] = []
 
         def work() -> None:
             for _ in range(5):
-                answers.append(c.payment_methods(trace(10)))
+                answers.append(c.payment_methods(call_context()))
 
         threads = [threading.Thread(target=work) for _ in range(32)]
         for thread in threads:
@@ -107,19 +125,19 @@ def test_thirty_two_threads_share_the_adapter() -> None:
 
 
 def test_after_a_fork() -> None:
-    with peer(keep) as it:
+    with socket_server(answer_and_keep_open) as it:
         c = Client(base_url=it.base_url, api_key="k")  # the process's own adapter
-        c.payment_methods(trace())
+        c.payment_methods(call_context())
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
-                code = 0 if c.payment_methods(trace()) == ("VISA",) else 2
+                code = 0 if c.payment_methods(call_context()) == ("VISA",) else 2
             finally:
                 os._exit(code)
         _, status = os.waitpid(pid, 0)
         assert status == 0
-        c.payment_methods(trace())
+        c.payment_methods(call_context())
         assert it.connections == 2
 
 
@@ -128,19 +146,21 @@ def test_over_tls(tmp_path: Any) -> None:
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(bundle))
     context = server_context(authority)
-    with peer(keep, tls=context) as it:
-        c = client(it, adapter=GatewayAdapter(ca_bundle=str(bundle)))
+    with socket_server(answer_and_keep_open, tls=context) as it:
+        c = make_client(it, adapter=GatewayAdapter(ca_bundle=str(bundle)))
         for _ in range(3):
-            assert c.payment_methods(trace()) == ("VISA",)
+            assert c.payment_methods(call_context()) == ("VISA",)
         assert it.connections == 1
 
 
 def test_cookies_are_not_kept() -> None:
     head = "Set-Cookie: a=b\r\n"
-    with peer(lambda s, r: (s.sendall(answer(OK, headers=head)), True)[1]) as it:
-        c = client(it)
-        c.payment_methods(trace())
-        c.payment_methods(trace())
+    with socket_server(
+        lambda s, r: (s.sendall(http_response(OK, headers=head)), True)[1]
+    ) as it:
+        c = make_client(it)
+        c.payment_methods(call_context())
+        c.payment_methods(call_context())
         assert b"ookie" not in it.requests[1]
 
 

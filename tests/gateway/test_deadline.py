@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 import time
@@ -11,46 +12,67 @@ import pytest
 import trustme
 
 from nexi_payments.card import Card
-from nexi_payments.exceptions import GatewayError, UnknownOutcome, Unsent
-from nexi_payments.gateway.deadline import Call, Deadline, TooLate, Watchdog
-from nexi_payments.gateway.wire import GatewayAdapter
-from tests.gateway.asking import OK, PAN, PURCHASE, client, drip, keep, trace
-from tests.gateway.peers import answer, peer, server_context
+from nexi_payments.exceptions import GatewayError, NotSent, UnknownOutcome
+from nexi_payments.gateway.connections import GatewayAdapter
+from nexi_payments.gateway.deadline import Call, Deadline, DeadlineExceeded, Watchdog
+from tests.gateway.clock import PATIENCE, StillClock
+from tests.gateway.socket_client import (
+    OK,
+    PAN,
+    PURCHASE,
+    answer_and_keep_open,
+    call_context,
+    make_client,
+    send_slowly,
+    until_gone,
+)
+from tests.gateway.socket_servers import http_response, server_context, socket_server
+
+pytestmark = pytest.mark.usefixtures("still")
 
 
-def test_what_remains_is_never_negative() -> None:
+def test_what_remains_is_never_negative(still: StillClock) -> None:
     deadline = Deadline(0.05)
-    assert 0 < deadline.remaining <= 0.05
-    time.sleep(0.06)
+    assert 0 < deadline.remaining <= 0.05 + 1e-9  # monotonic clocks are large floats
+    still.leap(0.06)
     assert deadline.remaining == 0.0
     assert deadline.total == 0.05
 
 
-def test_a_name_found_too_late_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_found_too_late_sends_nothing(
+    monkeypatch: pytest.MonkeyPatch, still: StillClock
+) -> None:
     """Nothing bounds the resolver: the request must not leave after the deadline."""
     resolve = socket.getaddrinfo
 
     def slow(*args: Any, **kwargs: Any) -> Any:
-        time.sleep(0.6)
+        still.leap()
         return resolve(*args, **kwargs)
 
-    with peer(keep) as it:
+    with socket_server(answer_and_keep_open) as it:
         it.host = "localhost"
         monkeypatch.setattr(socket, "getaddrinfo", slow)
         with pytest.raises(GatewayError) as caught:
-            client(it).init("3steps", PURCHASE, Card(PAN, "1230"), trace(0.3))
-        time.sleep(0.1)
+            make_client(it).init("3steps", PURCHASE, Card(PAN, "1230"), call_context())
+        it.all_ended(1)
         assert it.requests == []
-    assert (type(caught.value), caught.value.cause) == (Unsent, "deadline")
+    assert (type(caught.value), caught.value.cause) == (NotSent, "deadline")
 
 
 def test_the_connect_timeout_shrinks_with_the_budget() -> None:
-    with peer(on_connect=lambda sock: time.sleep(3)) as it:
+    given = []
+
+    class Noting(GatewayAdapter):
+        def send(self, request: Any, **how: Any) -> Any:
+            given.append(how["timeout"])
+            return super().send(request, **how)
+
+    with socket_server(on_connect=until_gone) as it:
         it.scheme = "https"  # the handshake stalls
-        started = time.monotonic()
+        c = make_client(it, adapter=Noting(), connect_timeout=30)
         with pytest.raises(UnknownOutcome):
-            client(it, connect_timeout=30).payment_methods(trace(0.4))
-        assert time.monotonic() - started < 1.4
+            c.payment_methods(call_context(0.2))
+    assert [one.connect_timeout for one in given] == [pytest.approx(0.2)]
 
 
 @pytest.mark.parametrize("status", ["200 OK", "400 No", "404 No", "401 No"])
@@ -59,13 +81,11 @@ def test_dripped_headers_are_neither_an_answer_nor_a_refusal(status: str) -> Non
 
     def behave(sock: socket.socket, request: bytes) -> bool:
         sock.sendall(head)
-        return drip(sock, b"y" * 100)
+        return send_slowly(sock, b"y")
 
-    with peer(behave) as it:
-        started = time.monotonic()
+    with socket_server(behave) as it:
         with pytest.raises(UnknownOutcome) as caught:
-            client(it).payment_methods(trace(0.4))
-        assert time.monotonic() - started < 1.4
+            make_client(it).payment_methods(call_context())
         assert caught.value.cause == "deadline"
 
 
@@ -75,67 +95,63 @@ def test_a_dripped_body_is_neither_an_answer_nor_a_refusal(status: str) -> None:
 
     def behave(sock: socket.socket, request: bytes) -> bool:
         sock.sendall(f"HTTP/1.1 {status}\r\n\r\n".encode() + OK)
-        return drip(sock, b" " * 100)
+        return send_slowly(sock, b" ")
 
-    with peer(behave) as it:
-        started = time.monotonic()
+    with socket_server(behave) as it:
         with pytest.raises(UnknownOutcome) as caught:
-            client(it).payment_methods(trace(0.4))
-        assert time.monotonic() - started < 1.4
+            make_client(it).payment_methods(call_context())
         assert caught.value.cause == "deadline"
 
 
 @pytest.mark.parametrize("head", ["Connection: close\r\n", ""])
 def test_a_dripped_body_over_tls_ends_at_the_deadline(head: str) -> None:
     def behave(sock: socket.socket, request: bytes) -> bool:
-        sock.sendall(answer(OK + b" " * 100, headers=head)[:-100])
-        return drip(sock, b" " * 100)
+        sock.sendall(http_response(OK + b" " * 9999, headers=head)[:-9999])
+        return send_slowly(sock, b" ")
 
     authority = trustme.CA()
     with (
         authority.cert_pem.tempfile() as bundle,
-        peer(behave, tls=server_context(authority)) as it,
+        socket_server(behave, tls=server_context(authority)) as it,
     ):
-        c = client(it, adapter=GatewayAdapter(ca_bundle=bundle))
-        started = time.monotonic()
+        c = make_client(it, adapter=GatewayAdapter(ca_bundle=bundle))
         with pytest.raises(UnknownOutcome) as caught:
-            c.payment_methods(trace(0.4))
-        assert time.monotonic() - started < 1.4
+            c.payment_methods(call_context())
         assert caught.value.cause == "deadline"
 
 
-def test_the_deadline_of_a_finished_call_does_not_cut_the_next_on_its_connection() -> (
-    None
-):
+def test_the_deadline_of_a_finished_call_does_not_cut_the_next_on_its_connection(
+    still: StillClock,
+) -> None:
     def behave(sock: socket.socket, request: bytes) -> bool:
         if b"/operations/slow" in request:
-            time.sleep(0.6)
-            sock.sendall(answer(b'{"operationId":"slow"}'))
+            still.leap(2 * PATIENCE)
+            sock.sendall(http_response(b'{"operationId":"slow"}'))
             return True
-        return keep(sock, request)
+        return answer_and_keep_open(sock, request)
 
-    with peer(behave) as it:
-        c = client(it)
-        c.payment_methods(trace(0.3))  # over long before the next one is answered
-        assert c.operation("slow", trace(5)).operation_id == "slow"
+    with socket_server(behave) as it:
+        c = make_client(it, keep_alive=math.inf)
+        c.payment_methods(call_context())  # over before the next one is answered
+        assert c.operation("slow", call_context(3 * PATIENCE)).operation_id == "slow"
         assert it.connections == 1
 
 
-def test_a_connection_that_was_cut_is_not_used_again() -> None:
+def test_a_connection_that_was_cut_is_not_used_again(still: StillClock) -> None:
     def behave(sock: socket.socket, request: bytes) -> bool:
         if b"/operations/slow" in request:
-            time.sleep(0.6)
-            sock.sendall(answer(b'{"operationId":"late"}'))
+            still.leap()
+            sock.sendall(http_response(b'{"operationId":"late"}'))
             return True
-        return keep(sock, request)
+        return answer_and_keep_open(sock, request)
 
-    with peer(behave) as it:
-        c = client(it)
-        c.payment_methods(trace())
+    with socket_server(behave) as it:
+        c = make_client(it)
+        c.payment_methods(call_context())
         with pytest.raises(UnknownOutcome):
-            c.operation("slow", trace(0.2))
+            c.operation("slow", call_context())
         for _ in range(3):  # never the late answer to another question
-            assert c.payment_methods(trace()) == ("VISA",)
+            assert c.payment_methods(call_context()) == ("VISA",)
         assert it.connections == 2
 
 
@@ -143,25 +159,43 @@ def watchers() -> int:
     return sum(thread.name == "nexi-deadline" for thread in threading.enumerate())
 
 
-def test_one_thread_watches_all_calls() -> None:
+def test_one_thread_watches_all_calls(still: StillClock) -> None:
     watchdog = Watchdog()
     before = watchers()
-    now = time.monotonic()
+    now = still.monotonic()
     calls = [Call(now + wait, 0) for wait in (0.3, 0.1, 0.2, 60)]
     for call in calls:
         watchdog.watch(call)
     assert watchers() == before + 1
-    time.sleep(0.15)
-    assert [call.fired for call in calls] == [False, True, False, False]
-    time.sleep(0.25)
-    assert [call.fired for call in calls] == [True, True, True, False]
+    still.leap(0.15, of=watchdog)
+    assert [call.timed_out for call in calls] == [False, True, False, False]
+    still.leap(0.25, of=watchdog)
+    assert [call.timed_out for call in calls] == [True, True, True, False]
+
+
+def test_time_goes_on_without_a_leap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the real clock: nobody wakes the watchdog."""
+    monkeypatch.setattr("nexi_payments.gateway.deadline.time", time)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+
+        class Connection:
+            sock = ours
+
+        connection: Any = Connection()
+        call = Call(Deadline(0.05).at, 0)
+        call.use_connection(connection)
+        Watchdog().watch(call)
+        theirs.settimeout(PATIENCE)
+        assert theirs.recv(1) == b""
+        assert call.timed_out
 
 
 def test_a_finished_call_is_not_cut() -> None:
     call = Call(0, 0)
     call.finish()
-    call.cut()
-    assert not call.fired
+    call.abort()
+    assert not call.timed_out
 
 
 def test_a_first_byte_after_the_deadline_is_refused_but_not_a_second() -> None:
@@ -172,17 +206,32 @@ def test_a_first_byte_after_the_deadline_is_refused_but_not_a_second() -> None:
             sock = ours
 
         connection: Any = Connection()
-        late = Call(0, 0)
-        late.cut()
-        with pytest.raises(TooLate):
-            late.sends(connection)
+        late = Call(math.inf, 0)
+        late.abort()
+        with pytest.raises(DeadlineExceeded):
+            late.mark_sent(connection)
         assert not late.sent
-        begun = Call(0, 0)
-        begun.sends(connection)
-        begun.cut()
-        assert (begun.sent, begun.fired) == (True, True)
+        begun = Call(math.inf, 0)
+        begun.mark_sent(connection)
+        begun.abort()
+        assert (begun.sent, begun.timed_out) == (True, True)
         assert theirs.recv(1) == b""  # shut, so that nobody waits on it
-        begun.sends(connection)
+        begun.mark_sent(connection)
+
+
+def test_the_deadline_counts_also_while_the_watchdog_sleeps(still: StillClock) -> None:
+    """A process that was suspended wakes: its thread runs before the watchdog's."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+
+        class Connection:
+            sock = ours
+
+        connection: Any = Connection()
+        call = Call(still.monotonic(), 0)
+        with pytest.raises(DeadlineExceeded):
+            call.mark_sent(connection)
+        assert (call.sent, call.timed_out) == (False, False)
 
 
 def test_a_cut_of_a_connection_that_is_gone_is_silent() -> None:
@@ -194,15 +243,15 @@ def test_a_cut_of_a_connection_that_is_gone_is_silent() -> None:
         connection: Any = Connection()
         connection.sock = sock  # never connected: shutdown() fails
         call = Call(0, 0)
-        call.uses(connection)
-        call.cut()
-        assert call.fired
+        call.use_connection(connection)
+        call.abort()
+        assert call.timed_out
 
 
 def test_a_worker_that_leaves_the_pool_empty_handed_closes_its_sockets() -> None:
-    with peer(keep) as it:
+    with socket_server(answer_and_keep_open) as it:
         adapter = GatewayAdapter()
-        client(it, adapter=adapter).payment_methods(trace())
+        make_client(it, adapter=adapter).payment_methods(call_context())
         adapter.close()
-        client(it, adapter=adapter).payment_methods(trace())
+        make_client(it, adapter=adapter).payment_methods(call_context())
         assert it.connections == 2

@@ -18,15 +18,29 @@ import trustme
 from stdnum import luhn
 
 from nexi_payments.card import Card
-from nexi_payments.exceptions import BadAnswer, GatewayError, UnknownOutcome, Unsent
-from nexi_payments.gateway.client import Client, Trace
-from nexi_payments.gateway.deadline import Deadline
+from nexi_payments.exceptions import (
+    GatewayError,
+    MismatchedResponse,
+    NotSent,
+    UnknownOutcome,
+)
+from nexi_payments.gateway.client import Client
+from nexi_payments.gateway.connections import GatewayAdapter
 from nexi_payments.gateway.payloads import Authentication, Purchase
 from nexi_payments.gateway.transport import Transport
-from nexi_payments.gateway.wire import GatewayAdapter
-from tests.gateway.asking import CID, OK, keep
-from tests.gateway.peers import Peer, answer, peer, server_context
-from tests.gateway.test_wire import TRAPS
+from tests.gateway.socket_client import (
+    CORRELATION_ID,
+    OK,
+    answer_and_keep_open,
+    call_context,
+)
+from tests.gateway.socket_servers import (
+    SocketServer,
+    http_response,
+    server_context,
+    socket_server,
+)
+from tests.gateway.test_transport import TRAPS
 
 PAN = "431274" + "118063590"
 PAN += luhn.calc_check_digit(PAN)
@@ -67,7 +81,7 @@ def shown_by(error: BaseException) -> str:
     return "\n".join(seen)
 
 
-def client(it: Peer, **options: Any) -> Client:
+def client(it: SocketServer, **options: Any) -> Client:
     return Client(
         base_url=it.base_url,
         api_key=KEY,
@@ -75,15 +89,12 @@ def client(it: Peer, **options: Any) -> Client:
     )
 
 
-def calls(c: Client, seconds: float) -> Iterator[Any]:
+def calls(c: Client) -> Iterator[Any]:
     card = Card(PAN, "1230", CVV)
     proof = Authentication(pares="notneeded")
-
-    def trace() -> Trace:
-        return Trace(CID, Deadline(seconds))
-
-    yield lambda: c.init("3steps", PURCHASE, card, trace())
-    yield lambda: c.pay("2steps", PURCHASE, card, "7", proof, "IMPLICIT", trace())
+    yield lambda: c.init("3steps", PURCHASE, card, call_context())
+    context = call_context()
+    yield lambda: c.pay("2steps", PURCHASE, card, "7", proof, "IMPLICIT", context)
 
 
 @pytest.fixture
@@ -95,10 +106,11 @@ def everything_logged(
     return caplog
 
 
-#: answers to a payment; those which only an init needs are left to test_wire
+#: answers to a payment; those which only an init needs are left to test_transport
 SHAPES = {"null", "list", "text", "no operation", "operation a list"}
 
 
+@pytest.mark.usefixtures("still")
 @pytest.mark.parametrize("name", sorted(TRAPS.keys() - SHAPES))
 def test_an_error_shows_no_secret(
     name: str,
@@ -106,8 +118,8 @@ def test_an_error_shows_no_secret(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     for number in range(2):
-        with peer(TRAPS[name]) as it:
-            call = list(calls(client(it), 0.4))[number]
+        with socket_server(TRAPS[name]) as it:
+            call = list(calls(client(it)))[number]
             with pytest.raises(GatewayError) as caught:
                 call()
             assert leaks(it.requests[0].decode()) != []  # the canary did travel
@@ -136,15 +148,15 @@ def test_a_card_sent_back_by_the_peer_is_not_passed_on(
         if b"3steps" in request:
             operation = {"orderId": "ANOTHER", "operationId": "7"}
             whole = json.dumps({"operation": operation, "request": body})
-            sock.sendall(answer(whole.encode(), headers=head))
+            sock.sendall(http_response(whole.encode(), headers=head))
         else:
             whole = json.dumps({"errors": errors})
-            sock.sendall(answer(whole.encode(), "500 No", head))
+            sock.sendall(http_response(whole.encode(), "500 No", head))
         return True
 
-    kinds: list[type[GatewayError]] = [BadAnswer, UnknownOutcome]
-    with peer(behave) as it:
-        for call, kind in zip(calls(client(it), 3), kinds, strict=True):
+    kinds: list[type[GatewayError]] = [MismatchedResponse, UnknownOutcome]
+    with socket_server(behave) as it:
+        for call, kind in zip(calls(client(it)), kinds, strict=True):
             with pytest.raises(GatewayError) as caught:
                 call()
             assert type(caught.value) is kind
@@ -172,17 +184,17 @@ def test_a_good_call_logs_ids_only(
     authority = trustme.CA()
     with (
         authority.cert_pem.tempfile() as bundle,
-        peer(
-            lambda s, r: s.sendall(answer(body, headers="cid: c-1\r\n")),
+        socket_server(
+            lambda s, r: s.sendall(http_response(body, headers="cid: c-1\r\n")),
             tls=server_context(authority),
         ) as it,
     ):
-        for call in calls(client(it, adapter=GatewayAdapter(ca_bundle=bundle)), 3):
+        for call in calls(client(it, adapter=GatewayAdapter(ca_bundle=bundle))):
             call()
     ours = [r for r in everything_logged.records if r.name == "nexi_payments.gateway"]
     assert [(r.outcome, r.correlation_id, r.cid) for r in ours] == [  # type: ignore[attr-defined]
-        ("Reply", CID, "c-1"),
-        ("Reply", CID, "c-1"),
+        ("Reply", CORRELATION_ID, "c-1"),
+        ("Reply", CORRELATION_ID, "c-1"),
     ]
     whole = "\n".join(repr(vars(record)) for record in everything_logged.records)
     assert leaks(everything_logged.text + whole + "".join(capfd.readouterr())) == []
@@ -196,8 +208,8 @@ class Stopping(GatewayAdapter):
 
 
 def test_an_interruption_goes_on_without_the_frames_that_hold_the_body() -> None:
-    with peer(keep) as it:
-        for call in calls(client(it, adapter=Stopping()), 3):
+    with socket_server(answer_and_keep_open) as it:
+        for call in calls(client(it, adapter=Stopping())):
             with pytest.raises(SystemExit) as caught:
                 call()
             assert caught.value.code == 1
@@ -210,12 +222,12 @@ def test_an_interruption_goes_on_without_the_frames_that_hold_the_body() -> None
 def test_a_key_with_a_line_break_never_shows(
     end: str, everything_logged: pytest.LogCaptureFixture
 ) -> None:
-    with peer(keep) as it:
+    with socket_server(answer_and_keep_open) as it:
         broken = Client(base_url=it.base_url, api_key=KEY + end)
         with pytest.raises(GatewayError) as caught:
-            broken.payment_methods(Trace(CID, Deadline(2)))
+            broken.payment_methods(call_context())
         assert it.requests == []
-    assert isinstance(caught.value, Unsent)
+    assert isinstance(caught.value, NotSent)
     assert caught.value.cause == "InvalidHeader"
     assert caught.value.__context__ is None
     assert leaks(shown_by(caught.value) + everything_logged.text) == []
@@ -230,10 +242,8 @@ def test_a_mistake_of_ours_in_the_body_is_unsent_and_shows_nothing() -> None:
             raise ValueError(f"no amount for {PAN}")
 
     purchase = Odd.__new__(Odd)
-    with peer(keep) as it, pytest.raises(Unsent) as caught:
-        client(it).init(
-            "3steps", purchase, Card(PAN, "1230", CVV), Trace(CID, Deadline(2))
-        )
+    with socket_server(answer_and_keep_open) as it, pytest.raises(NotSent) as caught:
+        client(it).init("3steps", purchase, Card(PAN, "1230", CVV), call_context())
     assert it.connections == 0
     assert caught.value.__context__ is None
     assert leaks(str(caught.value)) == []
@@ -249,7 +259,10 @@ def test_the_environment_is_not_asked(
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(bundle))
     context = server_context(authority) if tls else None
-    with peer(keep) as thief, peer(keep, tls=context) as it:
+    with (
+        socket_server(answer_and_keep_open) as thief,
+        socket_server(answer_and_keep_open, tls=context) as it,
+    ):
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, thief.base_url)
             monkeypatch.setenv(name.lower(), thief.base_url)
@@ -261,7 +274,7 @@ def test_the_environment_is_not_asked(
         monkeypatch.setenv("NETRC", str(netrc))
         monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
         c = client(it, adapter=GatewayAdapter(ca_bundle=str(bundle)))
-        assert c.payment_methods(Trace(CID, Deadline(3))) == ("VISA",)
+        assert c.payment_methods(call_context()) == ("VISA",)
         assert b"authorization" not in it.requests[0].lower()
         assert thief.connections == 0
     assert not (tmp_path / "keys").exists()
@@ -273,12 +286,12 @@ def test_a_bundle_from_the_environment_does_not_make_a_stranger_trusted(
     authority = trustme.CA()
     with (
         authority.cert_pem.tempfile() as bundle,
-        peer(keep, tls=server_context(authority)) as it,
+        socket_server(answer_and_keep_open, tls=server_context(authority)) as it,
     ):
         for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
             monkeypatch.setenv(name, bundle)
-        with pytest.raises(Unsent):
-            client(it).payment_methods(Trace(CID, Deadline(3)))
+        with pytest.raises(NotSent):
+            client(it).payment_methods(call_context())
         assert it.requests == []
 
 

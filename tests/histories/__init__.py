@@ -1,1 +1,1 @@
-"""Random shops under random faults, judged from the outside: ``make histories``."""
+"""Random shops under random faults, checked from outside: ``make histories``."""

@@ -1,4 +1,4 @@
-"""``python -m tests.histories``: play, come to rest, judge, play all posts again.
+"""``python -m tests.histories``: play, settle, judge, send all POSTs again.
 
 Prints the figures and every breach; exit 1 when there is one. ``--only`` plays single
 histories of a seed again.
@@ -21,26 +21,26 @@ from typing import Any
 
 import requests
 
-from tests.histories import stage, tables
-from tests.histories.people import Browser, Log
-from tests.servers import free_port
+from tests.histories import database, processes
+from tests.histories.http_clients import Browser, RunLog
+from tests.support.servers import free_port
 
 
 def main() -> None:
     options = _options()
     folder = Path(tempfile.mkdtemp(prefix="histories-"))
-    database = tables.database(options.db, folder)
-    print(f"seed {options.seed}, {options.n} histories, {database}, {folder}")
+    url = database.fresh_database(options.db, folder)
+    print(f"seed {options.seed}, {options.n} histories, {url}, {folder}")
     dice = random.Random(options.seed)
-    env = stage.environment(folder, database, options.atomic)
-    with stage.gateway(options.seed, folder) as gateway:
+    env = processes.environment(folder, url, options.atomic)
+    with processes.gateway(options.seed, folder) as gateway:
         port = free_port()
         env["NEXI_BASE_URL"] = f"{gateway}/api/phoenix-0.0/psp/api/v1"
         env["NEXI_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
         os.environ.update(env)
-        os.environ["LOG_LEVEL"] = "ERROR"  # of the judge, not of the shop
-        people = tables.set_up(), tables.members(8)
-        shop = stage.Shop(env, folder, port, dice)
+        os.environ["LOG_LEVEL"] = "ERROR"  # the judge's, not the shop's
+        people = database.create_tables_and_clerks(), database.create_members(8)
+        shop = processes.Shop(env, folder, port, dice)
         shop.start()
         try:
             broken = _run(options, shop, gateway, people, folder)
@@ -70,30 +70,30 @@ def _options() -> argparse.Namespace:
 
 def _run(
     options: argparse.Namespace,
-    shop: stage.Shop,
+    shop: processes.Shop,
     gateway: str,
     people: tuple[list[dict[str, str]], list[dict[str, str]]],
     folder: Path,
 ) -> list[str]:
-    from tests.histories import judge, judge_cards, rest
+    from tests.histories import contract_invariants, invariants, quiescence
 
-    log = Log()
+    log = RunLog()
     started = time.monotonic()
-    idle = _Watch(options.db)
-    with shop.in_danger(options.kill_every or 1e9), idle:
+    idle = _IdleTransactionWatch(options.db)
+    with shop.killing_workers(options.kill_every or 1e9), idle:
         broken = _play(options, shop.site, gateway, people, log)
     played = time.monotonic() - started
     broken += idle.found
-    broken += judge.open_holds()
+    broken += invariants.sealed_cards_opened()
     requests.get(f"{gateway}/control/calm", timeout=30)
     shop.stop_charging()
-    rest.come_to_rest()
+    quiescence.wait_until_settled()
     rested = time.monotonic() - started - played
     books = requests.get(f"{gateway}/control/books", timeout=60).json()
-    broken += judge.judge(books, log)
-    broken += judge_cards.judge(books, log)
-    broken += _again(shop.site, gateway, log, books)
-    broken += judge.leaks(_left_behind(options.db, folder))
+    broken += invariants.find_violations(books, log)
+    broken += contract_invariants.find_violations(books, log)
+    broken += _replay_posts(shop.site, gateway, log, books)
+    broken += invariants.card_numbers_in(_files_and_dump(options.db, folder))
     _report(shop, log, books, played, rested)
     return broken
 
@@ -103,9 +103,9 @@ def _play(
     site: str,
     gateway: str,
     people: tuple[list[dict[str, str]], list[dict[str, str]]],
-    log: Log,
+    log: RunLog,
 ) -> list[str]:
-    from tests.histories.plays import History
+    from tests.histories.scenarios import History
 
     numbers = range(1, options.n + 1)
     if options.only:
@@ -122,7 +122,7 @@ def _play(
                     gateway,
                     log,
                     clerks,
-                    stage.SETTLE,
+                    processes.SETTLE,
                     members,
                 ).play
             ): number
@@ -136,8 +136,10 @@ def _play(
     return broken
 
 
-def _again(site: str, gateway: str, log: Log, books: dict[str, Any]) -> list[str]:
-    """I13: all posts of returns, cards at the desk and confirmed deeds, once more."""
+def _replay_posts(
+    site: str, gateway: str, log: RunLog, books: dict[str, Any]
+) -> list[str]:
+    """I13: sends all POSTs of returns, phone cards and confirmed actions once more."""
     from nexi_payments.models import Operation, PaymentOrder
 
     def picture() -> tuple[Any, Any]:
@@ -145,8 +147,8 @@ def _again(site: str, gateway: str, log: Log, books: dict[str, Any]) -> list[str
         orders = PaymentOrder.objects.order_by("pk").values_list(*columns)
         return list(orders), Operation.objects.count()
 
-    # a deed that was turned away ("somebody else is at it") was not done; sent again
-    # it may be, once
+    # an action that was refused ("another request is working on it") may succeed when
+    # it is sent again, once
     done = set(Operation.objects.values_list("nonce", flat=True))
     posts = [
         post
@@ -154,7 +156,7 @@ def _again(site: str, gateway: str, log: Log, books: dict[str, Any]) -> list[str
         if "confirmed" not in post[2] or post[2]["nonce"] in done
     ]
     before = picture()
-    quiet = Log()
+    quiet = RunLog()
     with ThreadPoolExecutor(8) as pool:
         jobs = [
             pool.submit(Browser(site, quiet, cookies).post, path, **fields)
@@ -174,8 +176,8 @@ def _again(site: str, gateway: str, log: Log, books: dict[str, Any]) -> list[str
     return broken
 
 
-class _Watch:
-    """I14 on PostgreSQL: no transaction stays open while the gateway is asked."""
+class _IdleTransactionWatch:
+    """I14 on PostgreSQL: no transaction is open during a gateway call."""
 
     def __init__(self, url: str) -> None:
         self.url = url if url.startswith("postgres") else ""
@@ -205,8 +207,8 @@ class _Watch:
                 self.found += [f"I14 {row}" for row in rows]
 
 
-def _left_behind(database: str, folder: Path) -> dict[str, bytes]:
-    """Every file of the run, and what a dump of the database server shows."""
+def _files_and_dump(database: str, folder: Path) -> dict[str, bytes]:
+    """Every file of the run, and a dump of the database server."""
     found = {
         path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()
     }
@@ -218,16 +220,20 @@ def _left_behind(database: str, folder: Path) -> dict[str, bytes]:
 
 
 def _report(
-    shop: stage.Shop, log: Log, books: dict[str, Any], played: float, rested: float
+    shop: processes.Shop,
+    log: RunLog,
+    books: dict[str, Any],
+    played: float,
+    rested: float,
 ) -> None:
     from collections import Counter
 
-    from nexi_payments.models import Break, Contract, PaymentOrder
+    from nexi_payments.models import Contract, Discrepancy, PaymentOrder
 
     filed = Counter(Contract.objects.values_list("state", flat=True))
     mit = PaymentOrder.objects.filter(channel="mit")
     states = Counter(PaymentOrder.objects.values_list("state", flat=True))
-    breaks = Counter(Break.objects.values_list("kind", flat=True))
+    discrepancies = Counter(Discrepancy.objects.values_list("kind", flat=True))
     calls = Counter[str]()
     for counts in books["calls"].values():
         calls.update(counts)
@@ -239,7 +245,7 @@ def _report(
     times = sorted(log.times) or [0.0]
     slow = [times[int(len(times) * part)] for part in (0.5, 0.95)] + [times[-1]]
     print("calls", dict(calls))
-    print("orders", dict(states), "breaks", dict(breaks))
+    print("orders", dict(states), "discrepancies", dict(discrepancies))
     print(
         "cards on file",
         dict(filed),
@@ -247,7 +253,7 @@ def _report(
         dict(Counter(mit.values_list("state", flat=True))),
     )
     print(
-        f"{len(times)} answers, {log.gone} cut; median, 95 %, slowest"
+        f"{len(times)} answers, {log.dropped} cut; median, 95 %, slowest"
         f" {slow[0]:.2f} {slow[1]:.2f} {slow[2]:.2f} s"
     )
     print(

@@ -1,17 +1,17 @@
-"""What may go wrong with a call: names and weights, and what the caller then gets."""
+"""Faults of a gateway call: names, weights, and the response that the caller gets."""
 
 from __future__ import annotations
 
 import json
 
-from nexi_payments.simulator.answers import Reply
+from nexi_payments.simulator.responses import Reply
 
 JSON = {"Content-Type": "application/json"}
 HTML = {"Content-Type": "text/html"}
 ERROR = b'{"errors":[{"code":"PS0026","description":"invalid parameter"}]}'
 
-#: Not done, and answered so: name → weight
-BEFORE = {
+#: Not executed, with a response that says so: name → weight
+NOT_PROCESSED = {
     "reset": 4,
     "close": 4,
     "hang": 3,
@@ -29,8 +29,8 @@ BEFORE = {
     "half": 2,
     "401": 1,
 }
-#: Done, and then this happens to the answer.
-AFTER = {
+#: Executed, and then this happens to the response.
+PROCESSED = {
     "reset": 6,
     "close": 6,
     "hang": 4,
@@ -47,10 +47,10 @@ AFTER = {
     "wrong amount": 2,
     "said declined": 2,
 }
-#: Cut now, done some seconds later.
-LATE = 8
-#: A look-up goes wrong; "missing" is a 404 on an order that exists.
-LOOKS = {
+#: Connection cut; executed some seconds later.
+DELAYED_WEIGHT = 8
+#: Faults of an inquiry; "missing" is a 404 on an order that exists.
+INQUIRY_FAULTS = {
     "reset": 4,
     "close": 3,
     "hang": 2,
@@ -63,7 +63,7 @@ LOOKS = {
     "missing": 2,
     "401": 1,
 }
-SIMPLE = {
+FIXED_REPLIES = {
     "500 json": Reply(500, ERROR, JSON),
     "502 html": Reply(502, b"<html>bad gateway</html>", HTML),
     "503 empty": Reply(503),
@@ -80,13 +80,15 @@ SIMPLE = {
 }
 
 
-def twisted(name: str, reply: Reply) -> Reply:
-    """The real answer with one thing changed; unchanged where it has no such thing."""
+def altered_reply(name: str, reply: Reply) -> Reply:
+    """The real response with one member changed, if it has that member."""
     try:
         data = json.loads(reply.body)
         operation = data["operation"]
     except (ValueError, KeyError, TypeError):
-        return SIMPLE["500 json"]  # refused, or a capture's: lost is all it can be
+        return FIXED_REPLIES[
+            "500 json"
+        ]  # refused, or a capture's: lost is all it can be
     if name == "unknown word":
         operation["operationResult"] = "MAYBE"
     elif name == "no amount":

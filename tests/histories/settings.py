@@ -1,11 +1,11 @@
-"""The demo shop as it would be deployed, with the clocks of money turned fast."""
+"""The demo shop as in production, with short intervals."""
 
 from demo_shop.settings import *  # noqa: F403
 from demo_shop.settings import MIDDLEWARE, NEXI_PAYMENTS, env
 
 DATABASES["default"]["ATOMIC_REQUESTS"] = env.bool("ATOMIC_REQUESTS", default=False)  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# the pages' style sheets are not asked for here
+# the pages' style sheets are not requested here
 MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]
 _manual = {**NEXI_PAYMENTS["TERMINALS"]["moto"], "CAPTURE": "manual"}
 NEXI_PAYMENTS["TERMINALS"]["manual"] = _manual

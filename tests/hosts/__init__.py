@@ -1,1 +1,1 @@
-"""Projects that are set up otherwise than most; each is run by ``test_other_hosts``."""
+"""Projects with unusual settings. ``test_other_projects`` runs each."""

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
-from nexi_payments import metrics, telemetry
+from nexi_payments import metrics
 
 
 @pytest.fixture
@@ -29,12 +29,12 @@ def lines(caplog: pytest.LogCaptureFixture) -> Any:
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[CollectorRegistry]:
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
-    monkeypatch.setattr(metrics, "_started", {})
+    metrics.stop()
     fresh = CollectorRegistry()
     metrics.start(fresh)
     metrics.start(fresh)  # twice is once
     yield fresh
-    telemetry.forget(metrics._started["counters"].count)
+    metrics.stop()
 
 
 @pytest.fixture

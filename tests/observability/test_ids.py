@@ -11,14 +11,20 @@ from django.db import connections
 from django.test import RequestFactory
 from django.utils import timezone
 
-from nexi_payments import flows, states
-from nexi_payments.models import LastPass, Operation, PaymentOrder, database
-from nexi_payments.pages import request_id_of
+from nexi_payments import flows
+from nexi_payments.enums import OrderState
+from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models.bookkeeping import Heartbeat
+from nexi_payments.models.deadlocks import RetryingQuerySet
 from nexi_payments.simulator import Simulator
-from tests.clerk import PERMISSIONS, Clerk, opened, order_page
-from tests.shopper import CARDS, Shopper, new_order
+from nexi_payments.web.client_info import get_request_id
+from tests.support.clerk import PERMISSIONS, Clerk, order_from_redirect, order_url
+from tests.support.shopper import CARDS, Shopper, new_order
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.seen_on("sqlite", "postgresql"),
+]
 PAN = CARDS["challenge"].number
 
 
@@ -39,16 +45,16 @@ PAN = CARDS["challenge"].number
 )
 def test_a_request_id_from_the_header(header: str, found: str) -> None:
     request = RequestFactory().get("/", HTTP_X_REQUEST_ID=header)
-    assert request_id_of(request) == found
+    assert get_request_id(request) == found
 
 
 @pytest.mark.parametrize("name", ["request_id", "correlation_id", "id"])
 def test_a_request_id_from_a_middleware(name: str) -> None:
     request = RequestFactory().get("/", HTTP_X_REQUEST_ID="of-the-proxy")
     setattr(request, name, "of-the-host")
-    assert request_id_of(request) == "of-the-host"
+    assert get_request_id(request) == "of-the-host"
     setattr(request, name, None)
-    assert request_id_of(request) == "of-the-proxy"
+    assert get_request_id(request) == "of-the-proxy"
 
 
 def test_the_request_id_goes_along(
@@ -58,9 +64,9 @@ def test_the_request_id_goes_along(
     order = new_order()
     form = shopper.start(order)
     shopper.browser.defaults["HTTP_X_REQUEST_ID"] = "req-2"
-    shopper.browser.post(form.path, shopper.answer(form))
+    shopper.browser.post(form.path, shopper.answer_challenge(form))
     order.refresh_from_db()
-    assert order.state == states.PAID
+    assert order.state == OrderState.PAID
     ids = list(Operation.objects.values_list("kind", "request_id"))
     assert ids == [
         ("authentication", "req-1"),
@@ -74,14 +80,14 @@ def test_the_request_id_goes_along(
 
 def test_staff_see_it_beside_the_other_ids(gateway: Simulator) -> None:
     clerk = Clerk(*PERMISSIONS, headers={"X-Request-ID": "desk-7"})
-    order = opened(clerk.open())
+    order = order_from_redirect(clerk.create_order())
     card = CARDS["frictionless"]
-    clerk.card(
+    clerk.submit_card(
         order, card_number=card.number, expiry=card.expiry, security_code=card.cvv
     )
     operation = Operation.objects.get()
     assert (operation.kind, operation.request_id) == ("moto", "desk-7")
-    page = clerk.read(order_page(order))
+    page = clerk.get_text(order_url(order))
     assert "request id <code>desk-7</code>" in page
     assert f"correlation id <code>{operation.correlation_id}</code>" in page
 
@@ -90,11 +96,11 @@ def test_a_whole_pass_is_signed_and_one_order_is_not(
     gateway: Simulator, order: PaymentOrder
 ) -> None:
     flows.reconcile(order)
-    assert not LastPass.objects.exists()
+    assert not Heartbeat.objects.exists()
     before = timezone.now()
     flows.reconcile()
     flows.reconcile()
-    last = LastPass.objects.get()
+    last = Heartbeat.objects.get()
     assert last.name == "reconcile"
     assert last.host
     assert before < last.ended_at <= timezone.now()
@@ -107,18 +113,23 @@ def test_first_passes_at_the_same_moment(
     pass_ = sys.modules["nexi_payments.flows.reconcile"]  # the function hides it
     both = threading.Barrier(2)
 
-    class AtOnce:
-        @staticmethod
-        def atomic() -> Any:
-            both.wait(5)
-            return database.atomic()
+    looked: set[int] = set()
+    real = RetryingQuerySet.get
 
-    monkeypatch.setattr(pass_, "database", AtOnce)
+    def look_together(rows: Any, **where: Any) -> Any:
+        try:
+            return real(rows, **where)
+        finally:
+            if threading.get_ident() not in looked:
+                looked.add(threading.get_ident())
+                both.wait(5)
+
+    monkeypatch.setattr(RetryingQuerySet, "get", look_together)
     raised: list[Exception] = []
 
     def run() -> None:
         try:
-            pass_._sign()  # type: ignore[attr-defined]
+            pass_._write_heartbeat()  # type: ignore[attr-defined]
         except Exception as error:
             raised.append(error)
         finally:
@@ -130,4 +141,4 @@ def test_first_passes_at_the_same_moment(
     for thread in threads:
         thread.join()
     assert raised == []
-    assert LastPass.objects.count() == 1
+    assert Heartbeat.objects.count() == 1

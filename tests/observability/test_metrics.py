@@ -7,21 +7,23 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.db import OperationalError
 from django.utils import timezone
 from prometheus_client import CollectorRegistry
 
 from nexi_payments import metrics, telemetry
-from nexi_payments.flows import breaks
-from nexi_payments.models import LastPass
+from nexi_payments.flows.ledger import discrepancies
+from nexi_payments.models.bookkeeping import Heartbeat
 from nexi_payments.simulator import Reply, Simulator
-from tests.doubt import in_doubt
-from tests.shopper import Shopper, new_order
+from tests.support.fault_injection import database_fails
+from tests.support.in_doubt import payment_in_doubt
+from tests.support.shopper import Shopper, new_order
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.seen_on("sqlite", "postgresql"),
+]
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,14 +41,14 @@ def test_transitions_and_calls_are_counted(
 ) -> None:
     shopper.pay(new_order())
     gateway.next_reply("/orders/3steps/init", Reply(400))
-    shopper.enter(new_order())
+    shopper.submit_card(new_order())
     found = scraped(registry)
     name = "nexi_payments_transitions_total"
     labels = 'channel="shop",from_state="paying",terminal="default",to_state="paid"'
     assert found[f"{name}{{{labels}}}"] == 1
     calls = 'nexi_payments_gateway_calls_total{endpoint="POST /orders/3steps/init"'
     assert found[f'{calls},outcome="Reply"}}'] == 1
-    assert found[f'{calls},outcome="Refused"}}'] == 1
+    assert found[f'{calls},outcome="Rejected"}}'] == 1
     count = "nexi_payments_gateway_seconds_count"
     assert found[f'{count}{{endpoint="POST /orders/3steps/init"}}'] == 2
 
@@ -57,30 +59,25 @@ def test_what_waits_is_looked_up_at_each_scrape(
     before = scraped(registry)
     assert before["nexi_payments_orders_in_doubt"] == 0
     assert before["nexi_payments_reconcile_age_seconds"] == float("inf")
-    order = in_doubt(shopper)
-    breaks.record(order, "mismatch", "1250", "1251")
-    LastPass.objects.create(name="reconcile", ended_at=timezone.now())
+    order = payment_in_doubt(shopper)
+    discrepancies.record(order, "mismatch", "1250", "1251")
+    Heartbeat.objects.create(name="reconcile", ended_at=timezone.now())
     found = scraped(registry)
     assert found["nexi_payments_orders_in_doubt"] == 1
     assert found["nexi_payments_orders_under_review"] == 0
-    assert found["nexi_payments_breaks"] == 1
+    assert found["nexi_payments_discrepancies"] == 1
     assert found["nexi_payments_undelivered_events"] == 0
     assert 0 <= found["nexi_payments_reconcile_age_seconds"] < 60
     assert found["nexi_payments_database_up"] == 1
 
 
-def test_counters_are_shown_without_a_database(
-    registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def away() -> Any:
-        raise OperationalError("gone")
-
-    monkeypatch.setattr(metrics, "_gauges", away)
-    telemetry.tell(telemetry.Exchange("GET /orders", "Unsent", 0.1))
-    found = scraped(registry)
+def test_counters_are_shown_without_a_database(registry: CollectorRegistry) -> None:
+    telemetry.publish(telemetry.GatewayRequest("GET /orders", "NotSent", 0.1))
+    with database_fails("SELECT"):
+        found = scraped(registry)
     assert found["nexi_payments_database_up"] == 0
-    assert "nexi_payments_breaks" not in found
-    unsent = 'endpoint="GET /orders",outcome="Unsent"'
+    assert "nexi_payments_discrepancies" not in found
+    unsent = 'endpoint="GET /orders",outcome="NotSent"'
     assert found[f"nexi_payments_gateway_calls_total{{{unsent}}}"] == 1
 
 
@@ -90,8 +87,8 @@ def test_many_processes_are_added_up(tmp_path: Path) -> None:
         "import sys, django; django.setup()\n"
         "from nexi_payments import metrics, telemetry\n"
         "metrics.start()\n"
-        "metrics.Waiting.collect = lambda self: ()\n"
-        "telemetry.tell(telemetry.Transition('paying', 'paid', 'shop', 'default'))\n"
+        "metrics.BacklogCollector.collect = lambda self: ()\n"
+        "telemetry.publish(telemetry.Transition('paying', 'paid', 'shop', 'default'))\n"
         "sys.stdout.write(metrics.exposition()[0].decode())\n"
     )
     environment = {

@@ -10,13 +10,16 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from nexi_payments import states
-from nexi_payments.gateway import observing
+from nexi_payments.enums import OperationKind, OrderState
+from nexi_payments.gateway import instrumentation
 from nexi_payments.models import Operation
 from nexi_payments.simulator import Reply, Simulator
-from tests.shopper import CARDS, Shopper, new_order
+from tests.support.shopper import CARDS, Shopper, new_order
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.seen_on("sqlite", "postgresql"),
+]
 
 
 PAN = CARDS["challenge"].number
@@ -32,7 +35,7 @@ def test_each_gateway_call_is_a_span(
         "nexi POST /orders/3steps/validation",
         "nexi POST /orders/3steps/payment",
     ]
-    charge = Operation.objects.get(kind=states.PAYMENT)
+    charge = Operation.objects.get(kind=OperationKind.PAYMENT)
     facts = dict(found[-1].attributes or {})
     assert charge.cid
     assert facts == {
@@ -50,7 +53,7 @@ def test_a_call_without_an_answer_is_an_error(
     shopper: Shopper, gateway: Simulator, spans: InMemorySpanExporter
 ) -> None:
     gateway.next_reply("/orders/3steps/init", Reply(0, fault="cut"))
-    shopper.enter(new_order())
+    shopper.submit_card(new_order())
     found = spans.get_finished_spans()[0]
     assert found.status.status_code is trace.StatusCode.ERROR
     assert (found.attributes or {})["error.type"] == "UnknownOutcome"
@@ -94,23 +97,23 @@ def test_a_broken_tracer_costs_no_payment(
             raise RuntimeError(PAN)
 
     monkeypatch.setattr(trace, "get_tracer", lambda name: Broken())
-    assert shopper.pay(new_order()).state == states.PAID
+    assert shopper.pay(new_order()).state == OrderState.PAID
     told = {
         one.getMessage()
         for one in lines("nexi_payments.gateway")
         if one.levelno == logging.WARNING
     }
-    words = {"start": "no span", "end": "a span was lost"}[where]
+    words = {"start": "span not started", "end": "span not ended"}[where]
     assert told == {f"{words}: RuntimeError"}
 
 
 def test_without_opentelemetry_nothing_happens(
     shopper: Shopper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    observing._trace.cache_clear()
+    instrumentation._otel_trace.cache_clear()
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     try:
-        assert shopper.pay(new_order()).state == states.PAID
-        assert observing._trace() is None
+        assert shopper.pay(new_order()).state == OrderState.PAID
+        assert instrumentation._otel_trace() is None
     finally:
-        observing._trace.cache_clear()
+        instrumentation._otel_trace.cache_clear()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from nexi_payments.simulator import Simulator
-from tests.simulator.terminal import Terminal
+from tests.simulator.merchant_client import MerchantClient
 
 
 @pytest.fixture
@@ -19,5 +19,5 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def terminal(simulator: Simulator) -> Terminal:
-    return Terminal(simulator)
+def terminal(simulator: Simulator) -> MerchantClient:
+    return MerchantClient(simulator)

@@ -12,7 +12,7 @@ import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from nexi_payments.simulator import Simulator, SimulatorAdapter
-from tests.simulator.terminal import API, Terminal, purchase
+from tests.simulator.merchant_client import API, MerchantClient, purchase
 
 
 @pytest.fixture
@@ -62,12 +62,15 @@ def test_a_refused_connection(session: requests.Session) -> None:
 
 
 def test_a_cut_connection(
-    session: requests.Session, simulator: Simulator, terminal: Terminal
+    session: requests.Session, simulator: Simulator, terminal: MerchantClient
 ) -> None:
     simulator.lose_next_answer("/payment")
     with pytest.raises(requests.ConnectionError) as error:
-        session.post(API + "/orders/3steps/payment", json=terminal.ready(purchase()))
+        session.post(
+            API + "/orders/3steps/payment",
+            json=terminal.authenticated_payment(purchase()),
+        )
     aborted = error.value.args[0]
     assert isinstance(aborted, ProtocolError)
     assert isinstance(aborted.args[1], RemoteDisconnected)
-    assert simulator.charges("ORDER1") == 1
+    assert simulator.charge_count("ORDER1") == 1

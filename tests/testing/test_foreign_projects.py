@@ -9,11 +9,13 @@ import pytest
 
 from tests.testing.project import Project
 
+pytestmark = pytest.mark.seen_on("sqlite")
+
 SANDBOX = """
 NEXI_PAYMENTS = {
     "TERMINALS": {"default": {"API_KEY": "a-real-key"}},
     "PUBLIC_URL": "https://shop.example",
-    "HOLD_KEYS": ["dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="],
+    "SEALED_CARD_KEYS": ["dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="],
 }
 """
 NO_KEY = 'NEXI_PAYMENTS = {"TERMINALS": {"default": {"API_KEY": None}}}'
@@ -24,7 +26,7 @@ pythonpath = .
 addopts = --disable-socket
 filterwarnings = error
 """
-CONFTEST = 'pytest_plugins = ["nexi_payments.testing.plugin"]\n'
+CONFTEST = 'pytest_plugins = ["nexi_payments.testing.pytest_plugin"]\n'
 TESTS = """
 from decimal import Decimal
 
@@ -55,7 +57,7 @@ def test_lost(nexi_simulator, assert_no_card_data):
 def test_forgotten():
     from nexi_payments import conf
 
-    conf.client(conf.current().terminal("default")).payment_methods(conf.trace())
+    conf.client(conf.current().terminal("default")).payment_methods(conf.call_context())
 """
 UNITTESTS = """
 from decimal import Decimal
@@ -109,7 +111,7 @@ def test_the_plugin_in_a_project_with_a_sandbox_key(tmp_path: Path) -> None:
     shop.write("tests/test_checkout.py", TESTS)
     done = shop.run("-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
-    assert "NexiWasCalled: a test was about to call Nexi" in done.stdout
+    assert "NexiWasCalled: this test tried to call Nexi" in done.stdout
 
 
 @pytest.mark.parametrize("settings", [NO_KEY, SANDBOX], ids=["no key", "sandbox"])

@@ -13,12 +13,12 @@ from django.test import TestCase, TransactionTestCase
 from nexi_payments import conf, flows, signals
 from nexi_payments.models import Event
 from nexi_payments.testing import NexiTestMixin
-from tests.shopper import new_order
+from tests.support.shopper import new_order
 
-pytest_plugins = ["nexi_payments.testing.plugin"]
+pytest_plugins = ["nexi_payments.testing.pytest_plugin"]
 
 
-class Told:
+class Listener:
     """Who is told of what, and whether on_commit of the receiver's own runs."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Told:
 
 class Payments:
     def setUp(self) -> None:  # calls no super(): self.nexi is there all the same
-        self.told = Told()
+        self.told = Listener()
         for signal in (signals.payment_paid, signals.payment_refunded):
             signal.connect(self.told)
             self.addCleanup(signal.disconnect, self.told)
@@ -115,7 +115,7 @@ def test_what_fails_after_the_commit_is_told_as_django_would(
 
 @pytest.mark.django_db
 def test_the_fixture_in_a_test_that_never_commits(nexi_simulator: Any) -> None:
-    told = Told()
+    told = Listener()
     signals.payment_paid.connect(told)
     try:
         assert nexi_simulator.pay(new_order()).state == "paid"

@@ -3,7 +3,7 @@
 import os
 
 from tests.settings import *  # noqa: F403
-from tests.settings import DATABASES, INSTALLED_APPS, TEMPLATES
+from tests.settings import DATABASES, INSTALLED_APPS
 
 THEME = os.environ.get("THEME", "")
 APPS = {
@@ -20,5 +20,4 @@ DATABASES = {
         "NAME": os.environ.get("THEME_DATABASE", ":memory:"),
     }
 }
-TEMPLATES = TEMPLATES
 DEBUG = bool(os.environ.get("THEME_DEBUG"))

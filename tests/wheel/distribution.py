@@ -34,7 +34,7 @@ EXTRAS: Final = frozenset(
     {"api", "celery", "dev", "django-payments", "metrics", "money", "oscar"}
 )
 #: One of each kind, by name: a rule that drops a kind drops it from both lists.
-WANTED: Final = (
+REQUIRED_FILES: Final = (
     "nexi_payments/py.typed",
     "nexi_payments/locale/it/LC_MESSAGES/django.mo",
     "nexi_payments/migrations/0001_initial.py",
@@ -42,10 +42,10 @@ WANTED: Final = (
     "nexi_payments/static/nexi_payments/card.svg",
     "nexi_payments/static/nexi_payments/pages.css",
     "nexi_payments/templates/nexi_payments/pay.html",
-    "nexi_payments/bridges/oscar/templates/nexi_oscar/preview.html",
-    "nexi_payments/templates/nexi_payments/mail/receipt.txt",
+    "nexi_payments/integrations/oscar/templates/nexi_oscar/preview.html",
+    "nexi_payments/templates/nexi_payments/email/receipt.txt",
     "nexi_payments/management/commands/nexi_reconcile.py",
-    "nexi_payments/testing/plugin.py",
+    "nexi_payments/testing/pytest_plugin.py",
 )
 
 
@@ -55,7 +55,7 @@ class Distribution:
     sdist: Path
 
 
-def tracked() -> list[str]:
+def tracked_files() -> list[str]:
     """Files of the checkout that git knows and that are still there."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
@@ -67,7 +67,7 @@ def build(place: Path) -> Distribution:
     """``python -m build`` on a copy: what lies about in the checkout, an old ``build``
     folder too, would get in."""
     source, out = place / "source", place / "dist"
-    for name in tracked():
+    for name in tracked_files():
         target = source / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target)
@@ -82,7 +82,7 @@ def build(place: Path) -> Distribution:
     return Distribution(*out.glob("*.whl"), *out.glob("*.tar.gz"))
 
 
-def judge(made: Distribution, names: Iterable[str]) -> list[str]:
+def find_problems(made: Distribution, names: Iterable[str]) -> list[str]:
     """What is wrong with them; ``names`` are the files of the checkout."""
     package = {name for name in names if name.startswith(PACKAGE)}
     with zipfile.ZipFile(made.wheel) as archive:
@@ -96,14 +96,18 @@ def judge(made: Distribution, names: Iterable[str]) -> list[str]:
     folder = info.removesuffix("METADATA")
     extras = set(metadata.get_all("Provides-Extra") or ())
     return [
-        *different("wheel", set(inside), package | {folder + one for one in DIST_INFO}),
-        *different("sdist", sources - generated, package | SDIST_TOP),
-        *different("extras", extras, EXTRAS),
-        *(f"wheel: no {name}" for name in WANTED if name not in inside),
+        *file_differences(
+            "wheel", set(inside), package | {folder + one for one in DIST_INFO}
+        ),
+        *file_differences("sdist", sources - generated, package | SDIST_TOP),
+        *file_differences("extras", extras, EXTRAS),
+        *(f"wheel: no {name}" for name in REQUIRED_FILES if name not in inside),
     ]
 
 
-def different(where: str, found: Iterable[str], wanted: Iterable[str]) -> list[str]:
+def file_differences(
+    where: str, found: Iterable[str], wanted: Iterable[str]
+) -> list[str]:
     """Each file that is missing, and each that does not belong there."""
     there, due = set(found), set(wanted)
     return [

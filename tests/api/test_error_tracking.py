@@ -1,0 +1,38 @@
+"""What an error tracker is told of requests with a card, however they end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_an_error_tracker_learns_no_card(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.sentry_api_requests"],
+        env={
+            "PATH": "",
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "DATABASE_URL": f"sqlite:///{tmp_path / 'tracked.sqlite3'}",
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "good 200 []",
+        "good-moto 201 []",
+        "secret 401 []",
+        "permission 403 []",
+        "names 400 []",
+        "continue 400 []",
+        "method 405 []",
+        "throttled 429 []",
+        "cache 500 []",
+        "cache-moto 500 []",
+        "key 500 []",
+        "database 500 []",
+    ]

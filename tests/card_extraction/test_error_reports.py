@@ -1,0 +1,33 @@
+"""What an error tracker is told of requests with a card that fail anywhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.seen_on("sqlite")
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_sentry_learns_no_card_wherever_it_fails(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.sentry_requests"],
+        env={
+            "PATH": "",
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "DATABASE_URL": f"sqlite:///{tmp_path / 'early.sqlite3'}",
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    lines = done.stdout.splitlines()
+    # two servers, nine slots and three defects, three phases, three places; address,
+    # host, database, good
+    assert len(lines) == 2 * (9 * 3 * 3 + 3 * 3) + 4 * 3
+    assert [line for line in lines if not line.endswith(" []")] == []

@@ -1,0 +1,134 @@
+"""What is set wrong about the database, told by ``check`` and before a migration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.db import connection, connections, models
+
+from nexi_payments.checks import database
+
+pytestmark = pytest.mark.django_db
+
+
+def found() -> set[str]:
+    messages = run_checks(tags=["database"], databases=["default"])
+    ours = {one.id for one in messages}
+    # "conditions of indexes are ignored here": Django's own word about MySQL
+    return ours - {"models.W037"}
+
+
+def options(monkeypatch: pytest.MonkeyPatch, **given: Any) -> set[str]:
+    with monkeypatch.context() as change:
+        change.setitem(connection.settings_dict, "OPTIONS", given)
+        return found()
+
+
+class Answers:
+    """A cursor that answers as a server that is set otherwise would."""
+
+    def __init__(self, *rows: tuple[Any, ...]) -> None:
+        self.rows = list(rows)
+
+    @contextmanager
+    def cursor(self) -> Iterator[Answers]:
+        yield self
+
+    def execute(self, *args: Any) -> None:
+        """The next row answers whatever is asked."""
+
+    def fetchone(self) -> Any:
+        return self.rows.pop(0)
+
+
+def server(*rows: tuple[Any, ...], **options: Any) -> Any:
+    it = Answers(*rows)
+    it.alias = "default"  # type: ignore[attr-defined]
+    it.vendor = "another"  # type: ignore[attr-defined]
+    it.settings_dict = {"OPTIONS": options}  # type: ignore[attr-defined]
+    return it
+
+
+def ids(messages: Any) -> list[str]:
+    return [str(one.id).removeprefix("nexi_payments.") for one in messages]
+
+
+def test_this_one_is_set_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = {"nexi_payments.W006"} if connection.vendor == "mysql" else set()
+    assert found() == expected
+    monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
+    assert found() == expected | {"nexi_payments.E008"}
+
+
+def test_only_our_own_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
+    monkeypatch.setattr(database.db_transactions, "alias", lambda: "payments")
+    assert found() == set()
+
+
+def test_isolation_and_sqlite_modes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the real server that the tests run on."""
+    if connection.vendor == "sqlite":
+        assert options(monkeypatch) == {"nexi_payments.W001"}
+    elif connection.vendor == "postgresql":
+        from django.db.backends.postgresql.psycopg_any import IsolationLevel
+
+        assert options(monkeypatch) == set()
+        level = IsolationLevel.SERIALIZABLE
+        assert options(monkeypatch, isolation_level=level) == {"nexi_payments.E016"}
+    else:
+        level = "repeatable read"
+        expected = {"nexi_payments.E016", "nexi_payments.W006"}
+        assert options(monkeypatch, isolation_level=level) == expected
+
+
+def test_postgresql_set_otherwise() -> None:
+    check = database._check_postgresql
+    assert ids(check(server(("read committed",), ("on",)))) == []
+    assert ids(check(server(("repeatable read",), ("on",)))) == ["E016"]
+    assert ids(check(server(("read committed",), ("off",)))) == ["W005"]
+
+
+def test_mysql_set_otherwise() -> None:
+    check = database._check_mysql
+    strict, good = ("STRICT_TRANS_TABLES,NO_ZERO_DATE", "1"), ("InnoDB", "utf8mb4_bin")
+    assert ids(check(server(strict, good))) == []
+    assert ids(check(server(strict, None))) == []  # before the first migration
+    assert ids(check(server(("", "1"), good))) == ["E014"]
+    assert ids(check(server(strict, ("MyISAM", "utf8mb4_bin")))) == ["E015"]
+    assert ids(check(server((strict[0], "2"), good))) == ["W005"]
+    assert ids(check(server(strict, ("InnoDB", "utf8mb4_general_ci")))) == ["W006"]
+    level = {"isolation_level": "serializable"}
+    assert ids(check(server(strict, good, **level))) == ["E016"]
+
+
+def test_another_vendor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(connections["default"]), "vendor", "mssql")
+    assert found() == {"nexi_payments.W007"}
+
+
+class Router:
+    """Sends what ``moved`` names elsewhere; reads from ``replica``."""
+
+    moved = ""
+    replica = ""
+
+    def db_for_write(self, model: type[models.Model], **hints: Any) -> str | None:
+        return "other" if model.__name__ == self.moved else None
+
+    def db_for_read(self, model: type[models.Model], **hints: Any) -> str | None:
+        return self.replica or None
+
+
+def test_routers(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.DATABASE_ROUTERS = [Router()]
+    assert ids(database.check_router()) == []
+    monkeypatch.setattr(Router, "moved", "SealedCard")
+    assert ids(database.check_router()) == ["E012"]
+    monkeypatch.setattr(Router, "moved", "")
+    monkeypatch.setattr(Router, "replica", "replica")
+    assert ids(database.check_router()) == ["E013"]

@@ -1,0 +1,71 @@
+"""The table of transitions, and every pair of states tried on a row."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from nexi_payments import enums
+from nexi_payments.enums import OrderState
+from nexi_payments.flows.ledger import transitions
+from nexi_payments.models import PaymentOrder
+from tests.support.shopper import new_order
+
+PRINTED = """
+init          awaiting_3ds failed paying review
+awaiting_3ds  failed paying review validated
+validated     failed paying review
+paying        authorized failed paid review
+authorized    paid review voided
+paid          authorized refunded
+failed        authorized paid review
+review        authorized failed paid refunded voided
+voided
+refunded
+"""
+
+
+def test_the_table_is_as_printed() -> None:
+    table = {
+        line.split()[0]: frozenset(line.split()[1:])
+        for line in PRINTED.strip().splitlines()
+    }
+    assert table == enums.TRANSITIONS
+    assert list(table) == OrderState.values
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("source", "target"), list(itertools.product(OrderState.values, OrderState.values))
+)
+def test_every_pair(source: str, target: str) -> None:
+    order = new_order()
+    live = order.live_reference if source in enums.LIVE | {OrderState.REVIEW} else None
+    rows = PaymentOrder.objects.filter(pk=order.pk)
+    rows.update(state=source, live_reference=live)
+    order.refresh_from_db()
+    changes = {}
+    if target in enums.LIVE and live is None:
+        changes["live_reference"] = order.live_key
+    legal = target in enums.TRANSITIONS[source]
+    assert transitions.transition(order, target, **changes) is legal
+    order.refresh_from_db()
+    assert order.state == (target if legal else source)
+    assert [(e.from_state, e.to_state) for e in order.events.all()] == (
+        [(source, target)] if legal else []
+    )
+    holds = order.live_reference is not None
+    if order.state != OrderState.REVIEW:
+        assert holds is (order.state in enums.LIVE)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stale_instance_still_writes_the_true_origin() -> None:
+    order = new_order()
+    stale = PaymentOrder.objects.get(pk=order.pk)
+    assert transitions.transition(order, OrderState.AWAITING_3DS)
+    assert transitions.transition(stale, OrderState.FAILED, reason="x")
+    assert [e.from_state for e in order.events.all()] == ["init", "awaiting_3ds"]
+    assert not transitions.transition(order, OrderState.PAYING)
+    assert order.state == OrderState.FAILED  # shows what is on disk

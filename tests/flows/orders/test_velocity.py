@@ -1,0 +1,322 @@
+"""Velocity limits: failed attempts count in the database, successful ones do not."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
+from django.test import RequestFactory
+
+from nexi_payments import conf, flows
+from nexi_payments.card import Card
+from nexi_payments.exceptions import CardBlocked, TooManyAttempts
+from nexi_payments.models import PaymentOrder
+from nexi_payments.simulator import Simulator
+from nexi_payments.web import client_info
+from tests.support.clerk import Clerk, order_from_redirect, result_url
+from tests.support.contracts import make_contract
+from tests.support.in_doubt import time_travel
+from tests.support.shopper import CARDS, Shopper, new_order, parse_form
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+INIT = "POST /orders/3steps/init"
+
+
+@pytest.fixture
+def limits(change_settings: Any) -> Any:
+    """``limits(address=(2, 60))``: only these limits."""
+
+    def only(**given: Any) -> None:
+        off = dict.fromkeys(("reference", "user", "address", "everyone"))
+        change_settings(RATE_LIMITS=off | given)
+
+    return only
+
+
+def refused(shopper: Shopper, order: PaymentOrder, ending: str = "challenge") -> Any:
+    """Enters a card that is not even sent."""
+    before = len(shopper.gateway.calls)
+    answer = shopper.submit_card(order, ending)
+    assert len(shopper.gateway.calls) == before
+    return answer
+
+
+def test_per_reference(limits: Any, shopper: Shopper) -> None:
+    limits(reference=(2, 600))
+    order = new_order(reference="R-1")
+    for _ in range(2):
+        shopper.pay(order, "declined")
+    answer = refused(shopper, order)
+    assert (answer.status_code, answer["Retry-After"]) == (429, "600")
+    page = answer.content.decode()
+    assert "Too many attempts" in page
+    assert "Nothing has been charged." in page
+    assert CARDS["challenge"].number not in page
+    # another purchase is not limited, and the limit ends
+    assert shopper.pay(new_order(reference="R-2")).state == "paid"
+    with time_travel(601):
+        assert shopper.pay(order).state == "paid"
+
+
+def test_per_basket_without_a_reference(limits: Any, shopper: Shopper) -> None:
+    limits(reference=(2, 600))
+    order = new_order()
+    for _ in range(2):
+        shopper.pay(order, "declined")
+    assert refused(shopper, order).status_code == 429
+    assert shopper.pay(new_order()).state == "paid"
+
+
+def test_per_user(limits: Any, shopper: Shopper) -> None:
+    limits(user=(2, 600))
+    user = get_user_model().objects.create_user("giulia")
+    shopper.browser.force_login(user)
+    for _ in range(2):
+        shopper.pay(new_order(user=user), "declined")
+    assert refused(shopper, new_order(user=user)).status_code == 429
+    assert shopper.pay(new_order()).state == "paid"
+
+
+def test_per_address(limits: Any, shopper: Shopper, gateway: Simulator) -> None:
+    limits(address=(3, 600))
+    for ending in ("declined", "lost_card", "validation_failed"):
+        shopper.pay(new_order(), ending)
+    assert refused(shopper, new_order()).status_code == 429
+    elsewhere = Shopper(gateway, REMOTE_ADDR="198.51.100.7")
+    assert elsewhere.pay(new_order()).state == "paid"
+
+
+def test_without_an_address_none_is_counted(limits: Any, shopper: Shopper) -> None:
+    limits(address=(1, 600))
+    shopper.pay(new_order(), "declined")
+    card = Card(CARDS["challenge"].number, "1230", "396")
+    step = flows.start_payment(new_order(), card, actor=flows.Actor())
+    assert step.order.state == "awaiting_3ds"
+
+
+def test_what_went_through_or_failed_on_our_side_does_not_count(
+    limits: Any, shopper: Shopper, gateway: Simulator
+) -> None:
+    limits(address=(2, 600), reference=(2, 600), user=(2, 600))
+    order = new_order(reference="R-1")
+    for _ in range(4):
+        shopper.pay(new_order())
+        gateway.fail_next("/init")
+        shopper.submit_card(order)
+    assert gateway.count(INIT) >= 8
+    assert shopper.pay(order).state == "paid"
+
+
+def test_two_hundred_attempts_are_a_handful_of_calls(
+    change_settings: Any, gateway: Simulator
+) -> None:
+    """The defaults, and a visitor with forged addresses."""
+    change_settings(RATE_LIMITS=None)
+    order = new_order(reference="R-1")
+    for place in range(200):
+        visitor = Shopper(
+            gateway, HTTP_X_FORWARDED_FOR=f"203.0.113.{place}, 198.51.100.{place}"
+        )
+        answer = visitor.submit_card(order, "declined")
+        if b"ReturnUrl" in answer.content:
+            form = parse_form(answer)
+            visitor.return_from_issuer(form, visitor.answer_challenge(form))
+    assert gateway.count(INIT) == 5
+
+
+def test_one_wording_for_every_card(limits: Any, shopper: Shopper) -> None:
+    """A stolen card and a wrong code show the same message."""
+    limits()
+    pages_ = []
+    for ending in ("declined", "lost_card", "excess_reattempts"):
+        order = shopper.pay(new_order(), ending)
+        page = shopper.browser.get(f"/payments/result/{order.public_id}/")
+        pages_.append(page.content.decode().replace(order.public_id, "").split())
+    strip = [[w for w in words if "reference" not in w][:80] for words in pages_]
+    assert strip[0] == strip[1] == strip[2]
+
+
+# -- excess re-attempts ---------------------------------------------------------------
+
+
+def test_a_card_answered_413_is_not_tried_again(
+    limits: Any, shopper: Shopper, gateway: Simulator
+) -> None:
+    limits()
+    order = new_order(reference="R-1")
+    first = shopper.pay(order, "excess_reattempts")
+    assert first.response_code == "413"
+    answer = refused(shopper, order, "excess_reattempts")
+    assert answer.status_code == 200
+    assert "The card was declined" in answer.content.decode()
+    card = Card(CARDS["excess_reattempts"].number, "1230", "123")
+    with pytest.raises(CardBlocked):
+        flows.start_payment(first, card)
+    assert shopper.pay(order).state == "paid"
+
+
+def test_nor_at_the_desk(gateway: Simulator) -> None:
+    clerk = Clerk("take_moto")
+    order = clerk.take_phone_order("excess_reattempts")
+    again = order_from_redirect(clerk.post(result_url(order) + "retry/"))
+    answer = clerk.submit_card(again, "excess_reattempts")
+    assert answer.status_code == 400
+    assert "do not try this card again" in answer.content.decode()
+    again.refresh_from_db()
+    assert (again.state, again.operations.count()) == ("init", 0)
+    assert gateway.count("POST /orders/moto") == 1
+    clerk.submit_card(again)
+    again.refresh_from_db()
+    assert again.state == "paid"
+
+
+def test_the_desk_is_not_limited(change_settings: Any, gateway: Simulator) -> None:
+    change_settings(
+        RATE_LIMITS={"reference": (1, 600), "address": (1, 600), "user": (1, 600)}
+    )
+    clerk = Clerk("take_moto")
+    for place in range(3):
+        assert (
+            clerk.take_phone_order("declined", reference=f"R-{place}").state == "failed"
+        )
+    assert clerk.take_phone_order().state == "paid"
+
+
+def test_the_error_says_which(limits: Any, shopper: Shopper) -> None:
+    limits(reference=(1, 60))
+    order = new_order(reference="R-1")
+    failed = shopper.pay(order, "declined")
+    with pytest.raises(TooManyAttempts) as error:
+        flows.start_payment(failed, Card(CARDS["challenge"].number, "1230", "396"))
+    assert (error.value.limit, error.value.seconds) == ("reference", 60)
+
+
+# -- settings -------------------------------------------------------------------------
+
+
+def test_the_defaults(change_settings: Any) -> None:
+    change_settings(RATE_LIMITS=None)
+    assert conf.current().rate_limits == {
+        "reference": (5, 3600),
+        "user": (10, 3600),
+        "address": (30, 600),
+        "everyone": (200, 600),
+    }
+    change_settings(RATE_LIMITS={"user": None, "address": [3, 60], "everyone": None})
+    assert conf.current().rate_limits == {"reference": (5, 3600), "address": (3, 60)}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "on",
+        {"adress": (1, 1)},
+        {"address": 5},
+        {"address": (0, 60)},
+        {"address": (True, 60)},
+        {"address": (1, 0)},
+        {"address": (1, 2, 3)},
+    ],
+)
+def test_limits_that_make_no_sense(change_settings: Any, value: Any) -> None:
+    change_settings(RATE_LIMITS=value)
+    with pytest.raises(ImproperlyConfigured, match="RATE_LIMITS"):
+        conf.current()
+
+
+@pytest.mark.parametrize(
+    ("remote", "forwarded", "address"),
+    [
+        ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", "6.6.6.6, 203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", "203.0.113.9, 10.0.0.2", "203.0.113.9"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "rubbish", "10.0.0.1"),
+        ("198.51.100.7", "203.0.113.9", "198.51.100.7"),
+        ("::1", "2001:db8::1", "2001:db8::1"),
+        ("unix", "203.0.113.9", None),
+    ],
+)
+def test_the_address_behind_a_proxy(
+    change_settings: Any, remote: str, forwarded: str, address: str | None
+) -> None:
+    change_settings(TRUSTED_PROXIES=["10.0.0.0/8", "::1"])
+    request = RequestFactory().get(
+        "/", REMOTE_ADDR=remote, HTTP_X_FORWARDED_FOR=forwarded
+    )
+    assert client_info.get_client_ip(request) == address
+
+
+def test_an_unknown_proxy_is_said_once(
+    change_settings: Any, caplog: pytest.LogCaptureFixture, gateway: Simulator
+) -> None:
+    client_info._warn_once.cache_clear()
+    for _ in range(2):
+        request = RequestFactory().get("/", HTTP_X_FORWARDED_FOR="203.0.113.9")
+        assert client_info.get_client_ip(request) == "127.0.0.1"
+    assert caplog.text.count("TRUSTED_PROXIES is empty") == 1
+    change_settings(TRUSTED_PROXIES=["not a network"])
+    with pytest.raises(ImproperlyConfigured, match="TRUSTED_PROXIES"):
+        conf.current()
+
+
+def test_of_everyone_slows_guests_and_refuses_nobody(
+    limits: Any,
+    shopper: Shopper,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    limits(everyone=(2, 600))
+    waits: list[float] = []
+    monkeypatch.setattr("nexi_payments.flows.orders.velocity.time.sleep", waits.append)
+    shopper.pay(new_order(), "declined")
+    assert shopper.pay(new_order()).state == "paid"
+    shopper.pay(new_order(), "declined")
+    assert waits == []
+    assert "testing stolen" not in caplog.text
+    assert shopper.pay(new_order()).state == "paid"
+    assert waits == [2.0]
+    assert "2 cards were declined" in caplog.text
+    # a user with an account does not wait
+    user = get_user_model().objects.create_user("giulia")
+    shopper.browser.force_login(user)
+    assert shopper.pay(new_order(user=user)).state == "paid"
+    assert waits == [2.0]
+    with time_travel(601):
+        shopper.pay(new_order())
+    assert waits == [2.0]
+
+
+def test_of_everyone_does_not_slow_the_desk(
+    limits: Any, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits(everyone=(1, 600))
+    waits: list[float] = []
+    shopper.pay(new_order(), "declined")
+    monkeypatch.setattr("nexi_payments.flows.orders.velocity.time.sleep", waits.append)
+    assert Clerk("take_moto").take_phone_order().state == "paid"
+    assert waits == []
+
+
+def test_declined_charges_of_cards_on_file_count_against_nobody(
+    limits: Any, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+    user = get_user_model().objects.create_user("giulia")
+    shopper.browser.force_login(user)
+    contract = make_contract(shopper, "mit_lost_card", user=user)
+    for number in range(3):
+        charge = flows.charge_contract(
+            contract, Decimal("9.00"), "EUR", reference=f"S-{number}"
+        )
+        assert charge.reason == "declined"
+    limits(user=(1, 600), everyone=(1, 600))
+    monkeypatch.setattr("nexi_payments.flows.orders.velocity.time.sleep", naps.append)
+    order = shopper.pay(new_order(user=user))
+    shopper.browser.logout()
+    assert (order.state, shopper.pay(new_order()).state) == ("paid", "paid")
+    assert naps == []

@@ -1,0 +1,77 @@
+"""A new database for a run, and its users."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def fresh_database(wanted: str, folder: Path, name: str = "nexi_histories") -> str:
+    """A new database: a file, or one beside that of the URL."""
+    if wanted == "sqlite":
+        return f"sqlite:///{folder / 'shop.sqlite3'}"
+    import environ
+
+    facts = environ.Env.db_url_config(wanted)
+    if wanted.startswith("postgres"):
+        import psycopg
+
+        with psycopg.connect(wanted, autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            admin.execute(f"CREATE DATABASE {name}")
+    else:
+        import MySQLdb
+
+        admin = MySQLdb.connect(
+            host=facts["HOST"],
+            port=int(facts["PORT"] or 3306),
+            user=facts["USER"],
+            password=facts["PASSWORD"],
+        )
+        admin.query(f"DROP DATABASE IF EXISTS {name}")
+        admin.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        admin.close()
+    return wanted.rpartition("/")[0] + f"/{name}"
+
+
+def create_tables_and_clerks() -> list[dict[str, str]]:
+    """Tables, products, and the session cookies of two clerks."""
+    import django
+
+    django.setup()
+    from django.contrib.auth import get_user_model
+    from django.core.management import call_command
+
+    from demo_shop.seed import seed
+
+    call_command("migrate", verbosity=0)
+    seed()
+    users = get_user_model().objects
+    return [
+        session_cookies(users.create_superuser(one, "", one)) for one in ("one", "two")
+    ]
+
+
+def create_members(many: int) -> list[dict[str, str]]:
+    """Session cookies of shoppers with an account; after ``set_up``."""
+    from django.contrib.auth import get_user_model
+
+    users = get_user_model().objects
+    names = [f"member-{number}" for number in range(many)]
+    return [session_cookies(users.create_user(one, "", one)) for one in names]
+
+
+def session_cookies(user: Any) -> dict[str, str]:
+    from django.contrib.auth import (
+        BACKEND_SESSION_KEY,
+        HASH_SESSION_KEY,
+        SESSION_KEY,
+    )
+    from django.contrib.sessions.backends.db import SessionStore
+
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    return {"sessionid": str(session.session_key)}

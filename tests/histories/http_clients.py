@@ -1,0 +1,137 @@
+"""Shoppers and clerks: plain HTTP, a cookie jar, forms found on pages.
+
+A request that is cut, or whose worker is killed, returns ``None``: a browser would say
+that the page cannot be reached.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+CSRF = "histories" * 3 + "12345"  # 32 characters, in the cookie and in each form
+NOTHING_CHARGED = re.compile(r"Nothing (has been|was) charged")
+CHARGE_CONFIRMED = re.compile(
+    r"Your card has been charged|The amount is reserved on your card"
+)
+
+
+@dataclass
+class PageView:
+    """A page that a shopper read: its order, its message, its time."""
+
+    public_id: str
+    says_not_charged: bool
+    says_charged: bool
+    asked: float
+    read: float
+
+
+@dataclass
+class RunLog:
+    """What the shoppers and clerks did and read, for the judge."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    seen: list[PageView] = field(default_factory=list)
+    slowest: float = 0.0
+    times: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    dropped: int = 0
+    #: contract → when its end was confirmed
+    ended_contracts: dict[str, float] = field(default_factory=dict)
+    #: (cookies, path, fields) of every post that may be sent again at the end
+    posts: list[tuple[dict[str, str], str, dict[str, str]]] = field(
+        default_factory=list
+    )
+
+
+class Browser:
+    """``who`` is the number of the history, for the judge."""
+
+    def __init__(
+        self, site: str, log: RunLog, cookies: dict[str, str], who: int = 0
+    ) -> None:
+        self.site, self.log, self.who = site, log, who
+        self.cookies = {"csrftoken": CSRF, **cookies}
+
+    def get(self, path: str) -> requests.Response | None:
+        return self.request("GET", path, {})
+
+    def post(self, path: str, keep: bool = False, **fields: str) -> Any:
+        """``keep``: send it again at the end, if it was answered. A cut one may never
+        have been read; the repetition would be the first one.
+        """
+        cookies = dict(self.cookies)
+        answer = self.request("POST", path, fields)
+        if keep and answer is not None:
+            with self.log.lock:
+                self.log.posts.append((cookies, path, fields))
+        return answer
+
+    def request(self, method: str, path: str, fields: dict[str, str]) -> Any:
+        url = urljoin(self.site, path)
+        if not url.startswith(self.site):
+            raise AssertionError(f"led away to {urlsplit(url).netloc}")
+        data = {**fields, "csrfmiddlewaretoken": CSRF} if method == "POST" else None
+        started = time.time()
+        try:
+            with requests.Session() as wire:
+                wire.trust_env = False
+                wire.cookies.update(self.cookies)
+                answer = wire.request(
+                    method, url, data=data, timeout=30, allow_redirects=False
+                )
+                self.cookies |= {
+                    name: value or "" for name, value in wire.cookies.items()
+                }
+        except requests.RequestException:
+            with self.log.lock:
+                self.log.dropped += 1
+            return None
+        now = time.time()
+        with self.log.lock:
+            self.log.times.append(now - started)
+            if answer.status_code >= 500 and answer.status_code != 503:
+                self.log.errors.append(
+                    f"history {self.who}: {answer.status_code} {method} {path}"
+                )
+            if found := re.search(r"/result/([0-9a-f]{32})|/pay/([0-9a-f]{32})", path):
+                self.log.seen.append(
+                    PageView(
+                        found[1] or found[2],
+                        bool(NOTHING_CHARGED.search(answer.text)),
+                        bool(CHARGE_CONFIRMED.search(answer.text)),
+                        started,
+                        now,
+                    )
+                )
+        return answer
+
+
+def run_concurrently(jobs: list[Callable[[], Any]]) -> list[Any]:
+    """Runs all jobs at the same moment; returns their results."""
+    if len(jobs) == 1:
+        return [jobs[0]()]
+    ready = threading.Barrier(len(jobs))
+
+    def run(job: Callable[[], Any]) -> Any:
+        ready.wait()
+        return job()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(run, jobs))
+
+
+def redirect_target(answer: Any) -> str:
+    """The path a redirect leads to; "" for anything else."""
+    if answer is None or answer.status_code not in (302, 303):
+        return ""
+    return str(answer.headers["Location"])

@@ -1,0 +1,237 @@
+"""Behind the scenes of the demo, under its settings with DEBUG and without."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from demo_shop.forms import SAMPLE_ADDRESS
+from demo_shop.models import Product
+from demo_shop.seed import seed
+from nexi_payments.models import PaymentOrder
+from nexi_payments.simulator import TEST_CARDS
+from nexi_payments.testing import NexiSimulator, demo_clock
+
+pytest_plugins = ["nexi_payments.testing.pytest_plugin"]
+pytestmark = pytest.mark.django_db
+CUSTOMER = {"name": "Giulia", "email": "g@shop.example", "terminal": "default"}
+CONTROLS = {
+    "/panel/gateway/": {"fault": "down"},
+    "/panel/time/": {"step": "day"},
+    "/tour/leave/": {},
+}
+
+
+@pytest.fixture(autouse=True)
+def demo_settings(settings: Any) -> Iterator[None]:
+    """pytest takes DEBUG away; the demo is nothing without it."""
+    settings.WHITENOISE_AUTOREFRESH = True
+    # six users are seeded for each test: the slow hash was most of its time
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.DEBUG = True
+    yield
+    demo_clock.CLOCK.stop()
+
+
+@pytest.fixture
+def shopper(nexi_simulator: NexiSimulator) -> Client:
+    seed()
+    return Client(enforce_csrf_checks=False)
+
+
+def check_out(client: Client, terminal: str = "default") -> PaymentOrder:
+    client.post(f"/basket/{Product.objects.earliest('pk').pk}/")
+    client.post("/checkout/", {**CUSTOMER, **SAMPLE_ADDRESS, "terminal": terminal})
+    return PaymentOrder.objects.latest("pk")
+
+
+def page_text(client: Client, path: str = "/panel/") -> str:
+    return client.get(path).content.decode()
+
+
+def test_the_panel_tells_the_story_of_a_payment(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    assert "No payment yet" in page_text(shopper)
+    payment = check_out(shopper)
+    assert 'data-state="init"' in page_text(shopper)
+    nexi_simulator.pay(payment, "frictionless", client=shopper)
+    told = page_text(shopper)
+    assert 'data-state="paid"' in told
+    assert re.findall(r'class="path">([A-Z]+ [\w/]+)<', told) == [
+        "POST /orders/3steps/payment",
+        "POST /orders/3steps/validation",
+        "POST /orders/3steps/init",
+    ]
+    assert told.count('class="used"') == 4
+    assert '<g class="now paid">' in told
+    way = "init → awaiting_3ds → validated → paying → paid"
+    assert f"The way it took: {way}" in told
+    assert "•••• 7289" in told
+    assert "&quot;customerInfo&quot;" in told
+    assert "&quot;street&quot;: &quot;Via Verdi 3&quot;" in told
+    assert not [card for card in TEST_CARDS if card.number in told]
+    assert "the shop was told" in told
+    assert 'data-state="paid"' in page_text(shopper, f"/orders/{payment.reference}/")
+    nexi_simulator.assert_no_card_data()
+
+
+def test_what_has_not_changed_is_not_sent_again(shopper: Client) -> None:
+    first = shopper.get("/panel/")
+    same = {"If-None-Match": first["ETag"]}
+    assert shopper.get("/panel/", headers=same).status_code == 304
+    check_out(shopper)
+    assert shopper.get("/panel/", headers=same).status_code == 200
+
+
+def test_a_stranger_sees_nothing_and_staff_sees_the_newest(shopper: Client) -> None:
+    payment = check_out(shopper)
+    assert "No payment yet" in page_text(Client())
+    staff = Client()
+    assert staff.login(username="clerk", password="clerk")
+    assert payment.order_id in page_text(staff)
+
+
+def test_the_gateway_is_down_for_one_call(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    payment = check_out(shopper)
+    body = {"fault": "down", "how": "once", "next": "/basket/"}
+    assert shopper.post("/panel/gateway/", body)["Location"] == "/basket/"
+    assert 'data-fault="down" >' in page_text(shopper, "/")
+    assert 'data-fault="slow" hidden>' in page_text(shopper, "/")
+    payment = nexi_simulator.pay(payment, "frictionless", client=shopper)
+    assert (payment.state, payment.reason) == ("failed", "not_sent")
+    assert 'data-fault="down" hidden>' in page_text(shopper, "/")
+    assert "not reached" in page_text(shopper)
+
+
+def test_an_answer_lost_for_good_is_found_once_it_is_switched_off(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    payment = check_out(shopper)
+    shopper.post("/panel/gateway/", {"fault": "lost", "how": "on"})
+    nexi_simulator.pay(payment, "frictionless", client=shopper)
+    shopper.post("/panel/time/", {"step": "reconcile"})
+    told = page_text(shopper)
+    assert 'data-state="paying"' in told
+    assert "The reconciler came by: inquired=1 unanswered=1" in told
+    shopper.post("/panel/gateway/", {"fault": ""})
+    shopper.post("/panel/time/", {"step": "reconcile"})
+    told = page_text(shopper)
+    assert 'data-state="paid"' in told
+    assert "The reconciler came by: inquired=1 paid=1" in told
+    assert [charge.captured for charge in nexi_simulator.charges] == [1250]
+    check_out(shopper)  # what was said is about the payment before
+    assert "The reconciler came by" not in page_text(shopper)
+
+
+def test_a_payment_expires_when_somebody_says_so(shopper: Client) -> None:
+    check_out(shopper)
+    before = timezone.now()
+    shopper.post("/panel/time/", {"step": "expire"})
+    assert PaymentOrder.objects.get().state == "failed"
+    assert PaymentOrder.objects.get().reason == "expired"
+    assert timedelta(minutes=29) < timezone.now() - before < timedelta(minutes=31)
+    assert "data-clock" in page_text(shopper)
+    shopper.post("/panel/time/", {"step": "expire"})  # it has ended: a while passes
+    assert timezone.now() - before > timedelta(minutes=60)
+
+
+def test_tomorrow_outlives_a_restart(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    started = timezone.now()
+    shopper.post("/panel/time/", {"step": "day"})
+    assert timezone.now() - started > timedelta(days=1)
+    assert nexi_simulator.gateway.now() - started > timedelta(days=1)
+    demo_clock.CLOCK.stop()
+    assert timezone.now() - started < timedelta(hours=1)
+    demo_clock.catch_up_with_database()
+    assert timezone.now() - started > timedelta(days=1)
+    demo_clock.catch_up_with_database()
+    assert timezone.now() - started < timedelta(days=1, hours=1)
+
+
+def test_only_authorized_and_captured_by_the_manager(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    payment = check_out(shopper, terminal="manual")
+    payment = nexi_simulator.pay(payment, "frictionless", client=shopper)
+    assert (payment.state, payment.captured_amount) == ("authorized", 0)
+    assert "holds the money" in page_text(shopper, f"/orders/{payment.reference}/")
+    manager = Client()
+    assert manager.login(username="manager", password="manager")
+    page = manager.get(f"/admin/nexi_payments/paymentorder/{payment.pk}/change/")
+    assert "Capture" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/panel/gateway/", {"fault": "rain"}),
+        ("/panel/time/", {"step": "yesterday"}),
+        ("/panel/time/", {}),
+    ],
+)
+def test_what_there_is_not(shopper: Client, path: str, body: dict[str, str]) -> None:
+    assert shopper.post(path, body).status_code == 404
+    assert demo_clock.CLOCK.offset == timedelta()
+
+
+def test_nobody_is_sent_elsewhere(shopper: Client) -> None:
+    body = {"fault": "", "next": "https://elsewhere.example/"}
+    assert shopper.post("/panel/gateway/", body)["Location"] == "/"
+
+
+@pytest.mark.parametrize("path", CONTROLS)
+def test_controls_are_posted_with_a_token(shopper: Client, path: str) -> None:
+    assert shopper.get(path).status_code == 405
+    strict = Client(enforce_csrf_checks=True)
+    assert strict.post(path, CONTROLS[path]).status_code == 403
+
+
+def test_the_tour_is_shown_until_it_was_seen(shopper: Client) -> None:
+    assert 'class="tour"' in page_text(shopper, "/")
+    assert "<h1>A tour in six steps</h1>" in page_text(shopper, "/tour/")
+    assert shopper.post("/tour/leave/")["Location"] == "/"
+    assert 'class="tour"' not in page_text(shopper, "/")
+
+
+def test_the_cards_are_on_the_card_page_and_the_panel_beside_it(
+    shopper: Client,
+) -> None:
+    page = shopper.get(check_out(shopper).page_url())
+    shown = page.content.decode()
+    assert shown.count("data-ending=") == len(TEST_CARDS)
+    assert "data-panel" in shown
+    assert not re.search(r"<script(?![^>]*\ssrc=)|\sstyle=|<style|\son\w+=", shown)
+    italian = shopper.get(page.request["PATH_INFO"], headers={"Accept-Language": "it"})
+    assert "Rifiutata dal controllo antifrode" in italian.content.decode()
+
+
+@pytest.mark.parametrize("why", ["no debug", "a real gateway"])
+def test_nothing_of_it_without_debug_or_with_a_real_gateway(
+    shopper: Client, settings: Any, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    payment = check_out(shopper)
+    if why == "no debug":
+        settings.DEBUG = False
+    else:
+        monkeypatch.setattr(demo_clock, "simulator_for", lambda terminal: None)
+    for path, body in CONTROLS.items():
+        assert shopper.post(path, body).status_code == 404, path
+    for path in ("/panel/", "/tour/"):
+        assert shopper.get(path).status_code == 404, path
+    for path in ("/", "/basket/", payment.page_url()):
+        shown = page_text(shopper, path)
+        assert "simulator-panel" not in shown, path
+        assert "data-fault" not in shown, path
+        assert 'class="tour"' not in shown, path
+    assert demo_clock.CLOCK.offset == timedelta()

@@ -1,0 +1,2 @@
+"""Shops on other packages, which are installed into an environment of their own, and
+a Chromium that buys in them: ``make bridges``."""

@@ -1,0 +1,2 @@
+"""Helpers that several folders of tests share; ``tests/conftest.py`` loads the
+plugins."""
