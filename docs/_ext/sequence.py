@@ -58,7 +58,7 @@ def draw(source: str) -> str:
             text(x, 22, label),
         ]
     said = "; ".join(sheet.said)
-    title = "Who says what to whom, in order"
+    title = "Messages in order"
     return svg(sheet.width, sheet.y + 6, lives + sheet.parts, title, said)
 
 

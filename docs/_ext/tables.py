@@ -4,9 +4,8 @@
     …
     <!-- until here -->
 
-``make docs`` writes them; a test fails when a page does not say what the code says.
-They are in the pages themselves, and not only in the site, for who reads them at a
-forge.
+``make docs`` writes them; a test fails when a page differs from the code. They are in
+the pages themselves, so that they can be read without building the site.
 """
 
 from __future__ import annotations
@@ -21,14 +20,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import gateway_tables
 import meanings
 import template_words
 from django.core.management import get_commands, load_command_class
+from markdown_tables import code, table
 from template_names import names_of
 
-from nexi_payments import exceptions, signals, states, urls
+from nexi_payments import enums, exceptions, signals, urls
 from nexi_payments.conf import settings as conf
 from nexi_payments.conf import terminals
+from nexi_payments.enums import OrderState
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import TEST_CARDS
 
@@ -40,75 +42,64 @@ PLACE = re.compile(
 )
 
 
-def table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
-
-    return line(head) + "|---" * len(head) + "|\n" + "".join(map(line, rows))
-
-
 def _words(words: dict[str, str], names: Sequence[str], what: str) -> dict[str, str]:
-    """The sentences, if there is one for each name and none too many."""
-    lacking, idle = sorted(set(names) - set(words)), sorted(set(words) - set(names))
-    if lacking or idle:
-        raise SystemExit(f"docs/_ext, {what}: no words for {lacking}, idle {idle}")
+    """The sentences, after a check that each name has one, and each one a name."""
+    missing, unused = sorted(set(names) - set(words)), sorted(set(words) - set(names))
+    if missing or unused:
+        raise SystemExit(f"docs/_ext, {what}: missing {missing}, unused {unused}")
     return {name: words[name] for name in names}
-
-
-def _code(value: Any) -> str:
-    return f"`{value}`" if value not in (None, "", ()) else ""
 
 
 def _default(name: str, of: Any) -> str:
     value = getattr(of, name.lower(), "")
     if isinstance(value, bool | int | float | str | Decimal):
-        return _code(value)
-    return _code(dict(value)) if value and not isinstance(value, tuple) else ""
+        return code(value)
+    return code(dict(value)) if value and not isinstance(value, tuple) else ""
 
 
 def settings() -> str:
-    words = _words(meanings.SETTINGS, conf._SETTINGS, "SETTINGS")
+    words = _words(meanings.SETTINGS, conf._KEYS, "SETTINGS")
     defaults = conf.Settings(terminals={})
     return table(
         ("`NEXI_PAYMENTS[…]`", "default", "what it does"),
-        ((_code(name), _default(name, defaults), words[name]) for name in words),
+        ((code(name), _default(name, defaults), words[name]) for name in words),
     )
 
 
 def terminal() -> str:
-    words = _words(meanings.TERMINAL, terminals.KEYS, "TERMINAL")
+    words = _words(meanings.TERMINAL, terminals.TERMINAL_KEYS, "TERMINAL")
     bare = terminals.Terminal(name="", api_key="", environment="", base_url="")
     return table(
         ('`NEXI_PAYMENTS["TERMINALS"][name][…]`', "default", "what it does"),
-        ((_code(name), _default(name, bare), words[name]) for name in words),
+        ((code(name), _default(name, bare), words[name]) for name in words),
     )
 
 
 def diagram() -> str:
     edges = (
         f"    {source} --> {target}\n"
-        for source in states.STATES
-        for target in states.STATES
-        if target in states.TRANSITIONS[source]
+        for source in OrderState.values
+        for target in OrderState.values
+        if target in enums.TRANSITIONS[source]
     )
-    first = f"stateDiagram-v2\n    [*] --> {states.INIT}\n"
+    first = f"stateDiagram-v2\n    [*] --> {OrderState.INIT}\n"
     return f"```mermaid\n{first}{''.join(edges)}```\n"
 
 
 def reasons() -> str:
-    every = [word for name, word in vars(states.Reason).items() if name.isupper()]
+    every = [word for name, word in vars(enums.Reason).items() if name.isupper()]
     words = _words(meanings.REASONS, every, "REASONS")
-    return table(("reason", "means"), ((_code(name), words[name]) for name in words))
+    return table(("reason", "meaning"), ((code(name), words[name]) for name in words))
 
 
 def signal_list() -> str:
-    kinds = {id(signal): kind for kind, signal in signals.BY_KIND.items()}
+    kinds = {id(signal): kind for kind, signal in signals.SIGNAL_BY_EVENT_KIND.items()}
     names = [n for n, value in vars(signals).items() if hasattr(value, "receivers")]
     words = _words(meanings.SIGNALS, names, "SIGNALS")
     return table(
-        ("signal", "sent when an order becomes", "and means"),
+        ("signal", "event", "meaning"),
         (
-            (_code(name), _code(kinds.get(id(getattr(signals, name)))), words[name])
+            (code(name), code(kinds.get(id(getattr(signals, name)))), words[name])
             for name in words
         ),
     )
@@ -119,7 +110,7 @@ def exception_tree() -> str:
         said = " ".join((kind.__doc__ or "").split()).replace("``", "`")
         yield f"{'  ' * depth}* `{kind.__name__}`: {said}\n"
         for child in kind.__subclasses__():
-            if child.__module__ == exceptions.__name__:
+            if child.__name__ in exceptions.__all__:
                 yield from lines(child, depth + 1)
 
     return "".join(lines(exceptions.NexiPaymentsError, 0))
@@ -139,7 +130,7 @@ def _command(name: str) -> str:
     command.add_arguments(parser)  # ours alone, without Django's own
     options = [
         (
-            _code(", ".join(action.option_strings)),
+            code(", ".join(action.option_strings)),
             ""
             if action.default in (None, False, "==SUPPRESS==")
             else f"{action.default}",
@@ -154,15 +145,15 @@ def _command(name: str) -> str:
 
 def test_cards() -> str:
     return table(
-        ("number", "", "until", "code", "how it ends", "ending"),
+        ("number", "brand", "expiry date", "security code", "outcome", "name"),
         (
             (
-                _code(" ".join(re.findall("....", card.number))),
+                code(" ".join(re.findall("....", card.number))),
                 card.brand,
                 card.expiry,
                 card.cvv,
                 card.label,
-                _code(card.ending),
+                code(card.ending),
             )
             for card in TEST_CARDS
         ),
@@ -175,18 +166,15 @@ def url_names() -> str:
     paths = {str(pattern.name): str(pattern.pattern) for pattern in urls.urlpatterns}
     return table(
         ("name", "path", "what"),
-        (
-            (f"`nexi_payments:{name}`", _code(paths[name]), words[name])
-            for name in words
-        ),
+        ((f"`nexi_payments:{name}`", code(paths[name]), words[name]) for name in words),
     )
 
 
 def permissions() -> str:
     rows = [
-        ("view_paymentorder", "Can see payments"),
-        ("view_contract", "Can see cards on file"),
-        ("view_cardcheck", "Can see cards that were verified"),
+        ("view_paymentorder", "Can view payments"),
+        ("view_contract", "Can view saved cards"),
+        ("view_cardverification", "Can view card verifications"),
         *PaymentOrder._meta.permissions,
     ]
     return table(
@@ -207,10 +195,10 @@ def templates() -> str:
     def row(name: str) -> tuple[str, str, str, str]:
         blocks, read = names_of(root / name)
         return (
-            _code(name),
+            code(name),
             words[name],
-            " ".join(map(_code, blocks)),
-            " ".join(map(_code, read)),
+            " ".join(map(code, blocks)),
+            " ".join(map(code, read)),
         )
 
     return table(("template", "what", "blocks", "reads"), map(row, words))
@@ -220,7 +208,7 @@ def context() -> str:
     root = PACKAGE / "templates" / PACKAGE.name
     read = sorted({n for path in root.rglob("*.*") for n in names_of(path)[1]})
     words = _words(template_words.NAMES, read, "NAMES")
-    return table(("name", "holds"), ((_code(name), words[name]) for name in words))
+    return table(("name", "holds"), ((code(name), words[name]) for name in words))
 
 
 def css() -> str:
@@ -230,7 +218,7 @@ def css() -> str:
     words = _words(template_words.CSS, list(values), "CSS")
     return table(
         ("variable", "by day", "colours"),
-        ((_code(name), _code(values[name]), words[name]) for name in words),
+        ((code(name), code(values[name]), words[name]) for name in words),
     )
 
 
@@ -246,10 +234,10 @@ def scripts() -> str:
         digest = hashlib.sha384(path.read_bytes()).digest()
         named = f"'{PACKAGE.name}/{path.name}'"
         return (
-            _code(path.name),
+            code(path.name),
             words[path.name],
-            " ".join(_code(name) for name in sorted(loads) if named in loads[name]),
-            _code("sha384-" + base64.b64encode(digest).decode()),
+            " ".join(code(name) for name in sorted(loads) if named in loads[name]),
+            code("sha384-" + base64.b64encode(digest).decode()),
         )
 
     return table(("script", "why it is there", "loaded by", "hash"), map(row, files))
@@ -277,6 +265,9 @@ MAKERS: dict[str, Callable[[], str]] = {
     "css": css,
     "scripts": scripts,
     "decisions": decisions,
+    "operation-results": gateway_tables.operation_results,
+    "response-codes": gateway_tables.response_codes,
+    "currencies": gateway_tables.currencies,
 }
 
 
