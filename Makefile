@@ -4,144 +4,144 @@ PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(she
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# staff read English and Italian; shoppers these, too: texts of the files of staff are left out
-SHOPPERS := de el es fr
-STAFF := admin staff* models apps.py desk_*.html
 PORT ?= 8000
 POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
 MYSQL_URL ?= mysql://root@127.0.0.1:3306/test
+# staff read English and Italian; shoppers these, too: texts of the files of staff are left out
+SHOPPERS := de el es fr
+STAFF := admin staff* models apps.py enums.py phone_order_card.html verify_card.html
+
+# pytest on all cores; ARGS="-n 0" for one process. NO_SKIPS=1: a skipped test is a failure
+WORKERS ?= auto
+REPORT = .reports/$@.xml
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(if $(COVERAGE),--cov --cov-report=) $(if $(NO_SKIPS),--junitxml=$(REPORT)) $(ARGS)
+AFTER = $(if $(NO_SKIPS),@$(BIN)/python .ci/no_skips.py $(REPORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format types arch browser screenshots pictures test-postgres test-mysql bridges mutants histories stampede payday fuzz bench bench-admin bench-load bench-scale bench-cluster docs messages wheel-test matrix clean
+.PHONY: help demo clean test test-postgres test-mysql browser matrix bridges mutants check lint format histories fuzz bench docs pictures messages wheel-test full
 
 help: ## Show what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@sed -nE -e 's/^##@ (.*)/\n\1/p' -e 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 18
 
-demo: $(VENV)/run ## Set up and serve the demo shop on http://127.0.0.1:8000/
-	@$(BIN)/python manage.py demo --port $(PORT)
+##@ Use
 
-test: $(VENV)/run ## Set up and run the tests on SQLite (ARGS="-k name")
-	@$(BIN)/python -m pytest $(ARGS)
+demo: $(VENV)/run ## Set up and serve the demo shop on http://127.0.0.1:8000/ (PORT=, ARGS=--no-serve)
+	@$(BIN)/python manage.py demo $(if $(findstring --no-serve,$(ARGS)),,--port $(PORT)) $(ARGS)
 
-check: lint types arch ## Lint, types, layers, then the tests with branch coverage
-	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
-	@$(BIN)/coverage report
+clean: ## Remove what was made here
+	@rm -rf $(VENV) $(VENV)-3.* $(VENV)-bench $(VENV)-bridges .reports .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* *.sqlite3 *.sqlite3-* docs/_build
 
-lint: $(VENV)/dev
+##@ Test
+
+test: $(VENV)/run ## All tests but those in a browser, on SQLite and all cores (ARGS="-k name", ARGS="-n 0", COVERAGE=1)
+	@$(if $(COVERAGE),rm -f .coverage .coverage.*)
+	@$(PYTEST)
+	@$(if $(COVERAGE),$(BIN)/coverage report)
+	$(AFTER)
+
+test-postgres: $(VENV)/run ## The same on PostgreSQL (POSTGRES_URL=url); CI: ARGS="-m database"
+	@DATABASE_URL=$(POSTGRES_URL) $(PYTEST)
+	$(AFTER)
+
+test-mysql: $(VENV)/mysql ## The same on MySQL or MariaDB (MYSQL_URL=url); CI: ARGS="-m mariadb"
+	@DATABASE_URL=$(MYSQL_URL) $(PYTEST)
+	$(AFTER)
+
+browser: $(VENV)/dev ## The tests in a browser: they drive Chromium (SCREENSHOTS=folder)
+	@$(PYTEST) tests/browser
+	$(AFTER)
+
+matrix: $(VENV)/run ## The tests on each Python and Django (PYTHONS=3.13 DJANGO=5.2|floors ARGS="tests/api")
+	@$(BIN)/python .ci/matrix.py $(ARGS)
+
+bridges: $(VENV)/dev $(VENV)-bridges/ready ## Buy in shops on django-payments and django-oscar, in Chromium
+	@$(BIN)/python -m tests.integrations $(ARGS)
+
+mutants: $(VENV)/run ## Put known defects into a copy: the tests must notice each (ARGS='"name"')
+	@$(BIN)/python .ci/mutants.py $(ARGS)
+
+full: ## All that .ci/run does and more, with everything in full: for the night
+	@.ci/run --full
+
+##@ Check
+
+check: lint ## Lint, then the tests with branch coverage
+	@$(MAKE) -s test COVERAGE=1
+
+lint: $(VENV)/dev ## Style, types, layers, migrations, card numbers, workflows
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check -q . || (echo "run: make format"; exit 1)
 	@$(BIN)/python .ci/refuse_pans.py
+	@PYTHONPATH=. $(BIN)/lint-imports --no-logo 2>/dev/null || PYTHONPATH=. $(BIN)/lint-imports
+	@$(BIN)/mypy
+	@DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/zizmor -q --offline .github
 
 format: $(VENV)/dev ## Format the code
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format -q .
 
-types: $(VENV)/dev
-	@$(BIN)/mypy nexi_payments demo_shop
+##@ Gateway and faults
 
-arch: $(VENV)/dev
-	@PYTHONPATH=. $(BIN)/lint-imports --no-logo 2>/dev/null || PYTHONPATH=. $(BIN)/lint-imports
+histories: $(VENV)/run ## Random shops under faults and kill -9 (N=300 SEED=7 DB=url); NAME=stampede, NAME=due_charges
+	@$(BIN)/python -m tests.histories$(if $(NAME),.$(NAME)) $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(if $(DB),--db $(DB)) $(ARGS)
 
-browser: $(VENV)/dev ## The tests that drive a real Chromium
-	@$(BIN)/python -m pytest tests/browser $(ARGS)
+fuzz: $(VENV)/dev ## schemathesis against the REST API (N=300 examples an operation, SEED=)
+	@$(BIN)/python -m tests.fuzz $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-screenshots: $(VENV)/dev ## The same, and a picture of each page into screenshots/
-	@SCREENSHOTS=screenshots $(BIN)/python -m pytest tests/browser $(ARGS)
+##@ Benchmarks
 
-pictures: $(VENV)/dev ## The pictures of README and docs, with the present look
-	@PICTURES=docs/pictures $(BIN)/python -m pytest -n 0 tests/browser/test_pictures.py tests/browser/test_pictures_of_staff.py
+bench: $(VENV)-bench/run ## One payment beside other packages; NAME=load and others: NAME=list
+	@POSTGRES_URL=$(POSTGRES_URL) $(VENV)-bench/bin/python -m benchmarks $(or $(NAME),payment) $(ARGS)
 
-test-postgres: $(VENV)/run ## The tests on PostgreSQL (POSTGRES_URL=…)
-	@DATABASE_URL=$(POSTGRES_URL) $(BIN)/python -m pytest $(ARGS)
-
-test-mysql: $(VENV)/mysql ## The tests on MySQL or MariaDB (MYSQL_URL=…)
-	@DATABASE_URL=$(MYSQL_URL) $(BIN)/python -m pytest $(ARGS)
-
-mutants: $(VENV)/run ## Put known defects into a copy: the tests must notice each
-	@$(BIN)/python .ci/mutants.py $(ARGS)
-
-histories: $(VENV)/run ## Random shops under faults and kill -9 (N=300 SEED=7 DB=url)
-	@$(BIN)/python -m tests.histories -n $(or $(N),300) $(if $(SEED),--seed $(SEED)) $(if $(DB),--db $(DB)) $(ARGS)
-
-payday: $(VENV)/run ## 10,000 due cards on file, four workers and kill -9, one charge each (N= DB=url)
-	@$(BIN)/python -m tests.histories.payday -n $(or $(N),10000) $(if $(DB),--db $(DB))
-
-stampede: $(VENV)/run ## Everybody at the same moment, one charge each (N=100 DB=url)
-	@$(BIN)/python -m tests.histories.stampede -n $(or $(N),100) $(if $(DB),--db $(DB))
-
-bridges: $(VENV)/dev $(VENV)-bridges/ready ## Buy in other people's shops: django-payments, django-oscar
-	@$(BIN)/python -m tests.bridges $(ARGS)
-
-fuzz: $(VENV)/dev ## schemathesis against the REST API (N=300 examples an operation)
-	@$(BIN)/python -m tests.fuzz -n $(or $(N),300) $(if $(SEED),--seed $(SEED))
-
-bench: $(VENV)-bench/run ## One payment beside the bare floor and other packages (ARGS=--short)
-	@POSTGRES_URL=$(POSTGRES_URL) $(VENV)-bench/bin/python -m benchmarks.payment $(ARGS)
-
-bench-growth: $(VENV)/run ## A payment with a million orders behind it; memory (DATABASE_URL=…)
-	@$(BIN)/python -m benchmarks.payment.growth $(ARGS)
-
-bench-start: $(VENV)-bench/run ## What a start costs with ours, without, and with others
-	@$(VENV)-bench/bin/python -m benchmarks.payment.start $(ARGS)
-
-bench-simulator: $(VENV)/run ## How many payments a second the simulator takes
-	@$(BIN)/python -m benchmarks.payment.simulator $(ARGS)
-
-bench-admin: $(VENV)/run ## The admin's pages on a million rows, beside a plain ModelAdmin
-	@$(BIN)/python benchmarks/admin_pages.py $(ARGS)
-
-bench-load: $(VENV)-bench/run ## Servers, pools and databases under 64 shoppers at 800 ms
-	@$(VENV)-bench/bin/python benchmarks/load.py $(ARGS)
-
-bench-scale: $(VENV)/run ## Pages and plans at 10,000, 1 and 5 million orders (DATABASE_URL=…)
-	@$(BIN)/python benchmarks/scale.py $(ARGS)
-
-bench-cluster: $(VENV)-bench/run ## Four web and two Celery processes, one killed
-	@$(VENV)-bench/bin/python benchmarks/cluster.py $(ARGS)
+##@ Docs
 
 docs: $(VENV)/dev ## Write the tables into docs/, build the site into docs/_build/html
 	@$(BIN)/python docs/_ext
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@! grep -rEl '<(script|link|img)[^>]*(src|href)="?https?:' docs/_build/html --include='*.html' || (echo "a page loads something from elsewhere"; exit 1)
+
+pictures: $(VENV)/dev ## Draw the pictures of README and docs anew, in Chromium (PICTURES=docs/pictures)
+	@$(BIN)/python -m tests.browser.pictures $(or $(PICTURES),docs/pictures)
 
 messages: $(VENV)/run ## Collect and compile the translations (needs gettext)
 	@$(BIN)/python manage.py makemessages -l it --no-location --no-obsolete "--ignore=$(VENV)*" --ignore=tests
 	@cd nexi_payments && ../$(BIN)/django-admin makemessages $(SHOPPERS:%=-l %) --no-location --no-obsolete $(STAFF:%=--ignore=%)
 	@$(BIN)/python manage.py compilemessages "--ignore=$(VENV)*"
 
-wheel-test: $(VENV)/dev ## Build the wheel, install it into a new project, pay by the README
-	@$(BIN)/python -m tests.wheel
+##@ Release
 
-matrix: $(VENV)/run ## The tests on each Python and Django (ARGS="tests/api" PYTHONS=3.13)
-	@PYTHONS="$(PYTHONS)" $(BIN)/python .ci/matrix.py $(ARGS)
+wheel-test: $(VENV)/dev ## Build the wheel, install it into a new project, pay by the README (ARGS=dist keeps it there)
+	@$(BIN)/python -m tests.wheel $(ARGS)
 
-clean: ## Remove what was made here
-	@rm -rf $(VENV) $(VENV)-3.* $(VENV)-bridges .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* *.sqlite3 *.sqlite3-* docs/_build
+# -- environments ---------------------------------------------------------------------
 
-$(VENV)/bin/python:
+$(BIN)/python:
 	@test -n "$(PYTHON)" || (echo "Python 3.11 or newer is needed."; exit 1)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "Python 3.11 or newer is needed, $(PYTHON) is older."; exit 1)
 	@echo "Making the environment in $(VENV) …"
 	@$(PYTHON) -m venv $(VENV) || (echo "The venv module is needed (Debian: apt install python3-venv)."; exit 1)
 
-$(VENV)/run: requirements.txt | $(VENV)/bin/python
+$(VENV)/run: requirements.txt | $(BIN)/python
 	@echo "Installing packages …"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/dev: requirements-dev.txt requirements.txt | $(VENV)/bin/python
+$(VENV)/dev: requirements-dev.txt requirements.txt | $(BIN)/python
 	@echo "Installing packages for development …"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/run
 
-$(VENV)-bridges/ready: tests/bridges/requirements.txt | $(VENV)/bin/python
+$(VENV)-bridges/ready: tests/integrations/requirements.txt | $(BIN)/python
 	@echo "Installing the shops of others …"
 	@$(PYTHON) -m venv $(VENV)-bridges
-	@$(VENV)-bridges/bin/python -m pip install -q --disable-pip-version-check -r tests/bridges/requirements.txt
+	@$(VENV)-bridges/bin/python -m pip install -q --disable-pip-version-check -r tests/integrations/requirements.txt
 	@touch $@
 
 # the other packages, away from what the tests see
-$(VENV)-bench/run: requirements.txt benchmarks/requirements.txt | $(VENV)/bin/python
+$(VENV)-bench/run: requirements.txt benchmarks/requirements.txt | $(BIN)/python
 	@echo "Installing the packages to compare with …"
 	@$(BIN)/python -m venv $(VENV)-bench
 	@$(VENV)-bench/bin/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt

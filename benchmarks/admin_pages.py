@@ -35,12 +35,12 @@ from django.test.utils import (  # noqa: E402
 
 from nexi_payments.models import PaymentOrder  # noqa: E402
 
-BASE = "/admin/nexi_payments/paymentorder/"
-PLAIN = "/plain/nexi_payments/paymentorder/"
+ADMIN_URL = "/admin/nexi_payments/paymentorder/"
+PLAIN_ADMIN_URL = "/plain/nexi_payments/paymentorder/"
 STATES = ("paid", "failed", "refunded")
 
 
-def columns(number: str, moment: str) -> dict[str, str]:
+def order_columns(number: str, moment: str) -> dict[str, str]:
     """SQL of each column that is not empty, from a row's number."""
     text = "CAST({} AS {})".format
     kind = "VARCHAR" if connection.vendor == "postgresql" else "TEXT"
@@ -71,7 +71,7 @@ def columns(number: str, moment: str) -> dict[str, str]:
     }
 
 
-def fill(rows: int) -> None:
+def fill_tables(rows: int) -> None:
     """One INSERT each for orders and their operations; a row every ten seconds."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM nexi_payments_operation")
@@ -86,7 +86,7 @@ def fill(rows: int) -> None:
                 f" WHERE n < {rows}) SELECT n FROM s)"
             )
             moment = f"datetime('now', '-' || (({rows} - n) * 10) || ' seconds')"
-        known = columns("n", moment)
+        known = order_columns("n", moment)
         names, values = [], []
         for field in PaymentOrder._meta.concrete_fields:
             if field.primary_key or (field.null and field.column not in known):
@@ -102,8 +102,9 @@ def fill(rows: int) -> None:
         )
         cursor.execute(
             "INSERT INTO nexi_payments_operation (order_id, kind, outcome, amount,"
-            " correlation_id, idempotency_key, sends, gateway_operation_id, result,"
-            " response_code, error, cid, target, created_at, settled_at)"
+            " correlation_id, idempotency_key, send_count, gateway_operation_id,"
+            " result, response_code,"
+            " error, cid, target_operation_id, created_at, settled_at)"
             " SELECT id, 'payment', 'done', amount, '', '', 1, gateway_operation_id,"
             " CASE WHEN state = 'failed' THEN 'DECLINED' ELSE 'EXECUTED' END, '000',"
             " '', '', '', created_at, created_at FROM nexi_payments_paymentorder"
@@ -120,7 +121,7 @@ def pages(rows: int) -> dict[str, str]:
         "channel=moto": "?channel__exact=moto",
         "currency=CHF": "?currency=CHF",
         "created=month": "?created=month",
-        "in doubt": "?doubt=yes",
+        "in doubt": "?in_doubt=yes",
         "refunded": "?refunded=all",
         "search order id": f"?q=O{half}",
         "search reference": f"?q=R{half}",
@@ -129,8 +130,8 @@ def pages(rows: int) -> dict[str, str]:
         "search e-mail": "?q=c77@x.example",
         "search last4": "?q=4321",
         "search, no hit": "?q=nothing-like-it",
-        "to check": "to-check/",
-        "till, a day": "till/",
+        "to check": "review-queue/",
+        "till, a day": "daily-report/",
     }
 
 
@@ -163,7 +164,7 @@ def measure(browser: Client, path: str, runs: int) -> tuple[float, int]:
 
 def export_times(browser: Client, rows: int) -> tuple[float, float]:
     """ms for 2,000 rows of the export, at the start and after nine tenths."""
-    stream = iter(browser.get(BASE + "export/"))
+    stream = iter(browser.get(ADMIN_URL + "export/"))
     next(stream)
     started = time.perf_counter()
     list(itertools.islice(stream, 2000))
@@ -188,13 +189,13 @@ def main() -> None:
         browser.force_login(user)
         found: dict[str, list[Any]] = {}
         for rows in (10_000, options.rows):
-            fill(rows)
+            fill_tables(rows)
             for name, query in pages(rows).items():
                 found.setdefault(name, []).append(
-                    measure(browser, BASE + query, options.runs)
+                    measure(browser, ADMIN_URL + query, options.runs)
                 )
         plain = {
-            name: measure(browser, PLAIN + query, max(1, options.runs // 2))
+            name: measure(browser, PLAIN_ADMIN_URL + query, max(1, options.runs // 2))
             for name, query in PLAIN_PAGES.items()
         }
         print(f"{connection.vendor}, {options.rows} rows")

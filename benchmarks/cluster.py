@@ -42,7 +42,7 @@ class Shoppers:
     def __init__(self, ports: list[int], number: int) -> None:
         self.ports, self.turn = ports, count()
         self.paid: list[float] = []
-        self.broken = 0
+        self.failed = 0
         self.running = True
         self._threads = [threading.Thread(target=self._shop) for _ in range(number)]
         for thread in self._threads:
@@ -92,7 +92,7 @@ class Shoppers:
                     raise ValueError(ended["state"])
                 self.paid.append((time.perf_counter() - started) * 1000)
             except (OSError, ValueError):
-                self.broken += 1
+                self.failed += 1
                 time.sleep(0.2)
 
 
@@ -106,15 +106,17 @@ def environment(url: str, origin: str, broker: str) -> dict[str, str]:
     }
 
 
-def web(stack: ExitStack, env: dict[str, str]) -> tuple[int, subprocess.Popen[str]]:
+def start_web(
+    stack: ExitStack, env: dict[str, str]
+) -> tuple[int, subprocess.Popen[str]]:
     port = load_server.free_port()
-    command = load_server.command(gunicorn(1, THREADS), port)
-    process = stack.enter_context(load_server.process(command, env))
-    load_server.wait_for(port)
+    command = load_server.server_command(gunicorn(1, THREADS), port)
+    process = stack.enter_context(load_server.running_process(command, env))
+    load_server.wait_for_port(port)
     return port, process
 
 
-def kill(master: subprocess.Popen[str]) -> None:
+def kill_server(master: subprocess.Popen[str]) -> None:
     """The worker and who would start it again, as when a machine loses its power."""
     listed = subprocess.run(
         ["pgrep", "-P", str(master.pid)], capture_output=True, text=True, check=False
@@ -124,14 +126,14 @@ def kill(master: subprocess.Popen[str]) -> None:
         os.kill(int(worker), signal.SIGKILL)
 
 
-def workers(stack: ExitStack, env: dict[str, str], number: int) -> None:
+def start_workers(stack: ExitStack, env: dict[str, str], number: int) -> None:
     command = [sys.executable, "-m", "celery", "-A", "benchmarks.worker", "worker"]
     command += ["-c", "1", "--loglevel", "ERROR", "--without-gossip", "-n"]
     for one in range(number):
-        stack.enter_context(load_server.process([*command, f"c{one}@%h"], env))
+        stack.enter_context(load_server.running_process([*command, f"c{one}@%h"], env))
 
 
-def passes(stop: threading.Event) -> None:
+def schedule_reconcile(stop: threading.Event) -> None:
     """What Celery's beat does, every two seconds."""
     from benchmarks.worker import app
 
@@ -140,7 +142,7 @@ def passes(stop: threading.Event) -> None:
         app.send_task("nexi_payments.reconcile", expires=2)
 
 
-def wait_until_known(most: float) -> float:
+def wait_until_settled(most: float) -> float:
     """Seconds until no charge is in doubt any more."""
     from nexi_payments.models import PaymentOrder
 
@@ -151,7 +153,7 @@ def wait_until_known(most: float) -> float:
     return time.perf_counter() - started
 
 
-def judge() -> str:
+def compare_with_gateway() -> str:
     """Both sides' books: no basket charged twice, no charge that we do not know."""
     from datetime import timedelta
 
@@ -159,7 +161,7 @@ def judge() -> str:
     from django.utils import timezone
 
     from nexi_payments import conf
-    from nexi_payments.flows import sweep
+    from nexi_payments.flows.inquiry import orphans
     from nexi_payments.models import Event, Operation, PaymentOrder
 
     rows = PaymentOrder.objects.values_list("state", "reason")
@@ -169,7 +171,7 @@ def judge() -> str:
     assert not twice.exists()
     terminal = conf.current().terminal("default")
     hour = timezone.now() - timedelta(hours=1)
-    assert list(sweep.unknown(terminal, hour)) == []
+    assert list(orphans.find_orphans(terminal, hour)) == []
     doubt = PaymentOrder.objects.filter(unsettled_since__isnull=False).count()
     told = Event.objects.filter(kind="paid", deliver_at=None).count()
     return f"{dict(states)}, in doubt {doubt}, told to the shop {told}"
@@ -181,13 +183,13 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=int, default=800)
     parser.add_argument("--seconds", type=float, default=15)
     options = parser.parse_args()
-    load_server.end_in_order()
+    load_server.exit_on_sigterm()
     server = os.environ.get(
         "DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
     )
     with ExitStack() as stack:
-        url = stack.enter_context(load_server.database("postgres", server))
-        origin = stack.enter_context(load_server.simulator(options.latency_ms))
+        url = stack.enter_context(load_server.temporary_database("postgres", server))
+        origin = stack.enter_context(load_server.running_simulator(options.latency_ms))
         env = environment(url, origin, options.broker)
         os.environ |= env
         import django
@@ -196,13 +198,13 @@ def main() -> None:
         from django.db import connections
 
         stack.callback(connections.close_all)
-        workers(stack, env, 2)
+        start_workers(stack, env, 2)
         stop = threading.Event()
-        beat = threading.Thread(target=passes, args=[stop])
+        beat = threading.Thread(target=schedule_reconcile, args=[stop])
         beat.start()
         stack.callback(beat.join)
         stack.callback(stop.set)
-        sites = [web(stack, env) for _number in range(4)]
+        sites = [start_web(stack, env) for _number in range(4)]
         ports = [port for port, _process in sites]
         for number in (1, 4):
             shoppers = Shoppers(ports[:number], THREADS * number)
@@ -212,15 +214,17 @@ def main() -> None:
             rate = paid / options.seconds
             print(f"{number} web: {rate:.1f}/s of {bound:.1f}/s, {rate / bound:.0%}")
             if number == 4:
-                kill(sites[-1][1])
+                kill_server(sites[-1][1])
                 print("one is killed")
                 time.sleep(2)
                 del ports[-1]  # the balancer has noticed
                 time.sleep(8)
             shoppers.stop()
-            print(f"   paid {len(shoppers.paid)}, broken off {shoppers.broken}")
-        print("at once:", judge())
-        print(f"all known after {wait_until_known(120):.0f} s:", judge())
+            print(f"   paid {len(shoppers.paid)}, broken off {shoppers.failed}")
+        print("at once:", compare_with_gateway())
+        print(
+            f"all known after {wait_until_settled(120):.0f} s:", compare_with_gateway()
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A server under load, beside the bare floor under the same one.
+"""A server under load, beside the bare baseline under the same one.
 
     DATABASE_URL=postgres://… python benchmarks/load.py [--latency-ms 800]
 
@@ -41,7 +41,7 @@ CARD = {
 
 
 @dataclass(frozen=True)
-class Way:
+class ServerSetup:
     """How a shop is served. ``slots``: so many payments can wait at once."""
 
     name: str
@@ -61,28 +61,32 @@ def granian(workers: int, threads: int) -> tuple[str, ...]:
     return ("granian", str(workers), str(threads))
 
 
-def ways() -> list[Way]:
+def server_setups() -> list[ServerSetup]:
     """A connection for each of 256 threads is more than PostgreSQL has (100): all have
-    a pool, the floor one that it can hold over a call for each shopper."""
+    a pool, the baseline one that it can hold over a call for each shopper."""
     wide = gunicorn(2, 128)
     pool, few = {"POOL": "8"}, {"POOL": "4"}
     plain = {"PLAIN_SQLITE": "1"}
     return [
-        Way("the floor, gunicorn 2 × 128", 256, wide, "floor", env={"POOL": "36"}),
-        Way("gunicorn 2 × 128", 256, wide, env=pool),
-        Way("granian 2 × 128", 256, granian(2, 128), env=pool),
-        Way("gunicorn 2 × 16", 32, gunicorn(2, 16), env=pool),
-        Way("2 × 128, pool of 4 a worker", 256, wide, env=few),
-        Way("the same, held over the call", 8, wide, env={**few, "HELD": "1"}),
-        Way("2 × 128, a connection a request", 256, wide, env={"FRESH": "1"}),
-        Way("2 × 128, SQLite, WAL, IMMEDIATE", 256, wide, database="sqlite"),
-        Way("2 × 128, SQLite, Django's defaults", 256, wide, "ours", "sqlite", plain),
-        Way("gunicorn 2, no threads", 2, gunicorn(2, 1)),
+        ServerSetup(
+            "the baseline, gunicorn 2 × 128", 256, wide, "baseline", env={"POOL": "36"}
+        ),
+        ServerSetup("gunicorn 2 × 128", 256, wide, env=pool),
+        ServerSetup("granian 2 × 128", 256, granian(2, 128), env=pool),
+        ServerSetup("gunicorn 2 × 16", 32, gunicorn(2, 16), env=pool),
+        ServerSetup("2 × 128, pool of 4 a worker", 256, wide, env=few),
+        ServerSetup("the same, held over the call", 8, wide, env={**few, "HELD": "1"}),
+        ServerSetup("2 × 128, a connection a request", 256, wide, env={"FRESH": "1"}),
+        ServerSetup("2 × 128, SQLite, WAL, IMMEDIATE", 256, wide, database="sqlite"),
+        ServerSetup(
+            "2 × 128, SQLite, Django's defaults", 256, wide, "ours", "sqlite", plain
+        ),
+        ServerSetup("gunicorn 2, no threads", 2, gunicorn(2, 1)),
     ]
 
 
 @dataclass
-class Seen:
+class LoadResult:
     """What one way showed. Times in ms; ``bound`` in payments a second."""
 
     name: str
@@ -92,27 +96,27 @@ class Seen:
     bound: float
     median: float
     p95: float
-    other: float
-    memory: float
+    other_page: float
+    memory_mib: float
 
     @property
     def share(self) -> float:
         return self.rate / self.bound
 
 
-class Loop:
+class LoadGenerator:
     """Shoppers and another visitor; ``timed`` once all of them are there."""
 
     def __init__(self, port: int, view: str, shoppers: int) -> None:
         self.port, self.path = port, f"/{view}/"
         self.times: list[float] = []
-        self.others: list[float] = []
+        self.other_page_times: list[float] = []
         self.errors = 0
         self.running, self.timed = True, False
         self._threads = [
             threading.Thread(target=self._shop) for _number in range(shoppers)
         ]
-        self._threads.append(threading.Thread(target=self._look))
+        self._threads.append(threading.Thread(target=self._poll_other_page))
 
     def run(self, warm: float, seconds: float) -> None:
         for place, thread in enumerate(self._threads):
@@ -125,7 +129,7 @@ class Loop:
         for thread in self._threads:
             thread.join()
 
-    def _ask(self, method: str, path: str, body: str = "") -> bool:
+    def _request(self, method: str, path: str, body: str = "") -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         try:
@@ -136,36 +140,42 @@ class Loop:
             return False
         finally:
             connection.close()
-        return answer.status == 200 and (not body or text in _GOOD)
+        return answer.status == 200 and (not body or text in _PAID_RESPONSES)
 
     def _shop(self) -> None:
         while self.running:
             reference = uuid.uuid4().hex[:30]
             body = urlencode({**CARD, "reference": reference})
             started = time.perf_counter()
-            good = self._ask("POST", self.path, body)
+            good = self._request("POST", self.path, body)
             if self.timed:
                 self.times.append((time.perf_counter() - started) * 1000)
                 self.errors += not good
             if not good:
                 time.sleep(0.2)
 
-    def _look(self) -> None:
+    def _poll_other_page(self) -> None:
         while self.running:
             started = time.perf_counter()
-            self._ask("GET", "/other/")
+            self._request("GET", "/other/")
             if self.timed:
-                self.others.append((time.perf_counter() - started) * 1000)
+                self.other_page_times.append((time.perf_counter() - started) * 1000)
             time.sleep(0.2)
 
 
-_GOOD = (b'{"state": "paid"}', b'{"state": "AUTHORIZED"}', b'{"state": "EXECUTED"}')
+_PAID_RESPONSES = (
+    b'{"state": "paid"}',
+    b'{"state": "AUTHORIZED"}',
+    b'{"state": "EXECUTED"}',
+)
 
 
-def measure(way: Way, shoppers: int, latency: int, seconds: float, url: str) -> Seen:
+def measure(
+    way: ServerSetup, shoppers: int, latency: int, seconds: float, url: str
+) -> LoadResult:
     port = load_server.free_port()
     with ExitStack() as stack:
-        origin = stack.enter_context(load_server.gateway(latency))
+        origin = stack.enter_context(load_server.running_gateway(latency))
         env = {
             "DJANGO_SETTINGS_MODULE": "benchmarks.load_settings",
             "DATABASE_URL": url,
@@ -173,14 +183,16 @@ def measure(way: Way, shoppers: int, latency: int, seconds: float, url: str) -> 
             **way.env,
         }
         server = stack.enter_context(
-            load_server.process(load_server.command(way.server, port), env)
+            load_server.running_process(
+                load_server.server_command(way.server, port), env
+            )
         )
-        load_server.wait_for(port)
-        loop = Loop(port, way.view, shoppers)
+        load_server.wait_for_port(port)
+        loop = LoadGenerator(port, way.view, shoppers)
         loop.run(4, seconds)
-        held = load_server.memory(server.pid)
+        held = load_server.memory_mib(server.pid)
     times = sorted(loop.times)
-    return Seen(
+    return LoadResult(
         name=way.name,
         payments=len(times),
         errors=loop.errors,
@@ -189,8 +201,8 @@ def measure(way: Way, shoppers: int, latency: int, seconds: float, url: str) -> 
         median=statistics.median(times),
         p95=times[int(len(times) * 0.95)],
         # two workers may be busy with shoppers until the end
-        other=statistics.median(loop.others or [math.inf]),
-        memory=held,
+        other_page=statistics.median(loop.other_page_times or [math.inf]),
+        memory_mib=held,
     )
 
 
@@ -202,23 +214,23 @@ def main() -> None:
     parser.add_argument("--only", default="", help="ways whose name has this")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    load_server.end_in_order()
+    load_server.exit_on_sigterm()
     server = os.environ.get(
         "DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
     )
     seen = []
     print("payments/s | of bound | median | p95 | other page | MiB | errors")
-    for way in ways():
+    for way in server_setups():
         if options.only not in way.name:
             continue
-        with load_server.database(way.database, server) as url:
+        with load_server.temporary_database(way.database, server) as url:
             one = measure(
                 way, options.shoppers, options.latency_ms, options.seconds, url
             )
         seen.append(asdict(one))
         print(
             f"{one.rate:6.1f} {one.share:7.1%} {one.median:8.0f} {one.p95:8.0f}"
-            f" {one.other:8.1f} {one.memory:6.0f} {one.errors:4d}  {one.name}",
+            f" {one.other_page:8.1f} {one.memory_mib:6.0f} {one.errors:4d}  {one.name}",
             flush=True,
         )
     if options.json:

@@ -17,13 +17,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def end_in_order() -> None:
+def exit_on_sigterm() -> None:
     """A SIGTERM ends what was started and removes what was made, as Ctrl-C does."""
     signal.signal(signal.SIGTERM, lambda *_args: sys.exit(143))
 
 
 @contextmanager
-def process(command: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def running_process(
+    command: list[str], env: dict[str, str]
+) -> Iterator[subprocess.Popen[str]]:
     started = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -46,25 +48,30 @@ def free_port() -> int:
 
 
 @contextmanager
-def gateway(latency: int) -> Iterator[str]:
-    """An origin that answers a charge after ``latency`` ms, and the floor's as well."""
-    door = [sys.executable, "benchmarks/payment/door.py", "--latency-ms", str(latency)]
-    with process(door, {}) as started:
+def running_gateway(latency: int) -> Iterator[str]:
+    """An origin that answers a charge after ``latency`` ms, the baseline's, too."""
+    door = [
+        sys.executable,
+        "benchmarks/payment/fake_gateway.py",
+        "--latency-ms",
+        str(latency),
+    ]
+    with running_process(door, {}) as started:
         assert started.stdout is not None
         yield f"http://127.0.0.1:{int(started.stdout.readline())}"
 
 
 @contextmanager
-def simulator(latency: int) -> Iterator[str]:
+def running_simulator(latency: int) -> Iterator[str]:
     """The simulator's origin: it also answers look-ups, and loses answers."""
     command = [sys.executable, "-m", "nexi_payments.simulator", "--port", "0"]
-    with process([*command, "--latency-ms", str(latency)], {}) as started:
+    with running_process([*command, "--latency-ms", str(latency)], {}) as started:
         assert started.stdout is not None
         origin = started.stdout.readline().split()[1].partition("/api/")[0]
         yield origin.replace("localhost", "127.0.0.1")
 
 
-def command(server: tuple[str, ...], port: int) -> list[str]:
+def server_command(server: tuple[str, ...], port: int) -> list[str]:
     kind, *rest = server
     address = f"127.0.0.1:{port}"
     module = "benchmarks.load_wsgi:application"
@@ -76,7 +83,7 @@ def command(server: tuple[str, ...], port: int) -> list[str]:
     return [sys.executable, "-m", kind, *options, "--no-log", module]
 
 
-def memory(process_id: int) -> float:
+def memory_mib(process_id: int) -> float:
     """MiB of a server and its workers; what they share is divided among them."""
     ids = subprocess.run(
         ["pgrep", "-P", str(process_id)], capture_output=True, text=True, check=False
@@ -89,7 +96,7 @@ def memory(process_id: int) -> float:
     return total / 1024
 
 
-def wait_for(port: int) -> None:
+def wait_for_port(port: int) -> None:
     for _attempt in range(100):
         with socket.socket() as one:
             if one.connect_ex(("127.0.0.1", port)) == 0:
@@ -99,7 +106,7 @@ def wait_for(port: int) -> None:
 
 
 @contextmanager
-def database(kind: str, server: str) -> Iterator[str]:
+def temporary_database(kind: str, server: str) -> Iterator[str]:
     """The URL of a fresh database with the tables."""
     with ExitStack() as stack:
         if kind == "sqlite":

@@ -6,7 +6,7 @@ import os
 
 from benchmarks.payment.settings import *  # noqa: F403
 from benchmarks.payment.settings import DATABASES, INSTALLED_APPS
-from nexi_payments.conf import pooling
+from nexi_payments.conf import db_connections
 
 ROOT_URLCONF = "benchmarks.load_urls"
 # without the packages to compare with: they weigh something
@@ -20,4 +20,4 @@ if "FRESH" in os.environ:
 if "PLAIN_SQLITE" in os.environ:  # as Django sets it up: one journal, readers wait
     DATABASES["default"]["OPTIONS"] = {}
 if "HELD" in os.environ:
-    pooling.give_back = lambda: None
+    db_connections.release_connections = lambda: None

@@ -1,20 +1,20 @@
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
-from benchmarks.payment import floor, ours
-from benchmarks.payment.models import FloorRow
+from benchmarks.payment import baseline, subject
+from benchmarks.payment.models import BaselineRow
 
 
-def other(request: HttpRequest) -> HttpResponse:
+def other_page(request: HttpRequest) -> HttpResponse:
     """What other visitors of the shop see meanwhile: a page with one query."""
-    return HttpResponse(str(FloorRow.objects.filter(pk=1).first()))
+    return HttpResponse(str(BaselineRow.objects.filter(pk=1).first()))
 
 
 urlpatterns = [
     path("nexi/", include("nexi_payments.urls")),
-    path("ours/", ours.moto),
-    path("begin/", ours.begin_three),
-    path("finish/", ours.finish),
-    path("floor/", floor.moto),
-    path("other/", other),
+    path("ours/", subject.moto),
+    path("begin/", subject.begin_three_steps),
+    path("finish/", subject.finish),
+    path("baseline/", baseline.moto),
+    path("other/", other_page),
 ]

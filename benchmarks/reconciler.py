@@ -37,14 +37,15 @@ from django.db.models import F  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from benchmarks.admin_pages import fill  # noqa: E402
-from nexi_payments import flows, states  # noqa: E402
+from benchmarks.admin_pages import fill_tables  # noqa: E402
+from nexi_payments import flows  # noqa: E402
+from nexi_payments.enums import OperationOutcome, OrderState  # noqa: E402
 from nexi_payments.models import Event, Operation, PaymentOrder  # noqa: E402
 
 
 @contextmanager
-def gateway(latency: float) -> Iterator[str]:
-    command = [sys.executable, str(ROOT / "benchmarks/gateway.py")]
+def running_gateway(latency: float) -> Iterator[str]:
+    command = [sys.executable, str(ROOT / "benchmarks/inquiry_gateway.py")]
     process = subprocess.Popen(
         [*command, "--latency-ms", str(latency)], stdout=subprocess.PIPE, text=True
     )
@@ -60,42 +61,46 @@ def make_due(rows: int, due: int) -> list[str]:
     """Puts that many charges in doubt, spread over the table; their order ids."""
     Event.objects.all().delete()
     step = max(1, rows * 4 // 5 // due)
-    paid = PaymentOrder.objects.filter(state=states.PAID, currency="EUR").order_by("pk")
+    paid = PaymentOrder.objects.filter(state=OrderState.PAID, currency="EUR").order_by(
+        "pk"
+    )
     chosen = list(paid.values_list("pk", flat=True)[::step][:due])
     now = timezone.now()
     for start in range(0, len(chosen), 10_000):
         part = chosen[start : start + 10_000]
         PaymentOrder.objects.filter(pk__in=part).update(
-            state=states.PAYING,
-            due_at=now,
+            state=OrderState.PAYING,
+            next_poll_at=now,
             charging_since=now,
             claimed_at=now,
             unsettled_since=now,
             captured_amount=0,
             authorized_amount=0,
-            looks=0,
+            poll_count=0,
         )
         Operation.objects.filter(order__in=part).update(
-            outcome=states.OPEN, open_slot=F("order_id"), settled_at=None
+            outcome=OperationOutcome.OPEN,
+            unsettled_order_id=F("order_id"),
+            settled_at=None,
         )
-    due_rows = PaymentOrder.objects.filter(due_at__isnull=False)
+    due_rows = PaymentOrder.objects.filter(next_poll_at__isnull=False)
     return list(due_rows.values_list("order_id", flat=True))
 
 
-def looks(url: str) -> Counter[str]:
-    with urllib.request.urlopen(f"{url}/looks") as answer:
+def inquiry_counts(url: str) -> Counter[str]:
+    with urllib.request.urlopen(f"{url}/inquiries") as answer:
         return Counter(json.load(answer))
 
 
-def one_pass(rows: int, due: int) -> None:
+def measure_pass(rows: int, due: int) -> None:
     ids = make_due(rows, due)
     started = time.perf_counter()
-    counts = flows.reconcile(most=due)
+    counts = flows.reconcile(limit=due)
     took = time.perf_counter() - started
-    assert (counts.looked, counts.paid) == (len(ids), len(ids)), counts
+    assert (counts.inquired, counts.paid) == (len(ids), len(ids)), counts
     make_due(rows, 50)
     with CaptureQueriesContext(connection) as asked:
-        flows.reconcile(most=50)
+        flows.reconcile(limit=50)
     with CaptureQueriesContext(connection) as idle:
         started = time.perf_counter()
         flows.reconcile()
@@ -108,7 +113,7 @@ def one_pass(rows: int, due: int) -> None:
     )
 
 
-def shared(rows: int, due: int, workers: int, broker: str, url: str) -> None:
+def measure_workers(rows: int, due: int, workers: int, broker: str, url: str) -> None:
     """Celery workers on one queue of passes: nobody is looked at twice."""
     from benchmarks.worker import app
 
@@ -117,7 +122,7 @@ def shared(rows: int, due: int, workers: int, broker: str, url: str) -> None:
     env = {
         **os.environ,
         "BROKER": broker,
-        "DATABASE_URL": _url(facts),
+        "DATABASE_URL": _database_url(facts),
         "GATEWAY": url,
         "PYTHONPATH": str(ROOT),
     }
@@ -134,7 +139,7 @@ def shared(rows: int, due: int, workers: int, broker: str, url: str) -> None:
         started = time.perf_counter()
         for _ in range(due // 500):
             app.send_task("nexi_payments.reconcile")
-        left = PaymentOrder.objects.filter(state=states.PAYING)
+        left = PaymentOrder.objects.filter(state=OrderState.PAYING)
         while left.exists() and time.perf_counter() - started < 600:
             time.sleep(0.5)
         took = time.perf_counter() - started
@@ -143,18 +148,18 @@ def shared(rows: int, due: int, workers: int, broker: str, url: str) -> None:
             one.terminate()
         for one in running:
             one.wait()
-    seen = looks(url)
+    seen = inquiry_counts(url)
     often = Counter(seen[order_id] for order_id in ids)
     delivered = Event.objects.filter(deliver_at__isnull=True, kind="paid").count()
     print(
         f"{workers} workers, {broker.partition(':')[0]}, {len(ids)} due:"
-        f" {took:.1f} s; looks an order {dict(often)}; paid {delivered}"
+        f" {took:.1f} s; inquiries an order {dict(often)}; paid {delivered}"
     )
     assert dict(often) == {1: len(ids)}
     assert delivered == len(ids)
 
 
-def _url(facts: dict[str, Any]) -> str:
+def _database_url(facts: dict[str, Any]) -> str:
     host = facts["HOST"] or "127.0.0.1"
     port = facts["PORT"] or 5432
     return f"postgres://{facts['USER']}@{host}:{port}/{facts['NAME']}"
@@ -171,7 +176,7 @@ def main() -> None:
     creation: Any = connection.creation
     creation.create_test_db(verbosity=0, autoclobber=True)
     try:
-        with gateway(options.latency_ms) as url:
+        with running_gateway(options.latency_ms) as url:
             terminal = {"API_KEY": "benchmark", "BASE_URL": url}
             mine = {
                 **settings.NEXI_PAYMENTS,
@@ -179,12 +184,14 @@ def main() -> None:
             }
             settings.NEXI_PAYMENTS = mine
             if options.workers:
-                fill(options.rows)
-                shared(options.rows, options.due, options.workers, options.broker, url)
+                fill_tables(options.rows)
+                measure_workers(
+                    options.rows, options.due, options.workers, options.broker, url
+                )
                 return
             for rows in (max(10_000, 2 * options.due), options.rows):
-                fill(rows)
-                one_pass(rows, options.due)
+                fill_tables(rows)
+                measure_pass(rows, options.due)
     finally:
         creation.destroy_test_db(connection.settings_dict["NAME"], verbosity=0)
 

@@ -43,20 +43,22 @@ from django.test.utils import (  # noqa: E402
 )
 from django.utils import timezone  # noqa: E402
 
-from benchmarks.scale_data import EVERY, fill  # noqa: E402
-from benchmarks.scale_facts import (  # noqa: E402
-    blocks,
+from benchmarks.database_stats import (  # noqa: E402
+    blocks_read,
     indexes_in,
-    memory,
-    plan,
-    sizes,
+    memory_mib,
+    query_plan,
+    relation_sizes,
 )
-from nexi_payments import archive  # noqa: E402
-from nexi_payments.admin import export  # noqa: E402
-from nexi_payments.models import Event, Hold, PaymentOrder  # noqa: E402
+from benchmarks.scale_data import SECONDS_BETWEEN_ORDERS, fill_tables  # noqa: E402
+from nexi_payments import outbox  # noqa: E402
+from nexi_payments.admin import csv_export  # noqa: E402
+from nexi_payments.models import PaymentOrder  # noqa: E402
+from nexi_payments.models.sealed_card import SealedCard  # noqa: E402
+from nexi_payments.retention import archive  # noqa: E402
 
-BASE: Final = "/admin/nexi_payments/paymentorder/"
-BEFORE: Final = "0003"
+ADMIN_URL: Final = "/admin/nexi_payments/paymentorder/"
+FIRST_MIGRATION: Final = "0003"
 
 
 def pages(rows: int) -> dict[str, str]:
@@ -72,7 +74,7 @@ def pages(rows: int) -> dict[str, str]:
         "today": "created=today",
         "last month": "created=last_month",
         "this year": "created=year",
-        "in doubt": "doubt=yes",
+        "in doubt": "in_doubt=yes",
         "refunded in part": "refunded=part",
         "failed, by phone": "state__exact=failed&channel__exact=moto",
     }
@@ -87,37 +89,40 @@ def pages(rows: int) -> dict[str, str]:
     }
     week = (timezone.localdate() - timedelta(6)).isoformat()
     return {
-        "list and dashboard": BASE,
-        "last page": BASE + "?p=20",
-        **{f"filter {name}": f"{BASE}?{query}" for name, query in filters.items()},
-        **{f"search {name}": f"{BASE}?q={word}" for name, word in words.items()},
-        "a payment": f"{BASE}{middle.pk}/change/",
-        "to check": BASE + "to-check/",
-        "till, today": BASE + "till/",
-        "till, a week": f"{BASE}till/?since={week}&until={timezone.localdate()}",
+        "list and dashboard": ADMIN_URL,
+        "last page": ADMIN_URL + "?p=20",
+        **{f"filter {name}": f"{ADMIN_URL}?{query}" for name, query in filters.items()},
+        **{f"search {name}": f"{ADMIN_URL}?q={word}" for name, word in words.items()},
+        "a payment": f"{ADMIN_URL}{middle.pk}/change/",
+        "to check": ADMIN_URL + "review-queue/",
+        "till, today": ADMIN_URL + "daily-report/",
+        "till, a week": f"{ADMIN_URL}till/?since={week}&until={timezone.localdate()}",
         "status poll": f"/payments/status/{middle.public_id}/",
     }
 
 
-def questions(rows: int) -> dict[str, Callable[[], object]]:
+def background_queries(rows: int) -> dict[str, Callable[[], object]]:
     """What runs behind: the reconciler's and the outbox's pick, an export."""
     now = timezone.now()
-    old = now - timedelta(seconds=int(EVERY * rows * 0.9))
-    due = PaymentOrder.objects.filter(due_at__lte=now).order_by("due_at")
+    old = now - timedelta(seconds=int(SECONDS_BETWEEN_ORDERS * rows * 0.9))
+    due = PaymentOrder.objects.filter(next_poll_at__lte=now).order_by("next_poll_at")
     if connection.features.has_select_for_update_skip_locked:
         due = due.select_for_update(skip_locked=True)
-    late = Event.objects.filter(deliver_at__lte=now).order_by("pk")
     newest: QuerySet[PaymentOrder] = PaymentOrder.objects.all()
 
     def page(of: QuerySet[PaymentOrder]) -> None:
         """Two thousand lines, and the beginning of the next page."""
-        for _line in itertools.islice(export.as_csv(export.order_rows(of), "x"), 2002):
+        for _line in itertools.islice(
+            csv_export.csv_response(csv_export.order_rows(of), "x"), 2002
+        ):
             pass
 
     return {
         "reconciler's pick": lambda: list(due[:10]),
-        "outbox's pick": lambda: list(late[:500]),
-        "held cards' pick": lambda: list(Hold.objects.filter(expires_at__lte=now)[:9]),
+        "outbox's pick": lambda: outbox.due_events(now),
+        "held cards' pick": lambda: list(
+            SealedCard.objects.filter(expires_at__lte=now)[:9]
+        ),
         "export, start": lambda: page(newest),
         "export, at 90 %": lambda: page(newest.filter(created_at__lt=old)),
     }
@@ -134,55 +139,57 @@ class Cost:
     indexes: list[str]
 
 
-def measured(ask: Callable[[], object], runs: int) -> Cost:
+def measure(action: Callable[[], object], runs: int) -> Cost:
     """After one that warms up. What others do on the machine only ever adds to it."""
     with transaction.atomic(), CaptureQueriesContext(connection) as asked:
-        ask()
+        action()
         # the next request forgets them
         ours = [one["sql"] for one in asked.captured_queries if "nexi_" in one["sql"]]
     walls, cpus = [], []
     for _ in range(runs):
         with transaction.atomic():
             started, cpu = time.perf_counter(), time.process_time()
-            ask()
+            action()
             walls.append((time.perf_counter() - started) * 1000)
             cpus.append((time.process_time() - cpu) * 1000)
     # a union begins with a bracket on PostgreSQL
     statements = [sql for sql in ours if "SELECT" in sql[:9]]
-    used = itertools.chain(*(indexes_in(plan(sql)) for sql in statements))
-    read = sum(blocks(sql) for sql in statements)
+    used = itertools.chain(*(indexes_in(query_plan(sql)) for sql in statements))
+    read = sum(blocks_read(sql) for sql in statements)
     return Cost(min(walls), min(cpus), read, sorted(set(used)))
 
 
-def long_export(lines: int = 300_000) -> list[float]:
+def export_memory(lines: int = 300_000) -> list[float]:
     """MiB at the start of an export, and after each third of it."""
-    stream = iter(export.as_csv(export.order_rows(PaymentOrder.objects.all()), "x"))
+    stream = iter(
+        csv_export.csv_response(csv_export.order_rows(PaymentOrder.objects.all()), "x")
+    )
     sizes = []
     for _ in range(4):
         for _line in itertools.islice(stream, lines // 3):
             pass
-        sizes.append(memory())
+        sizes.append(memory_mib())
     return [round(size, 1) for size in sizes]
 
 
-def migrations() -> dict[str, float]:
+def migration_times() -> dict[str, float]:
     """Seconds of each migration after ``BEFORE``, on the tables as they are."""
-    call_command("migrate", "nexi_payments", BEFORE, verbosity=0)
+    call_command("migrate", "nexi_payments", FIRST_MIGRATION, verbosity=0)
     folder = Path(__file__).resolve().parent.parent / "nexi_payments/migrations"
     found = {}
     for name in sorted(file.stem for file in folder.glob("0*.py")):
-        if name > BEFORE + "z":
+        if name > FIRST_MIGRATION + "z":
             started = time.perf_counter()
             call_command("migrate", "nexi_payments", name[:4], verbosity=0)
             found[name] = round(time.perf_counter() - started, 2)
     return found
 
 
-def archived(orders: int = 10_000) -> dict[str, float]:
+def archive_cost(orders: int = 10_000) -> dict[str, float]:
     """Seconds and MB of a file of so many orders, removed from the tables."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        before = timezone.now() - archive.YOUNGEST
+        before = timezone.now() - archive.MINIMUM_AGE
         outcome = archive.archive(Path(folder), before, orders)
         assert outcome is not None
         assert (outcome.removed, outcome.kept) == (orders, 0)
@@ -192,7 +199,7 @@ def archived(orders: int = 10_000) -> dict[str, float]:
 
 
 @contextmanager
-def database() -> Iterator[None]:
+def temporary_database() -> Iterator[None]:
     creation: Any = connection.creation
     before = connection.settings_dict["NAME"]
     creation.create_test_db(verbosity=0, autoclobber=True)
@@ -203,7 +210,7 @@ def database() -> Iterator[None]:
 
 
 @contextmanager
-def alone(lock: str | None) -> Iterator[None]:
+def exclusive_lock(lock: str | None) -> Iterator[None]:
     """For machines that several measure on: ``flock`` on the same file waits."""
     if lock is None:
         yield
@@ -213,33 +220,35 @@ def alone(lock: str | None) -> Iterator[None]:
         yield
 
 
-def look(rows: int, runs: int, lock: str | None, *, slow: bool) -> dict[str, Any]:
+def measure_size(
+    rows: int, runs: int, lock: str | None, *, include_slow: bool
+) -> dict[str, Any]:
     """One size: times, plans, sizes; ``slow``: export, archive and migrations, too."""
-    made = fill(rows)
+    made = fill_tables(rows)
     browser = Client(HTTP_HOST="127.0.0.1")
     user: Any = get_user_model()
     browser.force_login(user.objects.create_superuser("boss"))
     found: dict[str, Any] = {"rows": rows, "fill": made, "pages": {}}
     asks: dict[str, Callable[[], object]] = {}
     for name, path in pages(rows).items():
-        asks[name] = lambda path=path: _read(browser, path)  # type: ignore[misc]
-    with alone(lock):
-        for name, ask in {**asks, **questions(rows)}.items():
-            found["pages"][name] = asdict(measured(ask, runs))
-    found["sizes"] = sizes()
-    if slow and rows > 500_000:
-        found["memory"] = long_export()
-        found["archive"] = archived()
-        found["migrations"] = migrations()
+        asks[name] = lambda path=path: _get_page(browser, path)  # type: ignore[misc]
+    with exclusive_lock(lock):
+        for name, ask in {**asks, **background_queries(rows)}.items():
+            found["pages"][name] = asdict(measure(ask, runs))
+    found["sizes"] = relation_sizes()
+    if include_slow and rows > 500_000:
+        found["memory"] = export_memory()
+        found["archive"] = archive_cost()
+        found["migrations"] = migration_times()
     return found
 
 
-def _read(browser: Client, path: str) -> None:
+def _get_page(browser: Client, path: str) -> None:
     answer = browser.get(path, follow=False)
     assert answer.status_code == 200, (path, answer.status_code)
 
 
-def show(found: list[dict[str, Any]]) -> None:
+def print_results(found: list[dict[str, Any]]) -> None:
     sizes_of = " ".join(f"{one['rows']:>22,}" for one in found)
     print(f"{connection.vendor}: ms, ms of CPU, blocks\n{'':24} {sizes_of}")
     for name in found[0]["pages"]:
@@ -273,11 +282,13 @@ def main() -> None:
     setup_test_environment()
     found = []
     for rows in options.rows:
-        with database():
-            found.append(look(rows, options.runs, options.lock, slow=slow))
+        with temporary_database():
+            found.append(
+                measure_size(rows, options.runs, options.lock, include_slow=slow)
+            )
             if options.json:
                 Path(options.json).write_text(json.dumps(found, indent=1))
-    show(found)
+    print_results(found)
 
 
 if __name__ == "__main__":

@@ -25,16 +25,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
 
 #: Seconds between two orders: 10,000 of them are a little more than a week.
-EVERY: Final = 61
-OPEN: Final = 200
+SECONDS_BETWEEN_ORDERS: Final = 61
+OPEN_ORDERS: Final = 200
 _CHUNK: Final = 500_000
 _ORDER: Final = "nexi_payments_paymentorder"
 _OPERATION: Final = "nexi_payments_operation"
 _EVENT: Final = "nexi_payments_event"
-_TABLES: Final = (_ORDER, _OPERATION, _EVENT, "nexi_payments_break")
+_TABLES: Final = (_ORDER, _OPERATION, _EVENT, "nexi_payments_discrepancy")
 
 
-class Words:
+class SqlDialect:
     """SQL that two databases say differently. ``n`` is the number of the order."""
 
     def __init__(self, vendor: str, rows: int) -> None:
@@ -49,13 +49,13 @@ class Words:
             f" WHERE n < {last}) SELECT n FROM s)"
         )
 
-    def ago(self, more: int = 0) -> str:
-        seconds = f"(({self.rows} - n) * {EVERY} - {more})"
+    def timestamp(self, more: int = 0) -> str:
+        seconds = f"(({self.rows} - n) * {SECONDS_BETWEEN_ORDERS} - {more})"
         if self.postgres:
             return f"now() - {seconds} * interval '1 second'"
         return f"strftime('%Y-%m-%d %H:%M:%S', 'now', -{seconds} || ' seconds')"
 
-    def mixed(self) -> str:
+    def scattered_hex(self) -> str:
         """Eight hexadecimal digits in no order: an index grows everywhere, as with
         random ids."""
         number = "((n * 2654435761) & 4294967295)"
@@ -76,9 +76,9 @@ class Words:
         return f"CAST({number} AS {'VARCHAR' if self.postgres else 'TEXT'})"
 
 
-def order_columns(words: Words) -> dict[str, str]:
+def order_columns(words: SqlDialect) -> dict[str, str]:
     """SQL of each column of an order that is not empty."""
-    first = words.rows - OPEN
+    first = words.rows - OPEN_ORDERS
     state = (
         f"CASE WHEN n > {first} AND n % 2 = 0 THEN 'paying'"
         " WHEN n % 20 = 7 THEN 'refunded' WHEN n % 10 = 3 THEN 'failed'"
@@ -88,8 +88,8 @@ def order_columns(words: Words) -> dict[str, str]:
     taken = f"CASE WHEN {state} IN ('failed', 'paying') THEN 0 ELSE 1250 END"
     return {
         "id": "n",
-        "public_id": f"{words.mixed()} || {words.digits(24)}",
-        "order_id": f"'ABC' || upper({words.mixed()}) || {words.digits(7)}",
+        "public_id": f"{words.scattered_hex()} || {words.digits(24)}",
+        "order_id": f"'ABC' || upper({words.scattered_hex()}) || {words.digits(7)}",
         "state": state,
         "reason": f"CASE WHEN {state} = 'failed' THEN 'declined' ELSE '' END",
         "terminal": "CASE WHEN n % 50 = 0 THEN 'moto' ELSE 'default' END",
@@ -103,55 +103,57 @@ def order_columns(words: Words) -> dict[str, str]:
         "refunded_amount": f"CASE WHEN {state} = 'refunded' THEN 1250"
         f" WHEN {state} = 'paid' AND n % 100 = 9 THEN 100 ELSE 0 END",
         "refunded_at": f"CASE WHEN {state} = 'refunded' OR"
-        f" ({state} = 'paid' AND n % 100 = 9) THEN {words.ago(30)} ELSE NULL END",
+        f" ({state} = 'paid' AND n % 100 = 9) THEN {words.timestamp(30)} ELSE NULL END",
         "reference": f"'R' || {words.text('n')}",
         "live_reference": f"CASE WHEN {state} IN ('paid', 'paying')"
         f" THEN 'R' || {words.text('n')} ELSE NULL END",
         "description": f"'Basket ' || {words.text('n')}",
         "customer_name": f"'Customer ' || {words.text('n % 200000')}",
         "customer_email": f"'c' || {words.text('n % 200000')} || '@x.example'",
-        "gateway_operation_id": f"'op' || {words.mixed()} || {words.digits(8)}",
+        "gateway_operation_id": f"'op' || {words.scattered_hex()} || {words.digits(8)}",
         "card_brand": "CASE WHEN n % 3 = 0 THEN 'MC' ELSE 'VISA' END",
         "card_last4": words.text("1000 + (n * 7919) % 9000"),
         "card_expiry": "'1230'",
         "eci": "'05'",
         "response_code": f"CASE WHEN {state} = 'failed' THEN '101' ELSE '000' END",
-        "claimed_at": words.ago(5),
-        "charging_since": words.ago(5),
-        "expires_at": words.ago(1800),
-        "due_at": f"CASE WHEN {waits} THEN {words.ago()} ELSE NULL END",
-        "unsettled_since": f"CASE WHEN {waits} THEN {words.ago()} ELSE NULL END",
-        "created_at": words.ago(),
+        "claimed_at": words.timestamp(5),
+        "charging_since": words.timestamp(5),
+        "expires_at": words.timestamp(1800),
+        "next_poll_at": f"CASE WHEN {waits} THEN {words.timestamp()} ELSE NULL END",
+        "unsettled_since": f"CASE WHEN {waits} THEN {words.timestamp()} ELSE NULL END",
+        "created_at": words.timestamp(),
     }
 
 
-def operation_columns(words: Words, kind: str) -> dict[str, str]:
+def operation_columns(words: SqlDialect, kind: str) -> dict[str, str]:
     """``n`` is the order's id; the ids of the operations are given by the database."""
     charge = kind == "payment"
-    waits = f"{charge} AND n > {words.rows - OPEN} AND n % 2 = 0"
+    waits = f"{charge} AND n > {words.rows - OPEN_ORDERS} AND n % 2 = 0"
     declined = f"{charge} AND n % 10 = 3"
-    settled = f"CASE WHEN {waits} THEN NULL ELSE {words.ago(9)} END"
+    settled = f"CASE WHEN {waits} THEN NULL ELSE {words.timestamp(9)} END"
     return {
         "order_id": "n",
         "kind": f"'{kind}'",
-        "outcome": f"CASE WHEN {waits} THEN 'in_doubt' WHEN {declined} THEN 'refused'"
+        "outcome": f"CASE WHEN {waits} THEN 'in_doubt' WHEN {declined} THEN 'declined'"
         " ELSE 'done' END",
-        "open_slot": f"CASE WHEN {waits} THEN n ELSE NULL END",
+        "unsettled_order_id": f"CASE WHEN {waits} THEN n ELSE NULL END",
         "amount": "1250" if kind in ("payment", "refund") else "NULL",
-        "correlation_id": f"{words.mixed()} || '-0000-4000-8' || {words.digits(15)}",
+        "correlation_id": (
+            f"{words.scattered_hex()} || '-0000-4000-8' || {words.digits(15)}"
+        ),
         "gateway_operation_id": f"'{'r' if kind == 'refund' else 'o'}p'"
-        f" || {words.mixed()} || {words.digits(8)}",
-        "sends": "1",
+        f" || {words.scattered_hex()} || {words.digits(8)}",
+        "send_count": "1",
         "result": f"CASE WHEN {declined} THEN 'DECLINED' ELSE 'EXECUTED' END",
         "response_code": f"CASE WHEN {declined} THEN '101' ELSE '000' END",
         "address": words.address(),
-        "created_at": words.ago(5),
+        "created_at": words.timestamp(5),
         "settled_at": settled,
     }
 
 
-def event_columns(words: Words, target: str) -> dict[str, str]:
-    first = words.rows - OPEN
+def event_columns(words: SqlDialect, target: str) -> dict[str, str]:
+    first = words.rows - OPEN_ORDERS
     last = target != "paying"
     stuck = f"{last} AND n > {first} AND n % 20 = 1"
     word = "CASE WHEN n % 10 = 3 THEN 'failed' ELSE 'paid' END" if last else "'paying'"
@@ -161,20 +163,20 @@ def event_columns(words: Words, target: str) -> dict[str, str]:
         "from_state": "'paying'" if last else "'awaiting_3ds'",
         "to_state": word,
         "address": words.address(),
-        "created_at": words.ago(9),
-        "deliver_at": f"CASE WHEN {stuck} THEN {words.ago()} ELSE NULL END",
-        "delivered_at": f"CASE WHEN {stuck} THEN NULL ELSE {words.ago(9)} END",
+        "created_at": words.timestamp(9),
+        "deliver_at": f"CASE WHEN {stuck} THEN {words.timestamp()} ELSE NULL END",
+        "delivered_at": f"CASE WHEN {stuck} THEN NULL ELSE {words.timestamp(9)} END",
         "attempts": "1",
     }
 
 
-def fill(rows: int) -> dict[str, float]:
+def fill_tables(rows: int) -> dict[str, float]:
     """Seconds by index, and under "" those of the rows. At least 10,000 rows."""
     from django.db import connection
 
-    words = Words(connection.vendor, rows)
-    with connection.cursor() as cursor, _in_haste(cursor, connection.vendor):
-        indexes = _without_indexes(cursor, connection.vendor)
+    words = SqlDialect(connection.vendor, rows)
+    with connection.cursor() as cursor, _bulk_load_settings(cursor, connection.vendor):
+        indexes = _drop_indexes(cursor, connection.vendor)
         started = time.perf_counter()
         for first in range(1, rows + 1, _CHUNK):
             numbers = words.series(first, min(rows, first + _CHUNK - 1))
@@ -184,18 +186,20 @@ def fill(rows: int) -> dict[str, float]:
             refunds = operation_columns(words, "refund")
             _insert(cursor, _OPERATION, refunds, numbers, "n % 20 = 7")
             _insert(cursor, _EVENT, event_columns(words, "paying"), numbers)
-            waits = f"n <= {rows - OPEN} OR n % 2 = 1"
+            waits = f"n <= {rows - OPEN_ORDERS} OR n % 2 = 1"
             _insert(cursor, _EVENT, event_columns(words, ""), numbers, waits)
         seconds = {"": time.perf_counter() - started}
         facts = {
             "order_id": "n",
             "kind": "'mismatch'",
-            "created_at": words.ago(),
-            "resolved_at": f"CASE WHEN n < {rows - OPEN} THEN {words.ago()} END",
+            "created_at": words.timestamp(),
+            "resolved_at": (
+                f"CASE WHEN n < {rows - OPEN_ORDERS} THEN {words.timestamp()} END"
+            ),
         }
         numbers = words.series(1, rows)
-        _insert(cursor, "nexi_payments_break", facts, numbers, "n % 100 = 77")
-        told = {"order_id": "n", "told": "'{}'", "left_out": "'[]'"}
+        _insert(cursor, "nexi_payments_discrepancy", facts, numbers, "n % 100 = 77")
+        told = {"order_id": "n", "customer_info": "'{}'", "omitted": "'[]'"}
         _insert(cursor, "nexi_payments_customerdetails", told, numbers, "n % 10 = 0")
         for name, made_by in indexes.items():
             started = time.perf_counter()
@@ -240,7 +244,7 @@ def _insert(
 
 
 @contextmanager
-def _in_haste(cursor: Any, vendor: str) -> Iterator[None]:
+def _bulk_load_settings(cursor: Any, vendor: str) -> Iterator[None]:
     """No foreign key is looked up and no commit waits, until the rows are there."""
     if vendor == "postgresql":
         cursor.execute("SET session_replication_role = replica")
@@ -260,7 +264,7 @@ def _in_haste(cursor: Any, vendor: str) -> Iterator[None]:
     cursor.execute("PRAGMA cache_size = -2000")  # Django's own connection has this
 
 
-def _without_indexes(cursor: Any, vendor: str) -> dict[str, str]:
+def _drop_indexes(cursor: Any, vendor: str) -> dict[str, str]:
     """Drops those that are no constraints; how to make them again, by name."""
     if vendor == "postgresql":
         cursor.execute(
@@ -292,7 +296,7 @@ def main() -> None:
 
     if PaymentOrder.objects.exists():
         raise SystemExit("there are orders already: this is for an empty database")
-    for name, seconds in fill(options.rows).items():
+    for name, seconds in fill_tables(options.rows).items():
         print(f"{seconds:8.1f} s  {name or 'rows'}")
 
 

@@ -4,10 +4,10 @@ from django.urls import path
 from nexi_payments.models import PaymentOrder
 from tests.urls import urlpatterns as ours
 
-plain = admin.AdminSite(name="plain")
+plain_site = admin.AdminSite(name="plain")
 
 
-@admin.register(PaymentOrder, site=plain)
+@admin.register(PaymentOrder, site=plain_site)
 class PlainAdmin(admin.ModelAdmin):
     """What a shop writes first."""
 
@@ -18,4 +18,4 @@ class PlainAdmin(admin.ModelAdmin):
     list_per_page = 50
 
 
-urlpatterns = [*ours, path("plain/", plain.urls)]
+urlpatterns = [*ours, path("plain/", plain_site.urls)]

@@ -1,4 +1,4 @@
-"""What one payment costs: ours, the bare floor, and other packages, side by side.
+"""What one payment costs: ours, the bare baseline, and other packages, side by side.
 
 python -m benchmarks.payment [--short]
 """

@@ -30,13 +30,13 @@ from benchmarks.payment import report
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("Django", "requests", "urllib3", "psycopg", "django-payments", "dj-stripe")
 #: latency in ms → payments in one round
-PAYMENTS = {0: 24, 20: 10, 200: 3}
+PAYMENTS_BY_LATENCY = {0: 24, 20: 10, 200: 3}
 
 
 @contextmanager
-def gateway(latency: float, tls: Path | None) -> Iterator[str]:
+def running_gateway(latency: float, tls: Path | None) -> Iterator[str]:
     """Its address; a process of its own, so that its work is not counted as ours."""
-    command = [sys.executable, str(ROOT / "benchmarks/payment/door.py")]
+    command = [sys.executable, str(ROOT / "benchmarks/payment/fake_gateway.py")]
     command += ["--latency-ms", str(latency)]
     if tls is not None:
         command += ["--cert", str(tls / "cert.pem"), "--key", str(tls / "key.pem")]
@@ -50,7 +50,7 @@ def gateway(latency: float, tls: Path | None) -> Iterator[str]:
         process.wait()
 
 
-def certificates(folder: Path) -> None:
+def make_certificates(folder: Path) -> None:
     """An authority made for this run, beside all those that certifi has: how long a
     bundle takes to read is part of what is measured."""
     authority = trustme.CA()
@@ -61,14 +61,16 @@ def certificates(folder: Path) -> None:
     (folder / "bundle.pem").write_bytes(bundle)
 
 
-def cell(database: str, tls: Path | None, latency: int, rounds: int) -> dict[str, Any]:
-    payments = PAYMENTS[latency] if rounds > 2 else 2
-    with gateway(latency, tls) as address:
+def run_case(
+    database: str, tls: Path | None, latency: int, rounds: int
+) -> dict[str, Any]:
+    payments = PAYMENTS_BY_LATENCY[latency] if rounds > 2 else 2
+    with running_gateway(latency, tls) as address:
         env = {**os.environ, "DATABASE_URL": database, "GATEWAY": address}
         env["PYTHONPATH"] = str(ROOT)
         if tls is not None:
             env["REQUESTS_CA_BUNDLE"] = str(tls / "bundle.pem")
-        command = [sys.executable, "-m", "benchmarks.payment.cell"]
+        command = [sys.executable, "-m", "benchmarks.payment.run"]
         command += ["--rounds", str(rounds), "--payments", str(payments)]
         command += ["--latency-ms", str(latency)]
         done = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True)
@@ -76,7 +78,7 @@ def cell(database: str, tls: Path | None, latency: int, rounds: int) -> dict[str
     return found
 
 
-def packages() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     found = {"Python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -96,7 +98,7 @@ def main() -> None:
     rounds = 2 if options.short else 7
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        certificates(place)
+        make_certificates(place)
         databases = {"sqlite": f"sqlite:///{place}/bench.sqlite3"}
         if url := os.environ.get("POSTGRES_URL"):
             databases["postgresql"] = url
@@ -106,29 +108,29 @@ def main() -> None:
             for scheme, tls in (("http", None), ("https", place)):
                 if options.scheme not in (None, scheme):
                     continue
-                for latency in PAYMENTS:
-                    found = cell(address, tls, latency, rounds)
+                for latency in PAYMENTS_BY_LATENCY:
+                    found = run_case(address, tls, latency, rounds)
                     where = {"database": name, "tls": bool(tls), "latency_ms": latency}
-                    print(report.cell_in_text({**where, **found}), flush=True)
+                    print(report.case_as_text({**where, **found}), flush=True)
                     if options.keep:
-                        keep(where, found, rounds)
+                        save_case(where, found, rounds)
 
 
-def keep(where: dict[str, Any], found: dict[str, Any], rounds: int) -> None:
+def save_case(where: dict[str, Any], found: dict[str, Any], rounds: int) -> None:
     """One cell, beside those that were measured before."""
     cells = [
         one
-        for one in report.read().get("payment", {}).get("cells", [])
+        for one in report.load_results().get("payment", {}).get("cells", [])
         if any(one[name] != value for name, value in where.items())
     ]
     result = {
         "when": time.strftime("%Y-%m-%d"),
         "rounds": rounds,
         "cores": os.cpu_count(),
-        "packages": packages(),
+        "packages": package_versions(),
         "cells": [*cells, {**where, **found}],
     }
-    report.keep("payment", result)
+    report.save("payment", result)
 
 
 if __name__ == "__main__":

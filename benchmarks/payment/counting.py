@@ -13,11 +13,11 @@ from typing import Any
 from django.db import connection
 
 #: What opens or ends a transaction; counted as transactions, not as statements.
-_FRAME = ("BEGIN", "COMMIT", "ROLLBACK")
+_TRANSACTION_KEYWORDS = ("BEGIN", "COMMIT", "ROLLBACK")
 
 
 @dataclass
-class Asked:
+class QueryCounts:
     """Statements without BEGIN and COMMIT, and commits and rollbacks of transactions.
     A statement outside a transaction is a commit of its own, and is not among them."""
 
@@ -26,13 +26,13 @@ class Asked:
 
 
 @contextmanager
-def database() -> Iterator[Asked]:
+def count_queries() -> Iterator[QueryCounts]:
     """Counts what the connection of this thread is asked."""
-    asked = Asked([])
+    asked = QueryCounts([])
     connection.ensure_connection()
 
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if not sql.startswith(_FRAME):
+        if not sql.startswith(_TRANSACTION_KEYWORDS):
             asked.statements.append(sql)
         return execute(sql, params, many, context)
 
@@ -55,7 +55,7 @@ def database() -> Iterator[Asked]:
             delattr(connection, name)
 
 
-def calls(pay: Callable[[], object]) -> int:
+def count_function_calls(pay: Callable[[], object]) -> int:
     """Calls of functions, in Python and in C, in this thread."""
     found = 0
 
@@ -77,7 +77,7 @@ def calls(pay: Callable[[], object]) -> int:
     return found
 
 
-def peak(pay: Callable[[], object]) -> int:
+def peak_memory(pay: Callable[[], object]) -> int:
     """The most bytes that one payment had allocated at one time."""
     tracemalloc.start()
     try:

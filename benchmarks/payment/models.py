@@ -3,7 +3,7 @@
 from django.db import models
 
 
-class FloorRow(models.Model):
+class BaselineRow(models.Model):
     """The least a shop keeps of a payment."""
 
     order_id = models.CharField(max_length=32, unique=True)

@@ -15,40 +15,40 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = ROOT / "docs/performance.md"
-PLACE = re.compile(
+PLACEHOLDER = re.compile(
     r"(<!-- measured: ([\w-]+) -->\n).*?(<!-- until here -->)", re.DOTALL
 )
 
 
-def read() -> dict[str, Any]:
+def load_results() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     return found
 
 
-def keep(name: str, result: Any) -> None:
+def save(name: str, result: Any) -> None:
     """Puts one result beside the others, and writes the tables."""
-    results = {**read(), name: result}
+    results = {**load_results(), name: result}
     RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-    write()
+    write_page()
 
 
-def write() -> None:
+def write_page() -> None:
     if PAGE.exists():
-        PAGE.write_text(filled(PAGE.read_text()))
+        PAGE.write_text(fill_page(PAGE.read_text()))
 
 
-def filled(page: str) -> str:
+def fill_page(page: str) -> str:
     """The page with every marked place as the results have it."""
-    results = read()
+    results = load_results()
 
     def fill(match: re.Match[str]) -> str:
         made = TABLES[match[2]](results) if match[2] in TABLES else ""
         return match[1] + made + match[3]
 
-    return PLACE.sub(fill, page)
+    return PLACEHOLDER.sub(fill, page)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
 
@@ -59,26 +59,26 @@ def quartiles(values: Sequence[float]) -> list[float]:
     return [round(cut, 3) for cut in cuts]
 
 
-def spread(values: Sequence[float], digits: int = 1) -> str:
+def median_and_quartiles(values: Sequence[float], digits: int = 1) -> str:
     """ "4.1 [3.7, 4.6]": the median, and the quartiles."""
     low, middle, high = (f"{value:.{digits}f}" for value in values)
     return f"{middle} [{low}, {high}]"
 
 
-def cell_in_text(cell: dict[str, Any]) -> str:
+def case_as_text(cell: dict[str, Any]) -> str:
     """For the terminal."""
     scheme = "TLS" if cell["tls"] else "http"
     lines = [
         f"{cell['database']}, {scheme}, gateway {cell['latency_ms']} ms;"
-        f" a fixed piece of work took {spread(cell['spin_ms'])} ms",
-        f"{'':28} {'CPU ms':>20} {'/ floor':>18} {'wall - gateway':>20}"
-        f" {'SQL':>4} {'txn':>4} {'conn':>4} {'calls':>7} {'/ floor':>7} {'KiB':>6}",
+        f" a fixed piece of work took {median_and_quartiles(cell['spin_ms'])} ms",
+        f"{'':36} {'CPU ms':>20} {'/ baseline':>18} {'wall - gateway':>20}"
+        f" {'SQL':>4} {'txn':>4} {'conn':>4} {'calls':>7} {'/ base':>7} {'KiB':>6}",
     ]
     for name, one in cell["flows"].items():
-        ratio = spread(one["cpu_ratio"], 2) if "cpu_ratio" in one else ""
+        ratio = median_and_quartiles(one["cpu_ratio"], 2) if "cpu_ratio" in one else ""
         line = (
-            f"{name:28} {spread(one['cpu_ms']):>20} {ratio:>18}"
-            f" {spread(one['over_ms']):>20}"
+            f"{name:36} {median_and_quartiles(one['cpu_ms']):>20} {ratio:>18}"
+            f" {median_and_quartiles(one['over_ms']):>20}"
         )
         if "calls" in one:
             line += (
@@ -90,7 +90,7 @@ def cell_in_text(cell: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _cell(results: dict[str, Any], database: str, tls: bool, latency: int) -> Any:
+def _case(results: dict[str, Any], database: str, tls: bool, latency: int) -> Any:
     for cell in results.get("payment", {}).get("cells", ()):
         if (cell["database"], cell["tls"], cell["latency_ms"]) == (
             database,
@@ -101,20 +101,20 @@ def _cell(results: dict[str, Any], database: str, tls: bool, latency: int) -> An
     return {"flows": {}}
 
 
-def _in_order(flows: dict[str, Any]) -> list[tuple[str, Any]]:
-    """By kind, the floor first, then ours, then the others."""
+def _sorted_flows(flows: dict[str, Any]) -> list[tuple[str, Any]]:
+    """By kind, the baseline first, then ours, then the others."""
     kinds = ("MOTO", "2 steps", "3 steps")
 
     def place(item: tuple[str, Any]) -> tuple[int, int]:
         name = item[0]
         kind = next((n for n, kind in enumerate(kinds) if kind in name), 0)
-        who = 0 if name.startswith("floor") else 1 if name.startswith("ours") else 2
+        who = 0 if name.startswith("baseline") else 1 if name.startswith("ours") else 2
         return kind, who
 
     return sorted(flows.items(), key=place)
 
 
-def machine(results: dict[str, Any]) -> str:
+def machine_line(results: dict[str, Any]) -> str:
     run = results.get("payment")
     if run is None:
         return ""
@@ -128,14 +128,14 @@ def machine(results: dict[str, Any]) -> str:
     )
 
 
-def counts(results: dict[str, Any]) -> str:
+def counts_table(results: dict[str, Any]) -> str:
     sqlite, postgres = (
-        _cell(results, name, False, 0)["flows"] for name in ("sqlite", "postgresql")
+        _case(results, name, False, 0)["flows"] for name in ("sqlite", "postgresql")
     )
-    return table(
+    return markdown_table(
         (
             *("one payment", "SQL", "transactions", "new connections"),
-            *("function calls", "/ floor", "the same, PostgreSQL", "peak KiB"),
+            *("function calls", "/ baseline", "the same, PostgreSQL", "peak KiB"),
         ),
         (
             (
@@ -150,68 +150,70 @@ def counts(results: dict[str, Any]) -> str:
                 else "",
                 f"{one['peak_kib']:.0f}",
             )
-            for name, one in _in_order(sqlite)
+            for name, one in _sorted_flows(sqlite)
         ),
     )
 
 
-def times(database: str, tls: bool) -> Callable[[dict[str, Any]], str]:
+def times_table(database: str, tls: bool) -> Callable[[dict[str, Any]], str]:
     def made(results: dict[str, Any]) -> str:
-        cells = [_cell(results, database, tls, ms) for ms in (0, 20, 200)]
+        cells = [_case(results, database, tls, ms) for ms in (0, 20, 200)]
 
         def each(name: str, figure: str, digits: int) -> Iterator[str]:
             for one in (cell["flows"].get(name, {}) for cell in cells):
-                yield spread(one[figure], digits) if figure in one else "1"
+                yield (
+                    median_and_quartiles(one[figure], digits) if figure in one else "1"
+                )
 
-        return table(
+        return markdown_table(
             (
-                *("one payment", "CPU ms", "CPU / floor, 0 ms", "20 ms", "200 ms"),
+                *("one payment", "CPU ms", "CPU / baseline, 0 ms", "20 ms", "200 ms"),
                 *("wall − gateway, 0 ms", "20 ms", "200 ms"),
             ),
             (
                 (
                     name,
-                    spread(one["cpu_ms"]),
+                    median_and_quartiles(one["cpu_ms"]),
                     *each(name, "cpu_ratio", 2),
                     *each(name, "over_ms", 1),
                 )
-                for name, one in _in_order(cells[0]["flows"])
+                for name, one in _sorted_flows(cells[0]["flows"])
             ),
         )
 
     return made
 
 
-def simulator(results: dict[str, Any]) -> str:
+def simulator_table(results: dict[str, Any]) -> str:
     rates = results.get("simulator", {})
-    return table(
+    return markdown_table(
         ("the simulator", "payments a second"),
         ((name, f"{value:,}") for name, value in rates.items()),
     )
 
 
-def start(results: dict[str, Any]) -> str:
-    return _starts("with ours", results.get("start", {}))
+def startup_table(results: dict[str, Any]) -> str:
+    return _startup_table("with ours", results.get("start", {}))
 
 
-def start_beside(results: dict[str, Any]) -> str:
+def startup_others_table(results: dict[str, Any]) -> str:
     """``manage.py check`` with ours, and with others."""
     found = results.get("start beside", {})
     ours = results.get("start", {}).get("`manage.py check`")
     named = {"nexi_payments": ours, **found} if ours else found
-    return _starts("with it", named)
+    return _startup_table("with it", named)
 
 
-def _starts(title: str, found: dict[str, Any]) -> str:
-    return table(
+def _startup_table(title: str, found: dict[str, Any]) -> str:
+    return markdown_table(
         ("CPU ms of a process", "bare", title, "added", "ratio", "MiB", "MiB"),
         (
             (
                 name,
-                spread(one["bare_ms"], 0),
-                spread(one["ours_ms"], 0),
-                spread(one["added_ms"], 0),
-                spread(one["ratio"], 2),
+                median_and_quartiles(one["bare_ms"], 0),
+                median_and_quartiles(one["ours_ms"], 0),
+                median_and_quartiles(one["added_ms"], 0),
+                median_and_quartiles(one["ratio"], 2),
                 f"{one['bare_mib'][1]:.1f}",
                 f"{one['ours_mib'][1]:.1f}",
             )
@@ -220,11 +222,11 @@ def _starts(title: str, found: dict[str, Any]) -> str:
     )
 
 
-def start_parts(results: dict[str, Any]) -> str:
+def startup_parts_table(results: dict[str, Any]) -> str:
     """The parts that take more than two per cent of the imports."""
     found = results.get("start parts", {})
     order = sorted(found.items(), key=lambda item: -item[1]["share"][1])
-    return table(
+    return markdown_table(
         ("what `manage.py check` imports more", "modules", "of the time"),
         (
             (f"`{name}`", str(one["modules"]), f"{one['share'][1]:.0%}")
@@ -234,19 +236,19 @@ def start_parts(results: dict[str, Any]) -> str:
     )
 
 
-def growth(results: dict[str, Any]) -> str:
+def growth_table(results: dict[str, Any]) -> str:
     found = {
         name: results[f"growth-{name}"]["sizes"]
         for name in ("sqlite", "postgresql")
         if f"growth-{name}" in results
     }
-    return table(
-        ("orders in the table", "MOTO: CPU / floor", "3 steps: CPU / floor"),
+    return markdown_table(
+        ("orders in the table", "MOTO: CPU / baseline", "3 steps: CPU / baseline"),
         (
             (
                 f"{one['rows']:,} ({name})",
-                spread(one["ratios"]["MOTO"], 2),
-                spread(one["ratios"]["3 steps"], 2),
+                median_and_quartiles(one["ratios"]["MOTO"], 2),
+                median_and_quartiles(one["ratios"]["3 steps"], 2),
             )
             for name, sizes in found.items()
             for one in sizes
@@ -254,20 +256,65 @@ def growth(results: dict[str, Any]) -> str:
     )
 
 
+_VENDORS = ("sqlite", "postgresql")
+
+
+def statement_calls_table(results: dict[str, Any]) -> str:
+    return markdown_table(
+        ("one call", "µs by hand", "µs as a queryset", "SQL", "SQL, queryset"),
+        (
+            (
+                f"{name} ({vendor})",
+                median_and_quartiles(one["hand"], 0),
+                median_and_quartiles(one["queryset"], 0),
+                str(one["hand_statements"]),
+                str(one["queryset_statements"]),
+            )
+            for vendor in _VENDORS
+            for name, one in _statements(results, vendor, "calls").items()
+        ),
+    )
+
+
+def statement_payments_table(results: dict[str, Any]) -> str:
+    return markdown_table(
+        ("as querysets", "CPU ms", "CPU / by hand", "SQL", "function calls"),
+        (
+            (
+                f"{kind}, {name} ({vendor})",
+                median_and_quartiles(one["cpu_ms"]),
+                median_and_quartiles(one["ratio"], 2),
+                str(one["statements"]),
+                f"{one['calls']:,}",
+            )
+            for vendor in _VENDORS
+            for kind, variants in _statements(results, vendor, "payments").items()
+            for name, one in variants.items()
+        ),
+    )
+
+
+def _statements(results: dict[str, Any], vendor: str, part: str) -> dict[str, Any]:
+    found: dict[str, Any] = results.get(f"statements-{vendor}", {}).get(part, {})
+    return found
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
-    "machine": machine,
-    "counts": counts,
-    "postgresql": times("postgresql", False),
-    "postgresql-tls": times("postgresql", True),
-    "sqlite": times("sqlite", False),
-    "sqlite-tls": times("sqlite", True),
-    "simulator": simulator,
-    "start": start,
-    "start-beside": start_beside,
-    "start-parts": start_parts,
-    "growth": growth,
+    "machine": machine_line,
+    "counts": counts_table,
+    "postgresql": times_table("postgresql", False),
+    "postgresql-tls": times_table("postgresql", True),
+    "sqlite": times_table("sqlite", False),
+    "sqlite-tls": times_table("sqlite", True),
+    "simulator": simulator_table,
+    "start": startup_table,
+    "start-beside": startup_others_table,
+    "start-parts": startup_parts_table,
+    "growth": growth_table,
+    "statement-calls": statement_calls_table,
+    "statement-payments": statement_payments_table,
 }
 
 
 if __name__ == "__main__":
-    write()
+    write_page()

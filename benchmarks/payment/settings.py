@@ -9,56 +9,23 @@ from importlib.util import find_spec
 
 import environ
 
+from tests.base_settings import *  # noqa: F403
+from tests.base_settings import INSTALLED_APPS, MIDDLEWARE, SQLITE, without
+
 _env = environ.Env()
 GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:1")
 
-SECRET_KEY = "benchmarks-only"
-DEBUG = False
-ALLOWED_HOSTS = ["127.0.0.1"]
-USE_TZ = True
 ROOT_URLCONF = "benchmarks.payment.urls"
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-STATIC_URL = "static/"
 INSTALLED_APPS = [
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.messages",
-    "django.contrib.sessions",
-    "django.contrib.staticfiles",
-    "nexi_payments",
+    *without(INSTALLED_APPS, "django.contrib.admin"),
     "benchmarks.payment",
     *(name for name in ("payments", "djstripe") if find_spec(name)),
 ]
-MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-]
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-            ]
-        },
-    }
-]
+MIDDLEWARE = without(MIDDLEWARE, "django.middleware.locale.LocaleMiddleware")
 DATABASES = {"default": _env.db_url("DATABASE_URL", default="sqlite:///bench.sqlite3")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"] |= {
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
-        },
+        "OPTIONS": dict(SQLITE),
         "TEST": {"NAME": DATABASES["default"]["NAME"]},
     }
 # connections stay, as in a shop with many payments; the tables are made at once, and
@@ -79,7 +46,7 @@ NEXI_PAYMENTS = {
         "moto": {**_TERMINAL, "MOTO": True},
     },
     "PUBLIC_URL": "http://127.0.0.1:8000",
-    "HOLD_KEYS": ["YmVuY2htYXJrcy1vbmx5LWJlbmNobWFya3Mtb25seSE="],
+    "SEALED_CARD_KEYS": ["YmVuY2htYXJrcy1vbmx5LWJlbmNobWFya3Mtb25seSE="],
 }
 
 PAYMENT_HOST = "127.0.0.1"

@@ -25,7 +25,7 @@ from benchmarks.payment import report
 from nexi_payments.simulator import TEST_CARDS, Simulator
 
 ROOT = Path(__file__).resolve().parents[2]
-BASE = "/api/phoenix-0.0/psp/api/v1"
+BASE_PATH = "/api/phoenix-0.0/psp/api/v1"
 CARD = {
     "pan": TEST_CARDS[0].number,
     "expiryDate": TEST_CARDS[0].expiry.replace("/", ""),
@@ -34,7 +34,7 @@ CARD = {
 Send = Callable[[str, dict[str, Any]], dict[str, Any]]
 
 
-def order() -> dict[str, Any]:
+def new_order() -> dict[str, Any]:
     return {
         "orderId": uuid.uuid4().hex[:18],
         "amount": "1250",
@@ -43,13 +43,13 @@ def order() -> dict[str, Any]:
     }
 
 
-def by_telephone(send: Send) -> None:
-    asked = {"order": order(), "card": CARD, "captureType": "IMPLICIT"}
+def pay_moto(send: Send) -> None:
+    asked = {"order": new_order(), "card": CARD, "captureType": "IMPLICIT"}
     answer = send("/orders/moto", asked)
     assert answer["operation"]["operationResult"] == "EXECUTED", answer
 
 
-def rate(pay: Callable[[], object], seconds: float) -> float:
+def payments_per_second(pay: Callable[[], object], seconds: float) -> float:
     pay()
     done, end, started = 0, time.perf_counter() + seconds, time.perf_counter()
     while time.perf_counter() < end:
@@ -58,20 +58,20 @@ def rate(pay: Callable[[], object], seconds: float) -> float:
     return done / (time.perf_counter() - started)
 
 
-def inside(state: str | None, seconds: float) -> dict[str, float]:
+def measure_in_process(state: str | None, seconds: float) -> dict[str, float]:
     simulator = Simulator(state)
 
     def send(path: str, body: dict[str, Any]) -> dict[str, Any]:
         headers = {"X-Api-Key": "k", "Correlation-Id": str(uuid.uuid4())}
         data = json.dumps(body).encode()
-        reply = simulator.handle("POST", f"http://x{BASE}{path}", headers, data)
+        reply = simulator.handle("POST", f"http://x{BASE_PATH}{path}", headers, data)
         found: dict[str, Any] = json.loads(reply.body)
         return found
 
     def in_three_steps() -> None:
-        asked = {"order": order(), "card": CARD}
+        asked = {"order": new_order(), "card": CARD}
         begun = send("/orders/3steps/init", asked)["operation"]["operationId"]
-        bank = simulator.challenge(begun, "approve")
+        bank = simulator.answer_challenge(begun, "approve")
         proof = {"operationId": begun, "threeDSAuthResponse": bank["PaRes"]}
         result = send("/orders/3steps/validation", proof)["threeDSAuthResult"]
         proof = {name: result[name] for name in ("authenticationValue", "eci", "xid")}
@@ -80,14 +80,14 @@ def inside(state: str | None, seconds: float) -> dict[str, float]:
         assert answer["operation"]["operationResult"] == "EXECUTED", answer
 
     found = {
-        "moto": rate(lambda: by_telephone(send), seconds),
-        "three_steps": rate(in_three_steps, seconds),
+        "moto": payments_per_second(lambda: pay_moto(send), seconds),
+        "three_steps": payments_per_second(in_three_steps, seconds),
     }
     simulator.close()
     return found
 
 
-def load(port: int, seconds: float) -> float:
+def run_load(port: int, seconds: float) -> float:
     """One kept connection; a payment after the other."""
     sock = socket.create_connection(("127.0.0.1", port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -96,7 +96,7 @@ def load(port: int, seconds: float) -> float:
     def send(path: str, body: dict[str, Any]) -> dict[str, Any]:
         data = json.dumps(body).encode()
         head = (
-            f"POST {BASE}{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Api-Key: k\r\n"
+            f"POST {BASE_PATH}{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Api-Key: k\r\n"
             f"Correlation-Id: {uuid.uuid4()}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(data)}\r\n\r\n"
         )
@@ -108,10 +108,10 @@ def load(port: int, seconds: float) -> float:
         found: dict[str, Any] = json.loads(stream.read(length))
         return found
 
-    return rate(lambda: by_telephone(send), seconds)
+    return payments_per_second(lambda: pay_moto(send), seconds)
 
 
-def as_server(shoppers: int, seconds: float, *options: str) -> float:
+def measure_server(shoppers: int, seconds: float, *options: str) -> float:
     """Payments a second of all shoppers together."""
     command = [sys.executable, "-m", "nexi_payments.simulator", "--port", "0", *options]
     process = subprocess.Popen(
@@ -125,7 +125,7 @@ def as_server(shoppers: int, seconds: float, *options: str) -> float:
     try:
         port = int(process.stdout.readline().split(":")[2].split("/")[0])
         with ProcessPoolExecutor(shoppers) as pool:
-            jobs = [pool.submit(load, port, seconds) for _ in range(shoppers)]
+            jobs = [pool.submit(run_load, port, seconds) for _ in range(shoppers)]
             return sum(job.result() for job in jobs)
     finally:
         process.kill()
@@ -138,16 +138,16 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        memory = inside(None, options.seconds)
-        on_disk = inside(f"{folder}/one.sqlite3", options.seconds)
+        memory = measure_in_process(None, options.seconds)
+        on_disk = measure_in_process(f"{folder}/one.sqlite3", options.seconds)
         found = {
             "inside, in memory: MOTO": memory["moto"],
             "inside, in memory: 3 steps": memory["three_steps"],
             "inside, in a file: MOTO": on_disk["moto"],
             "inside, in a file: 3 steps": on_disk["three_steps"],
-            "server, 2 connections: MOTO": as_server(2, options.seconds),
-            "server, 8 connections: MOTO": as_server(8, options.seconds),
-            "server, in a file, 8 connections: MOTO": as_server(
+            "server, 2 connections: MOTO": measure_server(2, options.seconds),
+            "server, 8 connections: MOTO": measure_server(8, options.seconds),
+            "server, in a file, 8 connections: MOTO": measure_server(
                 8, options.seconds, "--state", f"{folder}/two.sqlite3"
             ),
         }
@@ -155,7 +155,7 @@ def main() -> None:
     for name, value in found.items():
         print(f"{name:42} {value:6}/s")
     if options.keep:
-        report.keep("simulator", found)
+        report.save("simulator", found)
 
 
 if __name__ == "__main__":

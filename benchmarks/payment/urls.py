@@ -2,23 +2,23 @@ from importlib.util import find_spec
 
 from django.urls import include, path
 
-from benchmarks.payment import floor, ours
+from benchmarks.payment import baseline, subject
 
 urlpatterns = [
     path("nexi/", include("nexi_payments.urls")),
-    path("floor/moto/", floor.moto),
-    path("floor/2steps/", floor.begin_two),
-    path("floor/2steps/back/", floor.finish_two),
-    path("floor/3steps/", floor.begin_three),
-    path("floor/3steps/back/", floor.finish_three),
-    path("floor/moto/trips/", floor.moto_with_trips),
-    path("floor/3steps/back/trips/", floor.finish_three_with_trips),
-    path("ours/moto/", ours.moto),
-    path("ours/2steps/", ours.begin_two),
-    path("ours/3steps/", ours.begin_three),
-    path("ours/back/", ours.finish),
+    path("baseline/moto/", baseline.moto),
+    path("baseline/2steps/", baseline.begin_two_steps),
+    path("baseline/2steps/back/", baseline.finish_two_steps),
+    path("baseline/3steps/", baseline.begin_three_steps),
+    path("baseline/3steps/back/", baseline.finish_three_steps),
+    path("baseline/moto/queries/", baseline.moto_with_queries),
+    path("baseline/3steps/back/queries/", baseline.finish_three_steps_with_queries),
+    path("ours/moto/", subject.moto),
+    path("ours/2steps/", subject.begin_two_steps),
+    path("ours/3steps/", subject.begin_three_steps),
+    path("ours/back/", subject.finish),
 ]
 if find_spec("payments") and find_spec("djstripe"):
-    from benchmarks.payment import peers
+    from benchmarks.payment import other_packages
 
-    urlpatterns += peers.urlpatterns
+    urlpatterns += other_packages.urlpatterns

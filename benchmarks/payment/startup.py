@@ -1,6 +1,6 @@
 """What a start costs: a bare project, the same with ours in it, and with others.
 
-    python -m benchmarks.payment.start [--runs 15] [--keep]
+    python -m benchmarks.payment.startup [--runs 15] [--keep]
 
 CPU ms of a whole process and its memory at the end, processes alternating; and which
 imports it is that ``manage.py check`` waits for.
@@ -21,7 +21,7 @@ from benchmarks.payment import report
 from benchmarks.payment.report import quartiles
 
 ROOT = Path(__file__).resolve().parents[2]
-_PROGRAM = """
+_SCRIPT = """
 import json, resource, sys
 import requests
 import django
@@ -56,7 +56,7 @@ settings.configure(
     NEXI_PAYMENTS={
         "TERMINALS": {"default": {"API_KEY": "k", "ENVIRONMENT": "sandbox"}},
         "PUBLIC_URL": "https://shop.example",
-        "HOLD_KEYS": ["dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="],
+        "SEALED_CARD_KEYS": ["dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="],
     },
     DJSTRIPE_FOREIGN_KEY_TO_FIELD="id",
     STRIPE_TEST_SECRET_KEY="sk_test_of_nobody",
@@ -106,9 +106,9 @@ OTHERS = {
 PARTS = ("models", "flows", "gateway", "admin", "hold", "card", "conf", "customers")
 
 
-def process(kind: str, app: str, *options: str) -> subprocess.CompletedProcess[str]:
+def run_process(kind: str, app: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *options, "-c", _PROGRAM, kind, app],
+        [sys.executable, *options, "-c", _SCRIPT, kind, app],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -116,14 +116,14 @@ def process(kind: str, app: str, *options: str) -> subprocess.CompletedProcess[s
     )
 
 
-def once(kind: str, app: str = "") -> tuple[float, float]:
+def measure_once(kind: str, app: str = "") -> tuple[float, float]:
     """CPU ms and MiB."""
-    cpu, memory = json.loads(process(kind, app).stdout)
+    cpu, memory = json.loads(run_process(kind, app).stdout)
     return cpu, memory
 
 
-def compared(kind: str, app: str, runs: int) -> dict[str, list[float]]:
-    pairs = [(once(kind), once(kind, app)) for _ in range(runs)]
+def compare(kind: str, app: str, runs: int) -> dict[str, list[float]]:
+    pairs = [(measure_once(kind), measure_once(kind, app)) for _ in range(runs)]
     return {
         "bare_ms": quartiles([bare[0] for bare, _ in pairs]),
         "ours_ms": quartiles([ours[0] for _, ours in pairs]),
@@ -134,10 +134,10 @@ def compared(kind: str, app: str, runs: int) -> dict[str, list[float]]:
     }
 
 
-def imports(app: str) -> dict[str, float]:
+def import_times(app: str) -> dict[str, float]:
     """Module → ms for itself, without what it imports."""
     found = {}
-    for line in process("check", app, "-X", "importtime").stderr.splitlines():
+    for line in run_process("check", app, "-X", "importtime").stderr.splitlines():
         fields = line.removeprefix("import time:").split("|")
         if len(fields) == 3 and fields[0].strip().isdigit():
             found[fields[2].strip()] = int(fields[0]) / 1000
@@ -152,13 +152,13 @@ def part_of(module: str) -> str:
     return f"{OURS}.{first}" if first in PARTS else f"{OURS}, other modules"
 
 
-def parts(runs: int) -> dict[str, dict[str, Any]]:
+def measure_parts(runs: int) -> dict[str, dict[str, Any]]:
     """Part → how many modules of it a bare project does not import, and their ms as a
     share of all that is added."""
     shares: dict[str, list[float]] = {}
     counts: dict[str, int] = {}
     for _ in range(runs):
-        bare, ours = imports(""), imports(OURS)
+        bare, ours = import_times(""), import_times(OURS)
         added = {name: ms for name, ms in ours.items() if name not in bare}
         whole = sum(added.values())
         sums: dict[str, float] = {}
@@ -183,20 +183,20 @@ def main() -> None:
     options = parser.parse_args()
     found = {}
     for name, kind in KINDS.items():
-        found[name] = compared(kind, OURS, options.runs)
+        found[name] = compare(kind, OURS, options.runs)
         print(name, found[name], flush=True)
     beside = {}
     for app, name in OTHERS.items():
         if find_spec(app):
-            beside[name] = compared("check", app, options.runs)
+            beside[name] = compare("check", app, options.runs)
             print(name, beside[name])
-    imported = parts(max(2, options.runs // 3))
+    imported = measure_parts(max(2, options.runs // 3))
     for name, one in sorted(imported.items(), key=lambda item: -item[1]["share"][1]):
         print(f"{one['share'][1]:6.1%} {one['modules']:4} {name}")
     if options.keep:
-        report.keep("start", found)
-        report.keep("start beside", beside)
-        report.keep("start parts", imported)
+        report.save("start", found)
+        report.save("start beside", beside)
+        report.save("start parts", imported)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-LOOKS: Counter[str] = Counter()
+INQUIRIES: Counter[str] = Counter()
 LATENCY = 0.0
 
 
-class Door(BaseHTTPRequestHandler):
+class GatewayHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -23,14 +23,14 @@ class Door(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         name = self.path.partition("?")[0].rpartition("/")[2]
         body: Any = {"orders": []}
-        if name == "looks":
-            body = LOOKS
+        if name == "inquiries":
+            body = INQUIRIES
         elif name != "orders":
-            LOOKS[name] += 1
+            INQUIRIES[name] += 1
             time.sleep(LATENCY)
             body = {
                 "orderStatus": {"order": {"orderId": name}},
-                "operations": [charge(name)],
+                "operations": [executed_charge(name)],
             }
         text = json.dumps(body).encode()
         self.send_response(200)
@@ -40,7 +40,7 @@ class Door(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
 
-def charge(order_id: str) -> dict[str, str]:
+def executed_charge(order_id: str) -> dict[str, str]:
     return {
         "orderId": order_id,
         "operationId": "op" + order_id[1:],
@@ -56,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--latency-ms", type=float, default=0)
     LATENCY = parser.parse_args().latency_ms / 1000
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), GatewayHandler)
     server.daemon_threads = True
     print(server.server_address[1], flush=True)
     server.serve_forever()

@@ -1,4 +1,4 @@
-"""Ours, in views as bare as the floor's: a ledger, an outbox and a hold more."""
+"""Ours, in views as bare as the baseline's: a ledger, an outbox and a hold more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nexi_payments import flows
 from nexi_payments.card import Card
 from nexi_payments.flows import moto as desk
 from nexi_payments.models import PaymentOrder
-from nexi_payments.pages import address_of
+from nexi_payments.web.client_info import get_client_ip
 
 
 def _card(request: HttpRequest) -> Card:
@@ -23,13 +23,13 @@ def _card(request: HttpRequest) -> Card:
 
 
 def _actor(request: HttpRequest) -> flows.Actor:
-    return flows.Actor(address=address_of(request))
+    return flows.Actor(address=get_client_ip(request))
 
 
 @csrf_exempt
 def moto(request: HttpRequest) -> JsonResponse:
     actor = _actor(request)
-    order = desk.open_order(
+    order = desk.create_moto_order(
         amount=Decimal("12.50"),
         currency="EUR",
         reference=request.POST["reference"],
@@ -40,6 +40,7 @@ def moto(request: HttpRequest) -> JsonResponse:
         order,
         _card(request),
         cardholder=request.POST["cardholder_name"],
+        allow_duplicate=True,
         actor=actor,
     )
     return JsonResponse({"state": order.state})
@@ -70,12 +71,12 @@ def _begin(request: HttpRequest, terminal: str) -> JsonResponse:
 
 
 @csrf_exempt
-def begin_two(request: HttpRequest) -> JsonResponse:
+def begin_two_steps(request: HttpRequest) -> JsonResponse:
     return _begin(request, "two")
 
 
 @csrf_exempt
-def begin_three(request: HttpRequest) -> JsonResponse:
+def begin_three_steps(request: HttpRequest) -> JsonResponse:
     return _begin(request, "default")
 
 

@@ -22,16 +22,16 @@ CARD = {
     "security_code": TEST_CARDS[0].cvv,
 }
 _references = itertools.count(1)
-Answer = tuple[str, dict[str, str], bytes]
+WsgiResponse = tuple[str, dict[str, str], bytes]
 
 
-class Browser:
+class WsgiClient:
     """Posts and gets. Keeps no cookies but the one for CSRF."""
 
     def __init__(self) -> None:
         self.app = WSGIHandler()
 
-    def ask(self, path: str, fields: dict[str, Any] | None = None) -> Answer:
+    def request(self, path: str, fields: dict[str, Any] | None = None) -> WsgiResponse:
         body = urlencode(fields or {}).encode()
         path, _, query = path.partition("?")
         environ = {
@@ -65,74 +65,76 @@ class Browser:
 
 @dataclass(frozen=True)
 class Flow:
-    """``calls`` of the gateway in a payment; ``floor`` is what it is compared with."""
+    """``calls`` of the gateway in a payment; ``baseline``: what it is compared with."""
 
     name: str
     calls: int
-    floor: str
-    pay: Callable[[Browser], None]
+    baseline: str
+    pay: Callable[[WsgiClient], None]
 
 
-def reference() -> str:
+def next_reference() -> str:
     return f"BENCH{next(_references)}"
 
 
-def _at_once(path: str, good: bytes) -> Callable[[Browser], None]:
-    def pay(browser: Browser) -> None:
-        status, headers, body = browser.ask(path, {**CARD, "reference": reference()})
+def _single_request(path: str, good: bytes) -> Callable[[WsgiClient], None]:
+    def pay(browser: WsgiClient) -> None:
+        status, headers, body = browser.request(
+            path, {**CARD, "reference": next_reference()}
+        )
         assert good in (body or headers["Location"].encode()), (status, body)
 
     return pay
 
 
-def _and_back(begin: str, back: str, good: bytes) -> Callable[[Browser], None]:
-    def pay(browser: Browser) -> None:
-        _, _, body = browser.ask(begin, {**CARD, "reference": reference()})
-        # the floor holds no card: it is posted again, which ours does not look at
+def _with_return(begin: str, back: str, good: bytes) -> Callable[[WsgiClient], None]:
+    def pay(browser: WsgiClient) -> None:
+        _, _, body = browser.request(begin, {**CARD, "reference": next_reference()})
+        # the baseline holds no card: it is posted again, which ours does not look at
         again = {**CARD, **json.loads(body), "PaRes": "Y" * 600}
-        _, _, body = browser.ask(back, again)
+        _, _, body = browser.request(back, again)
         assert good in body, body
 
     return pay
 
 
-def _pages(browser: Browser) -> None:
+def _all_pages(browser: WsgiClient) -> None:
     """Card page, card, bank, back, result: all that is shipped."""
     from decimal import Decimal
 
-    from benchmarks.payment.reading import form_in
     from nexi_payments import flows
+    from tests.support.forms import hidden_fields
 
     order = flows.create_order(
-        amount=Decimal("12.50"), currency="EUR", reference=reference()
+        amount=Decimal("12.50"), currency="EUR", reference=next_reference()
     )
-    page = order.get_absolute_url()
-    browser.ask(page)
-    fields = form_in(browser.ask(page, CARD)[2])
+    page = order.page_url()
+    browser.request(page)
+    fields = hidden_fields(browser.request(page, CARD)[2].decode())
     back = fields["ReturnUrl"].removeprefix("http://127.0.0.1:8000")
     bank = {"PaRes": "Y" * 600, "paymentId": fields["transactionId"]}
-    status, headers, _ = browser.ask(back, bank)
+    status, headers, _ = browser.request(back, bank)
     assert status.startswith("303"), status
-    status, _, _ = browser.ask(headers["Location"])
+    status, _, _ = browser.request(headers["Location"])
     order.refresh_from_db()
     assert (status[:3], order.state) == ("200", "paid"), (status, order.state)
 
 
 def flows_to_measure() -> list[Flow]:
-    ours, floor = b'"paid"', b'"EXECUTED"'
+    ours, baseline = b'"paid"', b'"EXECUTED"'
     found = [
-        Flow("floor, MOTO", 1, "", _at_once("/floor/moto/", floor)),
-        Flow("ours, MOTO", 1, "floor, MOTO", _at_once("/ours/moto/", ours)),
+        Flow("baseline, MOTO", 1, "", _single_request("/baseline/moto/", baseline)),
+        Flow("ours, MOTO", 1, "baseline, MOTO", _single_request("/ours/moto/", ours)),
         Flow(
-            "floor, MOTO, with our trips to the database",
+            "baseline, MOTO, with our queries",
             1,
-            "floor, MOTO",
-            _at_once("/floor/moto/trips/", floor),
+            "baseline, MOTO",
+            _single_request("/baseline/moto/queries/", baseline),
         ),
     ]
     if find_spec("payments") and find_spec("djstripe"):
         found += [
-            Flow(name, 1, "floor, MOTO", _at_once(f"/peers/{path}/", good))
+            Flow(name, 1, "baseline, MOTO", _single_request(f"/others/{path}/", good))
             for name, path, good in (
                 ("django-payments, card form", "authorizenet", b"/done/"),
                 ("dj-stripe, create and sync", "djstripe", b'"succeeded"'),
@@ -140,20 +142,22 @@ def flows_to_measure() -> list[Flow]:
             )
         ]
     for name, path, calls in (("2 steps", "2steps", 2), ("3 steps", "3steps", 3)):
-        bare = _and_back(f"/floor/{path}/", f"/floor/{path}/back/", floor)
-        full = _and_back(f"/ours/{path}/", "/ours/back/", ours)
+        bare = _with_return(f"/baseline/{path}/", f"/baseline/{path}/back/", baseline)
+        full = _with_return(f"/ours/{path}/", "/ours/back/", ours)
         found += [
-            Flow(f"floor, {name}", calls, "", bare),
-            Flow(f"ours, {name}", calls, f"floor, {name}", full),
+            Flow(f"baseline, {name}", calls, "", bare),
+            Flow(f"ours, {name}", calls, f"baseline, {name}", full),
         ]
-    trips = _and_back("/floor/3steps/", "/floor/3steps/back/trips/", floor)
+    with_queries = _with_return(
+        "/baseline/3steps/", "/baseline/3steps/back/queries/", baseline
+    )
     return [
         *found,
-        Flow("ours, 3 steps, all pages", 3, "floor, 3 steps", _pages),
+        Flow("ours, 3 steps, all pages", 3, "baseline, 3 steps", _all_pages),
         Flow(
-            "floor, 3 steps, with our trips to the database",
+            "baseline, 3 steps, with our queries",
             3,
-            "floor, 3 steps",
-            trips,
+            "baseline, 3 steps",
+            with_queries,
         ),
     ]

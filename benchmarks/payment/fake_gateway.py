@@ -1,6 +1,6 @@
 """A gateway for all: answers of Nexi, Authorize.Net and Stripe, after a latency.
 
-    python benchmarks/payment/door.py [--latency-ms 200] [--cert file --key file]
+    python benchmarks/payment/fake_gateway.py [--latency-ms 200] [--cert f --key f]
 
 Prints its port. ``GET /count`` tells how many connections were made, that one left out.
 """
@@ -17,13 +17,13 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 LATENCY = 0.0
-_numbers = itertools.count(1)
+_ids = itertools.count(1)
 
 
-class Door(BaseHTTPRequestHandler):
+class GatewayHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: Server
+    server: GatewayServer
 
     def log_message(self, *args: Any) -> None:
         """Says nothing."""
@@ -33,8 +33,8 @@ class Door(BaseHTTPRequestHandler):
             account = {"id": "acct_1", "object": "account", "settings": {}}
             self._answer(json.dumps(account))
             return
-        self._answer(json.dumps({"connections": self.server.made - 1}))
-        self.server.made -= 1
+        self._answer(json.dumps({"connections": self.server.connections_made - 1}))
+        self.server.connections_made -= 1
         self.close_connection = True
 
     def do_POST(self) -> None:
@@ -42,11 +42,11 @@ class Door(BaseHTTPRequestHandler):
         time.sleep(LATENCY)
         kind = "application/json"
         if self.path.startswith("/v1/payment_intents"):
-            text = json.dumps(intent(dict(parse_qsl(body.decode()))))
+            text = json.dumps(stripe_intent(dict(parse_qsl(body.decode()))))
         elif self.path.startswith("/gateway/transact.dll"):
-            kind, text = "text/plain", authorize_net()
+            kind, text = "text/plain", authorize_net_response()
         else:
-            text = json.dumps(nexi(self.path, json.loads(body or b"{}")))
+            text = json.dumps(nexi_response(self.path, json.loads(body or b"{}")))
         self._answer(text, kind)
 
     def _answer(self, text: str, kind: str = "application/json") -> None:
@@ -58,13 +58,13 @@ class Door(BaseHTTPRequestHandler):
         self.wfile.write(head.encode() + data)
 
 
-def nexi(path: str, asked: dict[str, Any]) -> dict[str, Any]:
+def nexi_response(path: str, asked: dict[str, Any]) -> dict[str, Any]:
     if path.endswith(("/captures", "/refunds")):
-        return {"operationId": f"{next(_numbers):018d}"}
+        return {"operationId": f"{next(_ids):018d}"}
     order = asked.get("order", {})
     operation = {
         "orderId": order.get("orderId"),
-        "operationId": asked.get("operationId") or f"{next(_numbers):018d}",
+        "operationId": asked.get("operationId") or f"{next(_ids):018d}",
         "channel": "ECOMMERCE",
         "operationType": "AUTHORIZATION",
         "operationResult": "EXECUTED",
@@ -99,13 +99,13 @@ def nexi(path: str, asked: dict[str, Any]) -> dict[str, Any]:
     return {"operation": operation}
 
 
-def authorize_net() -> str:
+def authorize_net_response() -> str:
     said = ["1", "1", "1", "This transaction has been approved.", "A", "Y"]
-    return "|".join([*said, str(next(_numbers)), *[""] * 62])
+    return "|".join([*said, str(next(_ids)), *[""] * 62])
 
 
-def intent(asked: dict[str, str]) -> dict[str, Any]:
-    name = f"pi_{next(_numbers):024d}"
+def stripe_intent(asked: dict[str, str]) -> dict[str, Any]:
+    name = f"pi_{next(_ids):024d}"
     return {
         "id": name,
         "object": "payment_intent",
@@ -143,14 +143,14 @@ def intent(asked: dict[str, str]) -> dict[str, Any]:
     }
 
 
-class Server(ThreadingHTTPServer):
+class GatewayServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
-    made = 0
+    connections_made = 0
     tls: ssl.SSLContext | None = None
 
     def process_request(self, request: Any, address: Any) -> None:
-        self.made += 1
+        self.connections_made += 1
         super().process_request(request, address)
 
     def finish_request(self, request: Any, address: Any) -> None:
@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--key")
     options = parser.parse_args()
     LATENCY = options.latency_ms / 1000
-    server = Server(("127.0.0.1", 0), Door)
+    server = GatewayServer(("127.0.0.1", 0), GatewayHandler)
     if options.cert:
         server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server.tls.load_cert_chain(options.cert, options.key)

@@ -9,14 +9,14 @@ from pathlib import Path
 from django.db import connection
 
 
-def plan(sql: str) -> str:
+def query_plan(sql: str) -> str:
     words = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
     with connection.cursor() as cursor:
         cursor.execute(words + sql)
         return "\n".join(str(row[-1]) for row in cursor.fetchall())
 
 
-def blocks(sql: str) -> int:
+def blocks_read(sql: str) -> int:
     """How many blocks of 8 kB PostgreSQL looked at for the answer: the same number on a
     machine that is busy. 0 on SQLite, where the time of this process says it all."""
     if connection.vendor != "postgresql":
@@ -39,13 +39,13 @@ def indexes_in(text: str) -> list[str]:
     return list(dict.fromkeys(found)) + [f"whole {name}" for name in set(scanned)]
 
 
-def memory() -> float:
+def memory_mib() -> float:
     """MiB that this process holds."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
 
-def sizes() -> dict[str, float]:
+def relation_sizes() -> dict[str, float]:
     """MB of each of our tables and indexes."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

@@ -1,8 +1,9 @@
 """Other packages, each as its own documentation has it: no settings of ours in them.
 
 django-payments: the card form of Authorize.Net. dj-stripe: a PaymentIntent is created
-and synced. stripe-python: a PaymentIntent in the floor's view. None of them has 3-D
-Secure on a page of the shop's own, so there is no peer of the three steps here.
+and synced. stripe-python: a PaymentIntent in the baseline's view. None of them has 3-D
+Secure on a page of the shop's own, so there is nothing here to
+compare the three steps with.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from djstripe.models import PaymentIntent
 from payments import RedirectNeeded
 
-from benchmarks.payment.models import FloorRow, PeerPayment
+from benchmarks.payment.models import BaselineRow, PeerPayment
 from benchmarks.payment.settings import GATEWAY, STRIPE_TEST_SECRET_KEY
 
 stripe.api_key = STRIPE_TEST_SECRET_KEY
@@ -51,13 +52,13 @@ def authorize_net(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 def stripe_python(request: HttpRequest) -> JsonResponse:
-    row = FloorRow.objects.create(
+    row = BaselineRow.objects.create(
         order_id=request.POST["reference"], amount=1250, currency="EUR"
     )
     intent = stripe.PaymentIntent.create(
         amount=1250, currency="eur", description=row.order_id, confirm=True
     )
-    FloorRow.objects.filter(pk=row.pk).update(
+    BaselineRow.objects.filter(pk=row.pk).update(
         state=intent.status, operation_id=intent.id
     )
     return JsonResponse({"state": intent.status})
@@ -76,7 +77,7 @@ def dj_stripe(request: HttpRequest) -> JsonResponse:
 
 
 urlpatterns = [
-    path("peers/authorizenet/", authorize_net),
-    path("peers/stripe/", stripe_python),
-    path("peers/djstripe/", dj_stripe),
+    path("others/authorizenet/", authorize_net),
+    path("others/stripe/", stripe_python),
+    path("others/djstripe/", dj_stripe),
 ]
