@@ -182,12 +182,14 @@ def test_a_good_call_logs_ids_only(
     }
     body = json.dumps({"operation": operation}).encode()
     authority = trustme.CA()
+
+    def behave(sock: socket.socket, request: bytes) -> bool:
+        sock.sendall(http_response(body, headers="cid: c-1\r\n"))
+        return True  # closing here would race the second call
+
     with (
         authority.cert_pem.tempfile() as bundle,
-        socket_server(
-            lambda s, r: s.sendall(http_response(body, headers="cid: c-1\r\n")),
-            tls=server_context(authority),
-        ) as it,
+        socket_server(behave, tls=server_context(authority)) as it,
     ):
         for call in calls(client(it, adapter=GatewayAdapter(ca_bundle=bundle))):
             call()
