@@ -38,6 +38,18 @@ class OrderState(TextChoices):
     REFUNDED = "refunded", _("refunded")
 
 
+#: What Nexi may show of an order that was charged: a status inquiry may find several
+#: steps at once, and a final word of Nexi may be contradicted later.
+_CHARGED: Final = frozenset(
+    {
+        OrderState.AUTHORIZED,
+        OrderState.PAID,
+        OrderState.REVIEW,
+        OrderState.VOIDED,
+        OrderState.REFUNDED,
+    }
+)
+
 #: The allowed next states of each state. ``paid`` leads to ``refunded``, and back to
 #: ``authorized`` when the only capture was cancelled on its day. A failed order may
 #: still turn out to be charged while it is watched.
@@ -61,32 +73,13 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     OrderState.VALIDATED: frozenset(
         {OrderState.PAYING, OrderState.FAILED, OrderState.REVIEW}
     ),
-    OrderState.PAYING: frozenset(
-        {
-            OrderState.AUTHORIZED,
-            OrderState.PAID,
-            OrderState.FAILED,
-            OrderState.REVIEW,
-        }
-    ),
-    OrderState.AUTHORIZED: frozenset(
-        {OrderState.PAID, OrderState.VOIDED, OrderState.REVIEW}
-    ),
-    OrderState.PAID: frozenset({OrderState.REFUNDED, OrderState.AUTHORIZED}),
-    OrderState.FAILED: frozenset(
-        {OrderState.AUTHORIZED, OrderState.PAID, OrderState.REVIEW}
-    ),
-    OrderState.REVIEW: frozenset(
-        {
-            OrderState.AUTHORIZED,
-            OrderState.PAID,
-            OrderState.FAILED,
-            OrderState.VOIDED,
-            OrderState.REFUNDED,
-        }
-    ),
-    OrderState.VOIDED: frozenset(),
-    OrderState.REFUNDED: frozenset(),
+    OrderState.PAYING: _CHARGED | {OrderState.FAILED},
+    OrderState.AUTHORIZED: _CHARGED - {OrderState.AUTHORIZED},
+    OrderState.PAID: _CHARGED - {OrderState.PAID},
+    OrderState.FAILED: _CHARGED,
+    OrderState.REVIEW: (_CHARGED | {OrderState.FAILED}) - {OrderState.REVIEW},
+    OrderState.VOIDED: _CHARGED - {OrderState.VOIDED},
+    OrderState.REFUNDED: _CHARGED - {OrderState.REFUNDED},
 }
 
 #: An order in one of these holds its reference: no purchase is charged twice.
@@ -225,6 +218,8 @@ class EventKind(TextChoices):
     RECEIPT_EMAILED = "receipt_emailed", _("receipt mailed")
     #: a person started a status inquiry
     INQUIRED = "inquired", _("Nexi was asked by hand")
+    #: charged late, although another attempt held or took the purchase's money
+    DUPLICATE = "duplicate", _("charged beside another payment of the same purchase")
 
 
 class VerificationOutcome(TextChoices):
@@ -293,6 +288,10 @@ class Reason(TextChoices):
     #: still PENDING at the end of ``WATCH_FOR``
     STILL_PENDING = "still_pending"
     TWO_AUTHORIZATIONS = "two_authorizations"
+    #: Nexi shows operations that do not fit the payment
+    MADE_AT_NEXI = "made_at_nexi"
+    #: Nexi says the contrary of its own final word about the charge
+    CONTRADICTION = "contradiction"
     #: the authorization ended at Nexi without a capture
     LAPSED = "lapsed"
     #: the only capture was cancelled: the amount is reserved again
@@ -334,6 +333,14 @@ class DiscrepancyKind(TextChoices):
     MADE_AT_NEXI = "made_at_nexi"
     #: a charge with our prefix that is not in our database
     UNKNOWN_CHARGE = "unknown_charge"
+    #: an operation that was taken for not executed, and was
+    LATE_EXECUTION = "late_execution"
+    #: a request that we repeated was executed a second time
+    EXECUTED_TWICE = "executed_twice"
+    #: Nexi says the contrary of its own final word
+    CONTRADICTION = "contradiction"
+    #: Nexi's total differs from the operations, in two inquiries
+    TOTALS = "totals"
 
 
 class Flow(TextChoices):

@@ -23,7 +23,8 @@ NexiPaymentsError
 ├── TooManyVerifications        too many failed card verifications: wait
 ├── MotoNotAllowed              the terminal accepts no phone orders
 ├── TerminalUnavailable         Nexi rejected the API key: no new charges there
-│   └── TerminalNotConfigured   TERMINALS has no terminal of that name
+│   ├── TerminalNotConfigured   TERMINALS has no terminal of that name
+│   └── GatewayUnavailable      Nexi did not answer the inquiry before a request
 ├── SealedCardUnavailable       the cache for sealed cards is unavailable
 ├── OutcomeNotRecorded          Nexi answered, and our database did not store the answer
 └── GatewayError                no usable response of Nexi; carries ids, never bodies
@@ -64,6 +65,7 @@ __all__ = [
     "ExceedsRemaining",
     "GatewayDisagrees",
     "GatewayError",
+    "GatewayUnavailable",
     "InvalidAmount",
     "InvalidCustomer",
     "InvalidState",
@@ -185,7 +187,7 @@ class AmountChanged(OrderError):
 
 
 class GatewayDisagrees(OrderError):
-    """``verdict`` is what Nexi shows (``flows.inquiry.evidence``), "" without a
+    """``verdict`` is what Nexi shows (``flows.manual_review.Shown``), "" without a
     response.
     """
 
@@ -247,6 +249,15 @@ class TerminalNotConfigured(TerminalUnavailable, ImproperlyConfigured):
 
     def __init__(self, terminal: str, hint: str = "") -> None:
         super().__init__(terminal, f"it is not in NEXI_PAYMENTS['TERMINALS']{hint}")
+
+
+class GatewayUnavailable(TerminalUnavailable):
+    """Nexi did not answer the status inquiry that goes before each capture, void,
+    refund and cancel. Nothing was sent; try again later.
+    """
+
+    def __init__(self, terminal: str) -> None:
+        super().__init__(terminal, "Nexi does not answer")
 
 
 class SealedCardUnavailable(NexiPaymentsError):

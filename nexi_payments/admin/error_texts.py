@@ -14,6 +14,7 @@ from nexi_payments.exceptions import (
     ContractNotUsable,
     ExceedsRemaining,
     GatewayDisagrees,
+    GatewayUnavailable,
     InvalidAmount,
     InvalidState,
     OrderBusy,
@@ -21,21 +22,21 @@ from nexi_payments.exceptions import (
     TerminalNotConfigured,
     TerminalUnavailable,
 )
-from nexi_payments.flows.inquiry import evidence
+from nexi_payments.flows.manual_review import Shown
 
 #: What a status inquiry shows, for staff who resolve a review.
 CHARGE_STATUS_TEXTS = {
     "": _("Nexi does not answer. Nothing was changed; try again later."),
-    evidence.CHARGED: _("Nexi says: the card was charged."),
-    evidence.AUTHORIZED: _("Nexi says: the amount is reserved on the card."),
-    evidence.REVERSED: _("Nexi says: the amount was released or given back."),
-    evidence.DECLINED: _("Nexi says: declined."),
-    evidence.NO_CHARGE: _("Nexi shows no charge."),
-    evidence.PENDING: _("Nexi says: pending."),
-    evidence.MISMATCH: _("Nexi shows another amount or currency."),
-    evidence.TWO_AUTHORIZATIONS: _("Nexi shows more than one charge."),
-    evidence.NO_DETAILS: _("Nexi shows a charge without amount or currency."),
-    evidence.UNKNOWN: _("Nexi uses a word that we do not know."),
+    Shown.CHARGED: _("Nexi says: the card was charged."),
+    Shown.AUTHORIZED: _("Nexi says: the amount is reserved on the card."),
+    Shown.REVERSED: _("Nexi says: the amount was released or given back."),
+    Shown.DECLINED: _("Nexi says: declined."),
+    Shown.NO_CHARGE: _("Nexi shows no charge."),
+    Shown.PENDING: _("Nexi says: pending."),
+    Shown.MISMATCH: _("Nexi shows another amount or currency."),
+    Shown.TOO_MUCH: _("Nexi shows more money than this payment has."),
+    Shown.NO_DETAILS: _("Nexi shows a charge without amount or currency."),
+    Shown.UNKNOWN: _("Nexi uses a word that we do not know."),
 }
 
 
@@ -72,6 +73,9 @@ def error_text(error: Exception) -> Any:
             "Another payment holds this reference. Refund this one instead."
         ),
         TerminalUnavailable: _("Nexi refuses the key of this terminal. Nothing sent."),
+        GatewayUnavailable: _(
+            "Nexi does not answer. Nothing was sent; try again in a few minutes."
+        ),
         CardDataNotAllowed: _(
             "This looks like a card number. It must not be written here."
         ),

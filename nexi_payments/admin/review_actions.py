@@ -64,7 +64,7 @@ class ReviewActions(StaffPages):
         if request.method != "POST":
             return self.redirect("change", order.pk)
         form = ResolveForm(
-            request.POST, choices=[(s, s) for s in manual_review.REQUIRED_VERDICTS]
+            request.POST, choices=[(s, s) for s in manual_review.RESOLUTIONS]
         )
         if not form.is_valid():
             show_errors(request, form)

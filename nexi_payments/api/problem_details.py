@@ -24,6 +24,7 @@ from nexi_payments.exceptions import (
     ContractEndUnconfirmed,
     ContractNotUsable,
     ExceedsRemaining,
+    GatewayUnavailable,
     InvalidAmount,
     InvalidCustomer,
     InvalidState,
@@ -154,6 +155,11 @@ _EXCEPTION_PROBLEMS: Final[dict[type[Exception], tuple[int, str, str]]] = {
         503,
         "terminal_unavailable",
         "Nexi rejects the API key of this terminal. Nothing was charged.",
+    ),
+    GatewayUnavailable: (
+        503,
+        "gateway_unavailable",
+        "Nexi does not answer. Nothing was sent. Try again later.",
     ),
     TerminalNotConfigured: (
         503,

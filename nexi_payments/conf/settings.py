@@ -82,6 +82,16 @@ class Settings:
         return sorted(self.terminals.values(), key=lambda terminal: not terminal.moto)
 
     @property
+    def takeover_after(self) -> float:
+        """Seconds after which a send whose process died is over for certain."""
+        return 2 * self.total_timeout
+
+    @property
+    def lag(self) -> float:
+        """Seconds that Nexi's lists may lag behind what it executed."""
+        return self.settle_after / 15
+
+    @property
     def claim_timeout(self) -> float:
         """Seconds after which the request that claimed an order has ended."""
         return self.total_timeout + 5

@@ -56,8 +56,8 @@ class Available:
     """The amounts that each operation may still move, in minor units.
 
     ``None``: not possible in the order's state. 0: possible, but nothing is left, or a
-    request that is on its way has reserved it. ``void`` is always the whole
-    authorization. ``void_pending``: a void is on its way.
+    request that is on its way has reserved it. ``void`` is always all that is held.
+    ``void_pending``: a void is on its way.
     """
 
     order: PaymentOrder
@@ -151,11 +151,14 @@ def available(order: PaymentOrder) -> Available:
         state == OrderState.PAID and order.capture == CaptureMode.MANUAL
     )
     may_refund = state in (OrderState.PAID, OrderState.REVIEW) and captured
-    uncaptured = state in (OrderState.AUTHORIZED, OrderState.REVIEW) and not captured
-    may_void = uncaptured and authorized
+    # captures may have been refunded since: the rest is still held
+    kept = captured - order.refunded_amount
+    held = totals.uncaptured_amount(order)
+    charged = state in (OrderState.AUTHORIZED, OrderState.REVIEW) and authorized
+    may_void = charged and not kept and (held or order.capturing_amount)
     void_pending = bool(may_void) and _is_void_pending(order)
-    to_capture = 0 if void_pending else totals.uncaptured_amount(order)
-    to_void = 0 if void_pending or order.capturing_amount else authorized
+    to_capture = 0 if void_pending else held
+    to_void = 0 if void_pending or order.capturing_amount else held
     return Available(
         order=order,
         capture=to_capture if may_capture else None,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from nexi_payments.enums import OperationKind
 from nexi_payments.exceptions import ExceedsRemaining, InvalidState
 from nexi_payments.flows import capture_refund
-from nexi_payments.flows.availability import available
+from nexi_payments.flows.availability import Available
+from nexi_payments.flows.capture_refund import PostChargeCall
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.models import Operation, PaymentOrder
 
@@ -33,23 +34,20 @@ def cancel_capture(
     ``done``, ``declined``, ``rejected`` (too late, for example), ``not_sent`` or
     ``in_doubt``.
     """
-    order.refresh_from_db()
-    now = available(order)
-    _ = now.captures  # before the nonce, as in flows.refund
-    if earlier := capture_refund.find_existing(order, nonce):
-        return earlier
-    chosen = now.capture_to_cancel(capture)
-    if chosen.cancel is None:
-        raise InvalidState(order)
-    if not chosen.cancel:
-        raise ExceedsRemaining(order, chosen.remaining)
-    return capture_refund.submit(
-        order,
-        OperationKind.CANCEL,
-        chosen.cancel,
-        target_operation_id=chosen.operation.gateway_operation_id,
-        capture=chosen.operation,
-        conditions=capture_refund.unrefunded_condition(now),
-        nonce=nonce,
-        actor=actor,
-    )
+    call = _Cancel.of(order, actor, nonce)
+    call.capture = capture
+    return capture_refund.submit(call)
+
+
+class _Cancel(PostChargeCall):
+    kind = OperationKind.CANCEL
+
+    def prepare(self, now: Available) -> None:
+        chosen = now.capture_to_cancel(self.capture)
+        if chosen.cancel is None:
+            raise InvalidState(self.order)
+        if not chosen.cancel:
+            raise ExceedsRemaining(self.order, chosen.remaining)
+        self.set_details(
+            chosen.cancel, chosen.operation.gateway_operation_id, chosen.operation
+        )

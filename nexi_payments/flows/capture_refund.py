@@ -1,37 +1,42 @@
 """After the charge: capture, void, refund.
 
-Each is one operation of the ledger. Its amount is reserved on the order's row in the
-commit before the request, under constraints of the database: two concurrent requests
-cannot use the same money. It stays reserved until a status inquiry shows the result.
+Each is one operation of the ledger. It begins with a status inquiry, and it is claimed
+only while the order is as that inquiry left it: two concurrent requests, here or at
+Nexi, do not use the same money. Its amount stays reserved until a later inquiry shows
+the result.
 """
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from abc import abstractmethod
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
-from django.db.models import F
 from django.utils import timezone
 
-from nexi_payments import conf, enums, money
+from nexi_payments import conf, money
 from nexi_payments.enums import OperationKind, OperationOutcome
-from nexi_payments.exceptions import GatewayError, InvalidState, OrderBusy
-from nexi_payments.flows.availability import Available, available, validated_amount
-from nexi_payments.flows.inquiry import confirmations, query
-from nexi_payments.flows.ledger import operations, outcomes, terminal_outages
-from nexi_payments.flows.ledger.operations import (
-    Claim,
-    GatewayCall,
-    OperationUpdate,
-    PreconditionFailed,
+from nexi_payments.exceptions import (
+    GatewayError,
+    GatewayUnavailable,
+    InvalidState,
+    OrderBusy,
 )
-from nexi_payments.flows.ledger.totals import remaining_of, update_totals
+from nexi_payments.flows.availability import Available, available, validated_amount
+from nexi_payments.flows.inquiry import query
+from nexi_payments.flows.ledger import operations, terminal_outages
+from nexi_payments.flows.ledger.operations import Claim, GatewayCall
+from nexi_payments.flows.ledger.post_charge import PostChargeRequest
+from nexi_payments.flows.ledger.totals import update_totals
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models import Operation, PaymentOrder, db_transactions
+
+#: Inquiries before a request, while others change the order.
+_LOOKS: Final = 2
 
 
 def capture(
@@ -46,58 +51,27 @@ def capture(
 
     May be called several times for partial captures. If the remaining amount is not
     ``expected_remaining`` (major units), ``AmountChanged`` is raised. Idempotent by
-    ``nonce``: the same one returns the operation that it created. Also raises
-    ``InvalidState``, ``ExceedsRemaining``, ``OrderBusy``, ``TerminalUnavailable`` and
-    ``InvalidAmount``; nothing was sent then. Returns the operation. Its outcome is
-    ``accepted`` until Nexi confirms, ``done``, ``declined``, ``rejected``, ``not_sent``
-    or ``in_doubt``.
+    ``nonce``: the same one returns the capture that it created. Also raises
+    ``InvalidState`` (also for the nonce of another kind of operation),
+    ``ExceedsRemaining``, ``OrderBusy``, ``InvalidAmount``, ``TerminalUnavailable`` and
+    ``GatewayUnavailable`` (Nexi does not answer the inquiry before the request);
+    nothing was sent then. Returns the operation. Its outcome is ``accepted`` until Nexi
+    confirms, ``done``, ``declined``, ``rejected``, ``not_sent`` or ``in_doubt``.
     """
-    order.refresh_from_db()
-    now = available(order)
-    if earlier := find_existing(order, nonce):
-        return earlier
-    if now.capture is not None and now.void_pending:
-        raise OrderBusy(order)
     wanted = None if amount is None else money.to_minor(amount, order.currency)
-    minor = validated_amount(order, now.capture, wanted, expected_remaining)
-    conditions = {
-        "authorized_amount": F("captured_amount") + F("capturing_amount") + now.capture
-    }
-    return submit(
-        order,
-        OperationKind.CAPTURE,
-        minor,
-        target_operation_id=order.gateway_operation_id,
-        conditions=conditions,
-        nonce=nonce,
-        actor=actor,
-    )
+    call = _Capture.of(order, actor, nonce, wanted, expected_remaining)
+    return submit(call)
 
 
 def void(
     order: PaymentOrder, *, nonce: str | None = None, actor: Actor = NO_ACTOR
 ) -> Operation:
-    """Voids an authorization of which nothing was captured. Errors as ``capture``.
+    """Voids an authorization of which nothing was captured, or everything captured was
+    refunded. Errors as ``capture``.
 
-    At Nexi this is a refund of the whole amount on the authorization's id.
+    At Nexi this is a refund of the held amount on the authorization's id.
     """
-    order.refresh_from_db()
-    now = available(order)
-    if earlier := find_existing(order, nonce):
-        return earlier
-    if now.void is None:
-        raise InvalidState(order)
-    if not now.void:
-        raise OrderBusy(order)  # a capture or a void is on its way
-    return submit(
-        order,
-        OperationKind.VOID,
-        now.void,
-        target_operation_id=order.gateway_operation_id,
-        conditions={"captured_amount": 0, "capturing_amount": 0, "refunding_amount": 0},
-        nonce=nonce,
-        actor=actor,
-    )
+    return submit(_Void.of(order, actor, nonce))
 
 
 def refund(
@@ -116,121 +90,158 @@ def refund(
     raises ``ExceedsRemaining``; a refund is never split. A capture of another payment
     raises ``InvalidState``.
     """
-    order.refresh_from_db()
-    now = available(order)
-    # read before the nonce is looked up: a concurrent request with it counts in both
-    _ = now.captures
-    if earlier := find_existing(order, nonce):
-        return earlier
-    if now.refund is None:
-        raise InvalidState(order)
     wanted = None if amount is None else money.to_minor(amount, order.currency)
-    chosen = now.capture_to_refund(capture, wanted)
-    minor = validated_amount(order, now.refund_of(chosen), wanted, expected_remaining)
-    target = chosen.operation if chosen else None
-    return submit(
-        order,
-        OperationKind.REFUND,
-        minor,
-        target_operation_id=(target and target.gateway_operation_id)
-        or order.gateway_operation_id,
-        capture=target,
-        conditions=unrefunded_condition(now),
-        nonce=nonce,
-        actor=actor,
-    )
+    call = _Refund.of(order, actor, nonce, wanted, expected_remaining)
+    call.capture = capture
+    return submit(call)
 
 
-def unrefunded_condition(now: Available) -> dict[str, Any]:
-    """The condition of a claim: as much is left to refund as ``available`` said."""
-    returned = F("refunded_amount") + F("refunding_amount")
-    return {"captured_amount": returned + now.refund}
-
-
-def find_existing(order: PaymentOrder, nonce: str | None) -> Operation | None:
-    """The operation that the same nonce created before."""
-    return order.operations.filter(nonce=nonce).first() if nonce else None
-
-
-def submit(
-    order: PaymentOrder,
-    kind: str,
-    amount: int,
-    *,
-    target_operation_id: str,
-    conditions: dict[str, Any],
-    nonce: str | None,
-    actor: Actor,
-    capture: Operation | None = None,
-) -> Operation:
-    """Claims, sends and inquires once. Arguments and errors as ``capture``; ``amount``
-    is in minor units, ``conditions`` are further filters on the order's row.
+@dataclass(repr=False, eq=False)
+class PostChargeCall(PostChargeRequest, GatewayCall[str]):
+    """A capture, void, refund or cancel. ``amount`` is in minor units, ``None`` for all
+    that remains. ``prepare`` sets ``details``, the columns of its operation.
     """
+
+    nonce: str | None = None
+    amount: int | None = None
+    expected_remaining: Decimal | None = None
+    capture: Operation | None = None
+    details: dict[str, Any] = field(init=False)
+
+    @classmethod
+    def of(
+        cls,
+        order: PaymentOrder,
+        actor: Actor,
+        nonce: str | None,
+        amount: int | None = None,
+        expected_remaining: Decimal | None = None,
+    ) -> PostChargeCall:
+        client = conf.client(conf.current().terminal(order.terminal))
+        deadline = Deadline(conf.current().total_timeout)
+        return cls(order, client, deadline, actor, nonce, amount, expected_remaining)
+
+    @abstractmethod
+    def prepare(self, now: Available) -> None:
+        """Checks that the operation is possible, and chooses amount and target. Raises
+        ``OrderError`` and ``InvalidAmount``.
+        """
+
+    def claim(self) -> Claim:
+        wait = timedelta(seconds=conf.current().claim_timeout)
+        changes = {"next_poll_at": timezone.now() + wait, "poll_count": 0}
+        conditions = {"version": self.order.version}
+        self.source = self.order.state
+        return Claim(conditions, changes, self.details)
+
+    def on_claim(self) -> None:
+        """Reserves the amount."""
+        update_totals(self.order)
+
+    def set_details(
+        self, amount: int, target_operation_id: str, capture: Operation | None = None
+    ) -> None:
+        self.details = {
+            "amount": amount,
+            "target_operation_id": target_operation_id,
+            "capture": capture,
+            "idempotency_key": str(uuid.uuid4()),
+            "nonce": self.nonce or None,
+        }
+
+
+class _Capture(PostChargeCall):
+    kind = OperationKind.CAPTURE
+
+    def prepare(self, now: Available) -> None:
+        order = self.order
+        if now.capture is not None and now.void_pending:
+            raise OrderBusy(order)
+        amount = validated_amount(
+            order, now.capture, self.amount, self.expected_remaining
+        )
+        self.set_details(amount, order.gateway_operation_id)
+
+
+class _Void(PostChargeCall):
+    kind = OperationKind.VOID
+
+    def prepare(self, now: Available) -> None:
+        if now.void is None:
+            raise InvalidState(self.order)
+        if not now.void:
+            raise OrderBusy(self.order)  # a capture or a void is on its way
+        self.set_details(now.void, self.order.gateway_operation_id)
+
+
+class _Refund(PostChargeCall):
+    kind = OperationKind.REFUND
+
+    def prepare(self, now: Available) -> None:
+        order = self.order
+        if now.refund is None:
+            raise InvalidState(order)
+        chosen = now.capture_to_refund(self.capture, self.amount)
+        amount = validated_amount(
+            order, now.refund_of(chosen), self.amount, self.expected_remaining
+        )
+        capture = chosen.operation if chosen else None
+        target = capture.gateway_operation_id if capture else ""
+        self.set_details(amount, target or order.gateway_operation_id, capture)
+
+
+def submit(call: PostChargeCall) -> Operation:
+    """Inquires, claims, sends and inquires once more. Errors as ``capture``.
+
+    What is impossible by our own books raises before Nexi is asked.
+    """
+    db_transactions.require_no_transaction()
+    order = call.order
+    order.refresh_from_db()
+    if earlier := _find_existing(call):
+        return earlier
+    call.prepare(available(order))
     terminal_outages.require_available(order.terminal)
-    deadline = Deadline(conf.current().total_timeout)
-    client = conf.client(conf.current().terminal(order.terminal))
-    details = {
-        "amount": amount,
-        "target_operation_id": target_operation_id,
-        "capture": capture,
-        "idempotency_key": str(uuid.uuid4()),
-        "nonce": nonce or None,
-    }
-    call = _PostChargeCall(
-        order, client, deadline, actor, kind, order.state, conditions, details
-    )
+    _look(call)
+    if earlier := _find_existing(call):
+        return earlier
+    call.prepare(available(order))
     try:
         operations.run(call)
     except GatewayError as error:
         terminal_outages.log_failure(order, error)
     except OrderBusy:
-        if earlier := find_existing(order, nonce):
+        if earlier := _find_existing(call):
             return earlier
         raise
     operation = call.operation
     if operation.outcome != OperationOutcome.NOT_SENT:
-        query.inquire_and_apply(order, client, deadline)
+        query.inquire_and_apply(order, call.client, call.deadline)
         operation.refresh_from_db()
-        order.refresh_from_db()
     return operation
 
 
-@dataclass(repr=False, eq=False)
-class _PostChargeCall(GatewayCall[str]):
-    """A capture, void, refund or cancel. Its answer is Nexi's id of it."""
+def _look(call: PostChargeCall) -> None:
+    """Stores what Nexi shows before the request. Raises ``GatewayUnavailable`` without
+    an answer, and ``OrderBusy`` while others change the order.
+    """
+    order = call.order
+    for _ in range(_LOOKS):
+        inquiry = query.inquire_and_apply(order, call.client, call.deadline)
+        if not inquiry.answered:
+            raise GatewayUnavailable(order.terminal)
+        if inquiry.applied:
+            return
+    raise OrderBusy(order)
 
-    kind: str
-    source: str
-    conditions: dict[str, Any]
-    details: dict[str, Any]
 
-    def claim(self) -> Claim:
-        wait = timedelta(seconds=conf.current().claim_timeout)
-        due = {"next_poll_at": timezone.now() + wait}
-        changes = due | {"poll_count": 0, "answered_polls": 0}
-        return Claim(self.conditions, changes, self.details)
-
-    def on_claim(self) -> None:
-        """Reserves the amount; the claim has locked the order's row."""
-        reserving = self.order.operations.filter(outcome__in=enums.RESERVING)
-        voids = reserving.filter(kind=OperationKind.VOID).count()
-        if self.kind != OperationKind.REFUND and voids > (
-            self.kind == OperationKind.VOID
-        ):
-            raise PreconditionFailed
-        capture = self.details["capture"]
-        if capture is not None and remaining_of(capture) < 0:
-            raise PreconditionFailed  # remaining_of counts our own row already
-        update_totals(self.order)
-
-    def send(self, operation: Operation) -> str:
-        return confirmations.send(self.order, operation, self.client, self.deadline)
-
-    def on_answer(self, answer: str) -> OperationUpdate:
-        return outcomes.of_acceptance(answer)
-
-    def on_error(self, error: BaseException) -> OperationUpdate:
-        return outcomes.of_post_charge_error(error)
-
-    def on_settle(self, update: OperationUpdate) -> None:
-        update_totals(self.order)
+def _find_existing(call: PostChargeCall) -> Operation | None:
+    """The operation that the same nonce created before. Raises ``InvalidState`` if it
+    is one of another kind.
+    """
+    if not call.nonce:
+        return None
+    found = call.order.operations.filter(nonce=call.nonce).first()
+    if found is not None and found.kind != call.kind:
+        raise InvalidState(call.order)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 from django.db import IntegrityError
@@ -14,20 +15,50 @@ from nexi_payments.exceptions import (
     OrderBusy,
     ReferenceInUse,
 )
-from nexi_payments.flows.inquiry import confirmations, consequences, evidence, query
-from nexi_payments.flows.ledger import discrepancies, operations, outcomes
+from nexi_payments.flows.inquiry import query
+from nexi_payments.flows.inquiry.reading import Reading, Verdict
+from nexi_payments.flows.ledger import books, discrepancies, operations
 from nexi_payments.flows.ledger.operations import OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.models import Discrepancy, PaymentOrder
 from nexi_payments.pan_scanner import reject_card_number
 
-#: The state that a person may decide → verdicts that confirm it.
-REQUIRED_VERDICTS: Final[dict[str, frozenset[str]]] = {
-    OrderState.PAID: frozenset({evidence.CHARGED}),
-    OrderState.AUTHORIZED: frozenset({evidence.AUTHORIZED}),
-    OrderState.VOIDED: frozenset({evidence.REVERSED}),
-    OrderState.FAILED: frozenset({evidence.NO_CHARGE, evidence.DECLINED}),
+
+class Shown(StrEnum):
+    """What a status inquiry shows of an order's money."""
+
+    CHARGED = "charged"
+    AUTHORIZED = "authorized"
+    #: released or given back
+    REVERSED = "reversed"
+    DECLINED = "declined"
+    NO_CHARGE = "no_charge"
+    PENDING = "pending"
+    #: another amount or currency
+    MISMATCH = "mismatch"
+    #: more charges or captures than one payment has
+    TOO_MUCH = "too_much"
+    #: a charge without amount or currency
+    NO_DETAILS = "no_details"
+    #: a word that we do not know
+    UNKNOWN = "unknown"
+
+
+#: The state that a person may decide → what must be shown.
+_REQUIRED: Final[dict[str, frozenset[Shown]]] = {
+    OrderState.PAID: frozenset({Shown.CHARGED}),
+    OrderState.AUTHORIZED: frozenset({Shown.AUTHORIZED}),
+    OrderState.VOIDED: frozenset({Shown.REVERSED}),
+    OrderState.FAILED: frozenset({Shown.NO_CHARGE, Shown.DECLINED, Shown.REVERSED}),
+}
+#: The states that ``resolve`` accepts.
+RESOLUTIONS: Final = tuple(_REQUIRED)
+_BY_STATE: Final[dict[str | None, Shown]] = {
+    OrderState.PAID: Shown.CHARGED,
+    OrderState.AUTHORIZED: Shown.AUTHORIZED,
+    OrderState.VOIDED: Shown.REVERSED,
+    OrderState.REFUNDED: Shown.REVERSED,
+    None: Shown.PENDING,
 }
 
 
@@ -36,7 +67,7 @@ def possible_resolutions(order: PaymentOrder) -> frozenset[str]:
     if order.state == OrderState.AUTHORIZED:
         return frozenset({OrderState.VOIDED})  # lapsed
     in_review = order.state == OrderState.REVIEW
-    return frozenset(REQUIRED_VERDICTS) if in_review else frozenset()
+    return frozenset(_REQUIRED) if in_review else frozenset()
 
 
 def resolve(
@@ -58,18 +89,18 @@ def resolve(
         raise ValueError("a resolution needs a reason")
     reject_card_number("reason", reason)
     client = conf.client(conf.current().terminal(order.terminal))
-    deadline = Deadline(conf.current().total_timeout)
-    inquiry = query.inquire(order, client, deadline)
-    if not inquiry.answered:
+    inquiry = query.inquire_and_apply(order, client)
+    if inquiry.reading is None:
         raise GatewayDisagrees(order, "")
-    if inquiry.charge_status.verdict not in REQUIRED_VERDICTS[state]:
-        raise GatewayDisagrees(order, inquiry.charge_status.verdict)
-    _settle(order, _decision_update(order, state, inquiry.charge_status, reason, actor))
+    if not inquiry.applied:
+        raise OrderBusy(order)
+    if order.state == state:
+        return order  # the inquiry has moved it there itself
+    shown = _shown(order, inquiry.reading)
+    if shown not in _REQUIRED[state] or state not in possible_resolutions(order):
+        raise GatewayDisagrees(order, shown.value)
+    _settle(order, state, reason, actor)
     discrepancies.resolve(order.discrepancies.all(), actor.user)
-    if order.state in (OrderState.PAID, OrderState.AUTHORIZED):
-        consequences.adopt_automatic_capture(order, inquiry.charge_status)
-        # captures and refunds that were made at Nexi meanwhile
-        confirmations.settle_post_charge(order, inquiry.response, client, deadline)
     return order
 
 
@@ -84,32 +115,30 @@ def resolve_discrepancy(discrepancy: Discrepancy, *, actor: Actor = NO_ACTOR) ->
     return resolved
 
 
-def _decision_update(
-    order: PaymentOrder,
-    state: str,
-    status: evidence.ChargeStatus,
-    reason: str,
-    actor: Actor,
-) -> OperationUpdate:
-    charged = state in (OrderState.PAID, OrderState.AUTHORIZED)
-    columns = consequences.charge_columns(order, status) if charged else {}
-    if charged:
+def _shown(order: PaymentOrder, reading: Reading) -> Shown:
+    charge = reading.charge
+    if charge.verdict is not Verdict.CHARGED:
+        if charge.entry is not None and charge.entry.is_returned:
+            return Shown.REVERSED
+        return Shown(charge.verdict.value)
+    if books.is_odd(reading.books, order.amount):
+        return Shown.TOO_MUCH
+    return _BY_STATE[books.plain_state(reading.books)]
+
+
+def _settle(order: PaymentOrder, state: str, reason: str, actor: Actor) -> None:
+    columns = {}
+    if state in (OrderState.PAID, OrderState.AUTHORIZED):
         columns["live_reference"] = order.live_key
-    return OperationUpdate(
-        OperationOutcome.DECLINED
-        if state == OrderState.FAILED
-        else OperationOutcome.DONE,
+    update = OperationUpdate(
+        OperationOutcome.DECLINED,
         state,
         Reason.LAPSED if order.state == OrderState.AUTHORIZED else Reason.RESOLVED,
         order=columns,
-        operation=outcomes.operation_columns(status.answer) if charged else {},
         shreds_card=True,
         actor=actor,
         note=reason.strip(),
     )
-
-
-def _settle(order: PaymentOrder, update: OperationUpdate) -> None:
     try:
         if operations.settle_order(order, update):
             return

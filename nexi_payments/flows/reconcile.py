@@ -15,8 +15,8 @@ from django.utils import timezone
 from nexi_payments import conf, outbox, sealed_cards
 from nexi_payments.enums import EventKind, OrderState, Reason
 from nexi_payments.exceptions import TerminalNotConfigured
-from nexi_payments.flows.inquiry import consequences, orphans, query
-from nexi_payments.flows.ledger import poll_schedule, terminal_outages, transitions
+from nexi_payments.flows.inquiry import orphans, query, unfinished
+from nexi_payments.flows.ledger import terminal_outages, transitions
 from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.models.bookkeeping import Heartbeat
@@ -130,11 +130,7 @@ def _lease(order: PaymentOrder) -> bool:
 
 def _reconcile_due(order: PaymentOrder, counts: Counts, missing: Counter[str]) -> None:
     try:
-        # an order past its time needs several answered inquiries, one after the other
-        for _ in range(poll_schedule.ENOUGH_ANSWERED_POLLS):
-            _reconcile_order(order, counts)
-            if order.next_poll_at is None or order.next_poll_at > timezone.now():
-                break
+        _reconcile_order(order, counts)
     except TerminalNotConfigured as error:
         query.postpone(order)
         missing[error.terminal] += 1
@@ -150,7 +146,7 @@ def _reconcile_order(order: PaymentOrder, counts: Counts) -> None:
     if order.state == OrderState.INIT:
         # nothing was sent that could charge: no inquiry needed
         if order.expires_at <= timezone.now():
-            consequences.fail_unfinished(order, Reason.EXPIRED)
+            unfinished.fail(order, Reason.EXPIRED)
     else:
         client = conf.client(conf.current().terminal(order.terminal))
         counts.inquired += 1

@@ -29,7 +29,7 @@ from nexi_payments.exceptions import (
     TerminalUnavailable,
 )
 from nexi_payments.flows import contracts, retry_policy
-from nexi_payments.flows.inquiry import evidence, query
+from nexi_payments.flows.inquiry import query
 from nexi_payments.models import Contract, PaymentOrder, db_transactions
 
 log = logging.getLogger("nexi_payments.recurring")
@@ -171,8 +171,7 @@ def _is_confirmed_uncharged(attempt: PaymentOrder) -> bool:
         return True  # never sent
     client = conf.client(conf.current().terminal(attempt.terminal))
     inquiry = query.inquire_and_apply(attempt, client)
-    uncharged = inquiry.charge_status.verdict in (evidence.NO_CHARGE, evidence.DECLINED)
-    return inquiry.answered and uncharged and attempt.state == OrderState.FAILED
+    return inquiry.shows_no_charge and attempt.state == OrderState.FAILED
 
 
 def _charge(contract: Contract, counts: RecurringCounts) -> PaymentOrder | None:

@@ -26,7 +26,7 @@ from nexi_payments.exceptions import (
     Rejected,
     UnknownOutcome,
 )
-from nexi_payments.flows.inquiry import consequences, query
+from nexi_payments.flows.inquiry import query, unfinished
 from nexi_payments.flows.ledger import operations, outcomes, terminal_outages
 from nexi_payments.flows.ledger.charge import Charge, claim_columns
 from nexi_payments.flows.ledger.operations import (
@@ -109,8 +109,8 @@ def _fail_unauthenticated(
 ) -> None:
     """No PaRes: not authenticated, unless an inquiry shows a charge."""
     inquiry = query.inquire_and_apply(order, client, deadline)
-    if inquiry.answered and not order.is_claimed:
-        consequences.fail_unauthenticated(order, inquiry.charge_status)
+    if inquiry.reading is not None and not order.is_claimed:
+        unfinished.fail_unauthenticated(order, inquiry.reading)
 
 
 @dataclass(repr=False, eq=False)

@@ -14,6 +14,8 @@ DECLINED: Final = "DECLINED"
 DENIED_BY_RISK: Final = "DENIED_BY_RISK"
 CANCELED: Final = "CANCELED"
 FAILED: Final = "FAILED"
+#: not in Nexi's list, but observed: an authorization that was not captured in time
+EXPIRED: Final = "EXPIRED"
 VOIDED: Final = "VOIDED"
 REFUNDED: Final = "REFUNDED"
 
@@ -21,7 +23,7 @@ REFUNDED: Final = "REFUNDED"
 #: is as final as the value above it.
 UNSUCCESSFUL: Final = frozenset(
     {DECLINED, DENIED_BY_RISK, CANCELED, FAILED, THREEDS_FAILED}
-    | {"CANCELLED", "3DS_FAILED", "DENIED", "EXPIRED"}
+    | {"CANCELLED", "3DS_FAILED", "DENIED", EXPIRED}
 )
 #: The cardholder was not authenticated: a decline with its own text.
 NOT_AUTHENTICATED: Final = frozenset({THREEDS_FAILED, "3DS_FAILED"})

@@ -1,7 +1,6 @@
 # The schema of the first release.
 
 import django.db.models.deletion
-import django.db.models.expressions
 from django.conf import settings
 from django.db import migrations, models
 
@@ -58,7 +57,12 @@ class Migration(migrations.Migration):
                 ('charging_since', models.DateTimeField(null=True)),
                 ('gateway_pending', models.BooleanField(default=False)),
                 ('poll_count', models.PositiveIntegerField(default=0)),
-                ('answered_polls', models.PositiveIntegerField(default=0)),
+                ('version', models.PositiveIntegerField(default=0)),
+                ('shown_ids', models.TextField(blank=True, default='', editable=False)),
+                ('disputed_total', models.BigIntegerField(editable=False, null=True)),
+                ('disputed_sum', models.BigIntegerField(editable=False, null=True)),
+                ('disputed_since', models.DateTimeField(editable=False, null=True)),
+                ('is_released', models.BooleanField(default=False, editable=False)),
                 ('expires_at', models.DateTimeField()),
                 ('watch_until', models.DateTimeField(null=True)),
                 ('next_poll_at', models.DateTimeField(null=True)),
@@ -239,7 +243,7 @@ class Migration(migrations.Migration):
             name='Discrepancy',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('unexpected_charge', 'Unexpected Charge'), ('charged_after_decline', 'Charged After Decline'), ('late_charge', 'Late Charge'), ('reference_taken', 'Reference Taken'), ('two_authorizations', 'Two Authorizations'), ('mismatch', 'Mismatch'), ('same_id', 'Same Id'), ('no_details', 'No Details'), ('still_pending', 'Still Pending'), ('unknown_result', 'Unknown Result'), ('captured_unasked', 'Captured Unasked'), ('unsafe_3ds_url', 'Unsafe Three Ds Url'), ('made_at_nexi', 'Made At Nexi'), ('unknown_charge', 'Unknown Charge')], max_length=32)),
+                ('kind', models.CharField(choices=[('unexpected_charge', 'Unexpected Charge'), ('charged_after_decline', 'Charged After Decline'), ('late_charge', 'Late Charge'), ('reference_taken', 'Reference Taken'), ('two_authorizations', 'Two Authorizations'), ('mismatch', 'Mismatch'), ('same_id', 'Same Id'), ('no_details', 'No Details'), ('still_pending', 'Still Pending'), ('unknown_result', 'Unknown Result'), ('captured_unasked', 'Captured Unasked'), ('unsafe_3ds_url', 'Unsafe Three Ds Url'), ('made_at_nexi', 'Made At Nexi'), ('unknown_charge', 'Unknown Charge'), ('late_execution', 'Late Execution'), ('executed_twice', 'Executed Twice'), ('contradiction', 'Contradiction'), ('totals', 'Totals')], max_length=32)),
                 ('ours', models.CharField(blank=True, max_length=200)),
                 ('theirs', models.CharField(blank=True, max_length=200)),
                 ('created_at', models.DateTimeField(db_index=True)),
@@ -285,7 +289,13 @@ class Migration(migrations.Migration):
                 ('target_operation_id', models.CharField(blank=True, max_length=64)),
                 ('nonce', models.CharField(editable=False, max_length=32, null=True, unique=True)),
                 ('send_count', models.PositiveSmallIntegerField(default=1)),
+                ('sent_at', models.DateTimeField(null=True)),
+                ('send_ended_at', models.DateTimeField(null=True)),
+                ('misses', models.PositiveSmallIntegerField(default=0)),
+                ('missed_at', models.DateTimeField(null=True)),
+                ('by_totals', models.BooleanField(default=False)),
                 ('gateway_operation_id', models.CharField(blank=True, db_index=True, max_length=64)),
+                ('ledger_id', models.CharField(editable=False, max_length=64, null=True, unique=True)),
                 ('result', models.CharField(blank=True, max_length=32, verbose_name='result at Nexi')),
                 ('response_code', models.CharField(blank=True, max_length=8, verbose_name='response code')),
                 ('authorization_code', models.CharField(blank=True, max_length=16, verbose_name='authorization code')),
@@ -311,7 +321,7 @@ class Migration(migrations.Migration):
             name='Event',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('awaiting_3ds', 'waiting for the bank'), ('validated', 'confirmed by the bank'), ('paying', 'being charged'), ('authorized', 'authorized'), ('paid', 'paid'), ('failed', 'failed'), ('review', 'to be reviewed'), ('voided', 'voided'), ('refunded', 'refund in part confirmed'), ('captured', 'capture in part confirmed'), ('capture_cancelled', 'capture cancelled'), ('contract_activated', 'card on file from now on'), ('contract_suspended', 'card on file on hold: no charge until somebody decides'), ('contract_resumed', 'card on file off hold'), ('contract_ended', 'card on file ended'), ('charge_retry', 'charge is tried again'), ('link_offered', 'secure link offered'), ('link_emailed', 'secure link mailed'), ('receipt_emailed', 'receipt mailed'), ('inquired', 'Nexi was asked by hand')], max_length=32, verbose_name='event')),
+                ('kind', models.CharField(choices=[('awaiting_3ds', 'waiting for the bank'), ('validated', 'confirmed by the bank'), ('paying', 'being charged'), ('authorized', 'authorized'), ('paid', 'paid'), ('failed', 'failed'), ('review', 'to be reviewed'), ('voided', 'voided'), ('refunded', 'refund in part confirmed'), ('captured', 'capture in part confirmed'), ('capture_cancelled', 'capture cancelled'), ('contract_activated', 'card on file from now on'), ('contract_suspended', 'card on file on hold: no charge until somebody decides'), ('contract_resumed', 'card on file off hold'), ('contract_ended', 'card on file ended'), ('charge_retry', 'charge is tried again'), ('link_offered', 'secure link offered'), ('link_emailed', 'secure link mailed'), ('receipt_emailed', 'receipt mailed'), ('inquired', 'Nexi was asked by hand'), ('duplicate', 'charged beside another payment of the same purchase')], max_length=32, verbose_name='event')),
                 ('from_state', models.CharField(max_length=16, verbose_name='from')),
                 ('to_state', models.CharField(max_length=16, verbose_name='to')),
                 ('reason', models.CharField(blank=True, max_length=32, verbose_name='reason')),
@@ -436,11 +446,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='paymentorder',
-            constraint=models.CheckConstraint(condition=models.Q(('captured_amount__gte', 0), ('captured_amount__lte', models.F('amount')), ('refunded_amount__gte', 0), ('refunded_amount__lte', models.F('captured_amount'))), name='nexi_refunded_captured_amount'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymentorder',
-            constraint=models.CheckConstraint(condition=models.Q(('capturing_amount__gte', 0), ('capturing_amount__lte', django.db.models.expressions.CombinedExpression(models.F('amount'), '-', models.F('captured_amount'))), ('refunding_amount__gte', 0), ('refunding_amount__lte', django.db.models.expressions.CombinedExpression(models.F('captured_amount'), '-', models.F('refunded_amount')))), name='nexi_reserved_amount'),
+            constraint=models.CheckConstraint(condition=models.Q(('authorized_amount__gte', 0), ('captured_amount__gte', 0), ('capturing_amount__gte', 0), ('refunded_amount__gte', 0), ('refunding_amount__gte', 0)), name='nexi_amounts_not_negative'),
         ),
         migrations.AddConstraint(
             model_name='paymentorder',

@@ -48,7 +48,19 @@ class Operation(RetryingModel):
     #: one-time number of the confirmation page: makes a decision idempotent
     nonce = models.CharField(max_length=32, null=True, unique=True, editable=False)
     send_count = models.PositiveSmallIntegerField(default=1)
+    #: when the last send began; NULL = found at Nexi: there is no send of ours
+    sent_at = models.DateTimeField(null=True)
+    #: when the last send ended; NULL = it may still be under way, or its process died
+    send_ended_at = models.DateTimeField(null=True)
+    #: consecutive status inquiries that speak against ``outcome``, and the last of them
+    misses = models.PositiveSmallIntegerField(default=0)
+    missed_at = models.DateTimeField(null=True)
+    #: a capture that only Nexi's total shows
+    by_totals = models.BooleanField(default=False)
     gateway_operation_id = models.CharField(max_length=64, blank=True, db_index=True)
+    #: the same id, on the one operation whose money it is: in three steps,
+    #: authentication, validation and charge share an id
+    ledger_id = models.CharField(max_length=64, null=True, unique=True, editable=False)
     result = models.CharField(_("result at Nexi"), max_length=32, blank=True)
     response_code = models.CharField(_("response code"), max_length=8, blank=True)
     #: the issuer's approval code, and the retrieval reference number of the acquirer's
@@ -107,3 +119,8 @@ class Operation(RetryingModel):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.outcome} {self.correlation_id}"
+
+    @property
+    def is_adopted(self) -> bool:
+        """Made at Nexi, not by us."""
+        return self.sent_at is None

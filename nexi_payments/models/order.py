@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
@@ -19,6 +19,13 @@ from nexi_payments.models.deadlocks import RetryingModel
 
 #: Most shops have few of these: their second filter has an index of its own.
 _STAFF_CHANNEL = Q(channel__in=sorted(enums.STAFF_CHANNELS))
+
+
+#: Only the ledger changes them. ``terminal`` is written before the first request and
+#: never changes: each later request about the order uses its key.
+_LEDGER_COLUMNS: Final = frozenset(
+    {"state", "live_reference", "amount", "currency", "terminal", "version"}
+)
 
 
 class PaymentOrder(RetryingModel):
@@ -122,7 +129,17 @@ class PaymentOrder(RetryingModel):
     #: Nexi said PENDING about the charge: inquiries without a charge prove nothing then
     gateway_pending = models.BooleanField(default=False)
     poll_count = models.PositiveIntegerField(default=0)
-    answered_polls = models.PositiveIntegerField(default=0)
+    #: raised by each claim, settlement and reading that changes something: a reading of
+    #: an older version is discarded
+    version = models.PositiveIntegerField(default=0)
+    #: ids of operations that Nexi has shown of this order, separated by spaces
+    shown_ids = models.TextField(blank=True, default="", editable=False)
+    #: Nexi's total that differs from our sum, that sum, and since when
+    disputed_total = models.BigIntegerField(null=True, editable=False)
+    disputed_sum = models.BigIntegerField(null=True, editable=False)
+    disputed_since = models.DateTimeField(null=True, editable=False)
+    #: what was authorized and not captured is released or lapsed
+    is_released = models.BooleanField(default=False, editable=False)
     expires_at = models.DateTimeField()
     watch_until = models.DateTimeField(null=True)
     #: when to inquire next; NULL = never
@@ -196,24 +213,15 @@ class PaymentOrder(RetryingModel):
                 name="nexi_amount_in_range",
             ),
             models.CheckConstraint(
-                condition=Q(captured_amount__gte=0)
-                & Q(captured_amount__lte=models.F("amount"))
-                & Q(refunded_amount__gte=0)
-                & Q(refunded_amount__lte=models.F("captured_amount")),
-                name="nexi_refunded_captured_amount",
-            ),
-            models.CheckConstraint(
-                condition=Q(capturing_amount__gte=0)
-                & Q(
-                    capturing_amount__lte=models.F("amount")
-                    - models.F("captured_amount")
-                )
-                & Q(refunding_amount__gte=0)
-                & Q(
-                    refunding_amount__lte=models.F("captured_amount")
-                    - models.F("refunded_amount")
+                # no upper bounds: what Nexi shows must be stored, whatever it is
+                condition=Q(
+                    authorized_amount__gte=0,
+                    captured_amount__gte=0,
+                    refunded_amount__gte=0,
+                    capturing_amount__gte=0,
+                    refunding_amount__gte=0,
                 ),
-                name="nexi_reserved_amount",
+                name="nexi_amounts_not_negative",
             ),
             models.CheckConstraint(
                 condition=Q(state=OrderState.REVIEW)
@@ -245,7 +253,7 @@ class PaymentOrder(RetryingModel):
         """
         if not self._state.adding:
             fields = set(kwargs.get("update_fields") or ())
-            if not fields or fields & {"state", "live_reference", "amount", "currency"}:
+            if not fields or fields & _LEDGER_COLUMNS:
                 raise TypeError("only nexi_payments.flows changes states and amounts")
         super().save(*args, **kwargs)
 

@@ -86,10 +86,20 @@ def insert(row: models.Model) -> None:
     row._state.db = alias
 
 
-def update(model: type[models.Model], where: Where, values: Mapping[str, Any]) -> int:
-    """``model.objects.filter(**where).update(**values)``; returns the row count."""
+def update(
+    model: type[models.Model],
+    where: Where,
+    values: Mapping[str, Any],
+    increment: str = "",
+) -> int:
+    """``model.objects.filter(**where).update(**values)``; returns the row count.
+
+    ``increment`` is a column that is raised by 1.
+    """
     alias = db_transactions.alias()
     if any(isinstance(one, Combinable) for one in (*where.values(), *values.values())):
+        if increment:
+            values = {**values, increment: models.F(increment) + 1}
         return model._default_manager.using(alias).filter(**where).update(**values)
     connection = connections[alias]
     columns = [_column(alias, model, name) for name in values]
@@ -98,6 +108,9 @@ def update(model: type[models.Model], where: Where, values: Mapping[str, Any]) -
         for column, value in zip(columns, values.values(), strict=True)
     ]
     changes = ", ".join([f"{column.name} = %s" for column in columns])
+    if increment:
+        name = _column(alias, model, increment).name
+        changes = ", ".join(filter(None, (changes, f"{name} = {name} + 1")))
     condition = _condition(alias, model, where, params)
     sql = f"UPDATE {_table(alias, model)} SET {changes} WHERE {condition}"  # noqa: S608
     return deadlocks.repeat(functools.partial(_execute, alias, sql, params), alias)

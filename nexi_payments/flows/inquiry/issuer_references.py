@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nexi_payments.enums import OperationKind
 from nexi_payments.flows.ledger import outcomes
 from nexi_payments.gateway.responses import OperationResult
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import Operation
 
 
-def store(order: PaymentOrder, listed: Iterable[OperationResult]) -> None:
-    """Fills what operations of the order lack, matched by Nexi's id. Idempotent."""
-    rows = order.operations.exclude(gateway_operation_id="").exclude(
-        # 3-D Secure has the id of its charge, and no reference of its own
-        kind__in=(OperationKind.AUTHENTICATION, OperationKind.VALIDATION)
-    )
+def store(rows: Iterable[Operation], listed: Iterable[OperationResult]) -> None:
+    """Fills what ``rows`` lack, matched by Nexi's id. Idempotent."""
+    by_id = {row.gateway_operation_id: row for row in rows if row.gateway_operation_id}
     for one in listed:
-        for column, value in outcomes.issuer_references(one).items():
-            lacking = rows.filter(
-                gateway_operation_id=one.operation_id[:64], **{column: ""}
-            )
-            lacking.update(**{column: value})
+        row = by_id.get(one.operation_id[:64])
+        if row is None:
+            continue
+        lacking = {
+            column: value
+            for column, value in outcomes.issuer_references(one).items()
+            if not getattr(row, column)
+        }
+        if lacking:
+            Operation.objects.filter(pk=row.pk).update(**lacking)

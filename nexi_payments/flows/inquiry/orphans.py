@@ -175,6 +175,7 @@ def _insert(columns: dict[str, Any]) -> PaymentOrder:
         amount=order.amount,
         correlation_id="",
         created_at=order.created_at,
+        sent_at=order.created_at,
     )
     transitions.write_event(
         order, OrderState.REVIEW, source=OrderState.REVIEW, reason=Reason.RESTORED

@@ -1,4 +1,4 @@
-"""Status inquiries: ask Nexi about one order, and apply the result.
+"""Status inquiries: ask Nexi about one order, read the response, write what it means.
 
 An inquiry without an answer changes nothing but the time of the next one.
 """
@@ -7,48 +7,53 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
-from nexi_payments import conf, enums
+from nexi_payments import conf
 from nexi_payments.enums import OrderState
 from nexi_payments.exceptions import GatewayError, Rejected
-from nexi_payments.flows.inquiry import (
-    confirmations,
-    consequences,
-    evidence,
-    issuer_references,
-)
-from nexi_payments.flows.inquiry.evidence import ChargeStatus
+from nexi_payments.flows.inquiry import apply, resend, unfinished
+from nexi_payments.flows.inquiry.reading import Reading, Verdict
+from nexi_payments.flows.inquiry.snapshot import Snapshot
 from nexi_payments.flows.ledger import poll_schedule, terminal_outages, transitions
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.gateway.responses import OrderResult
+from nexi_payments.gateway.responses import OperationResult, OrderResult
 from nexi_payments.models import PaymentOrder
 
 log = logging.getLogger("nexi_payments.inquiry")
 
-
-_NO_CHARGE = ChargeStatus(evidence.NO_CHARGE)
-_NO_RESPONSE = OrderResult()
-
-#: Seconds after an unclear response at which a waiting request inquires.
+#: Seconds after an unclear response at which a waiting request inquires. These
+#: inquiries find; they prove no absence, because Nexi's lists lag.
 INQUIRE_AFTER = (1.0, 3.0)
-#: States in which captures, voids and refunds may be unsettled.
-_POST_CHARGE_STATES = (OrderState.AUTHORIZED, OrderState.PAID, OrderState.REVIEW)
 
 
 @dataclass(frozen=True)
 class Inquiry:
-    """One status inquiry: whether Nexi answered, and what. ``error`` is for the log."""
+    """One status inquiry. ``reading`` is ``None`` when Nexi did not answer.
 
-    answered: bool
-    charge_status: ChargeStatus = _NO_CHARGE
-    response: OrderResult = _NO_RESPONSE
+    ``applied`` is false when the order changed meanwhile: the reading was discarded.
+    ``error`` is for the log.
+    """
+
+    reading: Reading | None = None
+    applied: bool = False
     error: str = ""
+
+    @property
+    def answered(self) -> bool:
+        return self.reading is not None
+
+    @property
+    def shows_no_charge(self) -> bool:
+        """Whether Nexi shows no charge, or a declined one."""
+        if self.reading is None or self.reading.books.authorized:
+            return False
+        return self.reading.charge.verdict in (Verdict.NO_CHARGE, Verdict.DECLINED)
 
 
 def inquire_and_apply(
@@ -58,62 +63,27 @@ def inquire_and_apply(
     *,
     scheduled: bool = False,
 ) -> Inquiry:
-    """Sends one ``GET /orders/{orderId}`` and applies the result.
+    """Sends one ``GET /orders/{orderId}`` and applies the result. Reloads ``order``.
 
     Gateway errors are logged and returned, not raised. ``scheduled`` inquiries advance
     the poll schedule; those inside a request do not.
     """
     deadline = deadline or Deadline(conf.current().total_timeout)
-    inquiry = inquire(order, client, deadline)
-    order.refresh_from_db()
-    now = timezone.now()
-    values: dict[str, Any] = {"poll_count": order.poll_count + (1 if scheduled else 0)}
-    unsettled = order.unsettled_since is not None and order.state in _POST_CHARGE_STATES
-    if inquiry.answered and (
-        unsettled or inquiry.charge_status.verdict == evidence.NO_CHARGE
-    ):
-        values["answered_polls"] = order.answered_polls + 1
-    pending = inquiry.answered and inquiry.charge_status.verdict == evidence.PENDING
-    if pending and _pending_is_stable(order, now):
-        values["gateway_pending"] = True
-    state = poll_schedule.PollState.of(order, **values)
-    if order.next_poll_at is not None:
-        values["next_poll_at"] = poll_schedule.next_poll(
-            state, now, answered=inquiry.answered
-        )
-    PaymentOrder.objects.filter(pk=order.pk, state=order.state).update(**values)
-    transitions.assign(order, values)
-    if not inquiry.answered:
-        _log_unanswered(order, inquiry, now)
-        return inquiry
-    if order.state in _POST_CHARGE_STATES and order.operations.exists():
-        confirmations.settle_post_charge(order, inquiry.response, client, deadline)
-    before = order.state
-    consequences.apply(order, inquiry.charge_status, now)
-    if order.state != before and _needs_second_reading(order, inquiry.response):
-        confirmations.settle_post_charge(order, inquiry.response, client, deadline)
-    issuer_references.store(order, inquiry.response.operations)
-    return inquiry
-
-
-def postpone(order: PaymentOrder) -> None:
-    """Advances the poll schedule of an order that cannot be inquired about."""
-    values: dict[str, Any] = {"poll_count": order.poll_count + 1}
-    state = poll_schedule.PollState.of(order, **values)
-    values["next_poll_at"] = poll_schedule.next_poll(
-        state, timezone.now(), answered=False
-    )
-    PaymentOrder.objects.filter(pk=order.pk, state=order.state).update(**values)
-
-
-def _needs_second_reading(order: PaymentOrder, response: OrderResult) -> bool:
-    """Whether the list shows operations after a charge that was found only now.
-
-    Not while an operation of ours is unsettled: reading one list twice is no second
-    proof that it is absent.
-    """
-    idle = order.state in _POST_CHARGE_STATES and order.unsettled_since is None
-    return idle and len(response.operations) > 1
+    snapshot = Snapshot.take(order)
+    try:
+        response = _ask(order, snapshot, client, deadline)
+    except GatewayError as error:
+        _reschedule(order, snapshot, scheduled=scheduled)
+        _log_unanswered(order, str(error))
+        return Inquiry(error=str(error))
+    reading = snapshot.read(response)
+    written = apply.apply(order, snapshot, reading, response, scheduled=scheduled)
+    if written is None:
+        return Inquiry(reading, error="the order changed meanwhile")
+    for operation in written.resends:
+        resend.resend(order, operation, client, deadline)
+    unfinished.end_if_over(order, reading)
+    return Inquiry(reading, applied=True)
 
 
 def inquire_while_waiting(
@@ -133,38 +103,74 @@ def inquire_while_waiting(
             return
 
 
-def inquire(order: PaymentOrder, client: Client, deadline: Deadline) -> Inquiry:
-    """Sends one status inquiry. Does not change the order."""
+def _ask(
+    order: PaymentOrder, snapshot: Snapshot, client: Client, deadline: Deadline
+) -> OrderResult:
+    """Nexi's response about the order, and about operations of known ids that its list
+    lacks. An order that Nexi does not know has an empty one. Raises ``GatewayError``.
+    """
     try:
         response = client.order(order.order_id, conf.call_context(deadline))
     except Rejected as error:
         if error.status in (401, 403):
             terminal_outages.record(order.terminal, error.status)
-        elif error.status == 404 and terminal_outages.key_works(
+        if error.status == 404 and terminal_outages.key_works(
             order.terminal, client, deadline
         ):
-            return Inquiry(True)
-        return Inquiry(False, error=str(error))
-    except GatewayError as error:
-        return Inquiry(False, error=str(error))
+            return OrderResult(order_id=order.order_id)
+        raise
     mentioned = {response.order_id, *(one.order_id for one in response.operations)}
     if order.order_id not in mentioned:
-        return Inquiry(False, error="answer without our order id")
-    return Inquiry(True, evidence.read_charge_status(order, response), response)
+        raise _AnotherOrder("answer without our order id")
+    listed = {one.operation_id for one in response.operations}
+    found = [
+        _ask_by_id(fact.operation_id, client, deadline)
+        for fact in snapshot.operations
+        if fact.in_flight and fact.operation_id and fact.operation_id not in listed
+    ]
+    return replace(response, operations=(*response.operations, *filter(None, found)))
 
 
-def _pending_is_stable(order: PaymentOrder, now: datetime) -> bool:
-    """Whether PENDING is about the charge. In three steps, Nexi's list may lag: 3DS
-    was PENDING, too, a moment before.
-    """
-    if order.channel in enums.SINGLE_CALL or order.charging_since is None:
-        return True
-    return now >= order.charging_since + poll_schedule.scaled_minutes(1)
+class _AnotherOrder(GatewayError):
+    """The response is about another order."""
 
 
-def _log_unanswered(order: PaymentOrder, inquiry: Inquiry, now: datetime) -> None:
+def _ask_by_id(
+    operation_id: str, client: Client, deadline: Deadline
+) -> OperationResult | None:
+    try:
+        found = client.operation(operation_id, conf.call_context(deadline))
+    except GatewayError:
+        return None  # not visible yet
+    return found if found.operation_id == operation_id else None
+
+
+def _reschedule(order: PaymentOrder, snapshot: Snapshot, *, scheduled: bool) -> None:
+    """When to ask again after an inquiry without an answer."""
+    now = timezone.now()
+    values: dict[str, Any] = {"poll_count": order.poll_count + scheduled}
+    poll = poll_schedule.PollState.of(order, **values)
+    if order.next_poll_at is not None:
+        followed = poll_schedule.follow(snapshot.operations, now)
+        values["next_poll_at"] = poll_schedule.next_poll(
+            poll, now, answered=False, followed=followed
+        )
+    PaymentOrder.objects.filter(pk=order.pk, state=order.state).update(**values)
+    transitions.assign(order, values)
+
+
+def postpone(order: PaymentOrder) -> None:
+    """Advances the poll schedule of an order that cannot be inquired about."""
+    _reschedule(order, Snapshot.take(order), scheduled=True)
+
+
+def _log_unanswered(order: PaymentOrder, error: str) -> None:
     settled = poll_schedule.settle_at(order)
     level = logging.WARNING
-    if order.state == OrderState.PAYING and settled and now >= settled:
+    if order.state == OrderState.PAYING and settled and _is_over(settled):
         level = logging.CRITICAL  # a charge in doubt, and no status inquiry is answered
-    log.log(level, "no answer about order %s: %s", order.order_id, inquiry.error)
+    log.log(level, "no answer about order %s: %s", order.order_id, error)
+
+
+def _is_over(moment: datetime) -> bool:
+    return timezone.now() >= moment

@@ -11,14 +11,14 @@ from __future__ import annotations
 import logging
 import uuid
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.db import Error, IntegrityError
 from django.utils import timezone
 
 from nexi_payments import conf, enums, sealed_cards
-from nexi_payments.enums import OperationKind, OperationOutcome
+from nexi_payments.enums import DiscrepancyKind, OperationKind, OperationOutcome
 from nexi_payments.exceptions import OrderBusy, OutcomeNotRecorded
 from nexi_payments.flows.ledger import discrepancies, transitions
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
@@ -28,6 +28,9 @@ from nexi_payments.models import Operation, PaymentOrder, db_transactions, raw_s
 
 log = logging.getLogger("nexi_payments.ledger")
 Answer = TypeVar("Answer")
+
+#: What a late "accepted" may overwrite.
+_NOT_CONFIRMED = tuple(sorted(enums.UNSETTLED | enums.NEGATIVE_OUTCOMES))
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,10 @@ class Claim:
 
 
 @dataclass(repr=False, eq=False)
-class GatewayCall(ABC, Generic[Answer]):
-    """A request that moves money, or leads to a charge. ``run`` calls the methods in
-    this order.
+class GatewayRequest(ABC, Generic[Answer]):
+    """One request to the gateway for an operation that is on disk already.
 
-    ``source`` is the order's state that ``kind`` needs, ``target`` its state from the
-    claim on (``None``: unchanged). ``run`` sets ``operation`` and ``answer``. No
+    ``send_and_settle`` calls the methods in this order and sets ``answer``. No
     ``repr``: frames of error reports would show tokens. An attribute may hold a card
     only as a ``Card``, which masks itself.
     """
@@ -81,18 +82,8 @@ class GatewayCall(ABC, Generic[Answer]):
     order: PaymentOrder
     client: Client
     deadline: Deadline
-    actor: Actor
-    kind: str = field(init=False)
-    source: str = field(init=False)
-    target: ClassVar[str | None] = None
     operation: Operation = field(init=False)
     answer: Answer = field(init=False)
-
-    @abstractmethod
-    def claim(self) -> Claim: ...
-
-    def on_claim(self) -> None:
-        """Runs in the first commit. ``PreconditionFailed`` prevents the request."""
 
     @abstractmethod
     def send(self, operation: Operation) -> Answer:
@@ -112,6 +103,27 @@ class GatewayCall(ABC, Generic[Answer]):
         return conf.call_context(self.deadline, operation.correlation_id)
 
 
+@dataclass(repr=False, eq=False)
+class GatewayCall(GatewayRequest[Answer]):
+    """A request that moves money, or leads to a charge, with its claim. ``run`` calls
+    ``claim`` and ``on_claim`` first and sets ``operation``.
+
+    ``source`` is the order's state that ``kind`` needs, ``target`` its state from the
+    claim on (``None``: unchanged).
+    """
+
+    actor: Actor
+    kind: str = field(init=False)
+    source: str = field(init=False)
+    target: ClassVar[str | None] = None
+
+    @abstractmethod
+    def claim(self) -> Claim: ...
+
+    def on_claim(self) -> None:
+        """Runs in the first commit. ``PreconditionFailed`` prevents the request."""
+
+
 def run(call: GatewayCall[Any]) -> None:
     """Claims the order, sends once and settles in any case.
 
@@ -120,6 +132,11 @@ def run(call: GatewayCall[Any]) -> None:
     and ``RuntimeError`` inside a transaction.
     """
     call.operation = _claim(call)
+    send_and_settle(call)
+
+
+def send_and_settle(call: GatewayRequest[Any]) -> None:
+    """Sends ``call.operation`` once and settles in any case. Errors as ``run``."""
     try:
         call.answer = call.send(call.operation)
         settle(call, call.on_answer(call.answer))
@@ -136,6 +153,7 @@ def _claim(call: GatewayCall[Any]) -> Operation:
     Raises ``OrderBusy``.
     """
     claim, actor = call.claim(), call.actor
+    now = timezone.now()
     operation = Operation(
         order=call.order,
         kind=call.kind,
@@ -144,7 +162,8 @@ def _claim(call: GatewayCall[Any]) -> Operation:
         actor=actor.user,
         address=actor.address,
         request_id=actor.request_id[:64],
-        created_at=timezone.now(),
+        created_at=now,
+        sent_at=now,
         **claim.details,
     )
     try:
@@ -178,9 +197,10 @@ def _claim_order(call: GatewayCall[Any], claim: Claim, order: PaymentOrder) -> b
             **claim.changes,
         )
     where = {"pk": order.pk, "state": call.source, **claim.conditions}
-    # an UPDATE even without changes: it locks the row against a concurrent supersede
-    values = claim.changes or {"state": call.source}
-    claimed = bool(raw_sql.update(PaymentOrder, where, values))
+    # the UPDATE also locks the row against a concurrent supersede
+    claimed = bool(
+        raw_sql.update(PaymentOrder, where, claim.changes, increment="version")
+    )
     if claimed:
         transitions.assign(order, claim.changes)
     return claimed
@@ -194,7 +214,14 @@ def claim_resend(operation: Operation) -> str:
     operation or resends it: do not send then.
     """
     correlation_id = str(uuid.uuid4())
-    values = {"correlation_id": correlation_id, "send_count": operation.send_count + 1}
+    values = {
+        "correlation_id": correlation_id,
+        "send_count": operation.send_count + 1,
+        "sent_at": timezone.now(),
+        "send_ended_at": None,
+        "misses": 0,
+        "missed_at": None,
+    }
     where = {
         "pk": operation.pk,
         "send_count": operation.send_count,
@@ -202,11 +229,13 @@ def claim_resend(operation: Operation) -> str:
     }
     if not raw_sql.update(Operation, where, values):
         return ""
+    # a reading of an inquiry that was sent before speaks of the first send
+    raw_sql.update(PaymentOrder, {"pk": operation.order_id}, {}, increment="version")
     transitions.assign(operation, values)
     return correlation_id
 
 
-def settle(call: GatewayCall[Any], update: OperationUpdate) -> bool:
+def settle(call: GatewayRequest[Any], update: OperationUpdate) -> bool:
     """Second commit: writes the outcome. False when it was settled before.
 
     Raises ``OutcomeNotRecorded`` when the database fails. The operation stays
@@ -214,7 +243,11 @@ def settle(call: GatewayCall[Any], update: OperationUpdate) -> bool:
     """
     order, operation = call.order, call.operation
     try:
-        return _write_settlement(call, update, operation, order)
+        try:
+            return _write_settlement(call, update, operation, order)
+        except IntegrityError:
+            update = _without_ledger_id(operation, update)
+            return _write_settlement(call, update, operation, order)
     except Error as error:
         log.critical(
             "outcome %s → %s of %s %s for order %s was not stored: %s",
@@ -230,7 +263,7 @@ def settle(call: GatewayCall[Any], update: OperationUpdate) -> bool:
 
 @db_transactions.retried()
 def _write_settlement(
-    call: GatewayCall[Any],
+    call: GatewayRequest[Any],
     update: OperationUpdate,
     operation: Operation,
     order: PaymentOrder,
@@ -242,11 +275,26 @@ def _write_settlement(
     return True
 
 
+def _without_ledger_id(
+    operation: Operation, update: OperationUpdate
+) -> OperationUpdate:
+    """For an id of Nexi that another operation of ours has: the outcome is stored, and
+    a person must look.
+    """
+    theirs = f"{operation.kind} {update.operation.get('gateway_operation_id', '')}"
+    return replace(
+        update,
+        operation=update.operation | {"ledger_id": None},
+        discrepancy=(DiscrepancyKind.SAME_ID, "another operation has it", theirs),
+    )
+
+
 def _write_outcome(operation: Operation, update: OperationUpdate) -> bool:
     """Writes an operation's outcome by compare-and-swap on *unsettled*.
 
-    ``NOT_SENT`` is about one send only. A process that was suspended before its send
-    must not overwrite the outcome of a resend by another process.
+    An outcome is about one send. A process that was suspended must not overwrite what
+    is known of a resend by another process. Only what Nexi accepted or did always
+    counts, even after inquiries had given the operation up.
     """
     keeps_slot = (
         update.outcome == OperationOutcome.IN_DOUBT
@@ -254,23 +302,37 @@ def _write_outcome(operation: Operation, update: OperationUpdate) -> bool:
         and operation.kind
         not in (OperationKind.AUTHENTICATION, OperationKind.VALIDATION)
     )
+    now = timezone.now()
     values = {
         "outcome": update.outcome,
         "unsettled_order_id": operation.order_id if keeps_slot else None,
         "settled_at": (
-            None
-            if keeps_slot or update.outcome == OperationOutcome.ACCEPTED
-            else timezone.now()
+            None if keeps_slot or update.outcome == OperationOutcome.ACCEPTED else now
         ),
+        "send_ended_at": now,
+        **ledger_id(operation.kind, update),
         **update.operation,
     }
-    where = {"pk": operation.pk, "unsettled_order_id__isnull": False}
-    if update.outcome == OperationOutcome.NOT_SENT:
+    where: dict[str, Any] = {"pk": operation.pk}
+    if update.outcome == OperationOutcome.ACCEPTED:
+        where |= {"outcome__in": _NOT_CONFIRMED, "gateway_operation_id": ""}
+    else:
+        where["unsettled_order_id__isnull"] = False
+    if update.outcome not in (OperationOutcome.ACCEPTED, OperationOutcome.DONE):
         where["send_count"] = operation.send_count
     if not raw_sql.update(Operation, where, values):
         return False
     transitions.assign(operation, values)
     return True
+
+
+def ledger_id(kind: str, update: OperationUpdate) -> dict[str, str]:
+    """The column with Nexi's id, for an operation that moves or holds money."""
+    moves = update.outcome in (OperationOutcome.ACCEPTED, OperationOutcome.DONE)
+    found = update.operation.get("gateway_operation_id", "")
+    if not (moves and found and kind in enums.CHARGING | enums.POST_CHARGE):
+        return {}
+    return {"ledger_id": found}
 
 
 def _update_order(
@@ -302,35 +364,15 @@ def _update_order(
     return moved
 
 
-def _settle_charge(order: PaymentOrder, update: OperationUpdate) -> Operation | None:
-    """Settles the charge that a status inquiry shows.
-
-    A charge that was given up before becomes ``DONE`` when it appears late.
-    """
-    rows = Operation.objects.filter(order=order).exclude(kind__in=enums.POST_CHARGE)
-    operation = rows.filter(unsettled_order_id=order.pk).first()
-    if operation is not None:
-        if not _write_outcome(operation, update):
-            raise PreconditionFailed
-        return operation
-    if update.outcome != OperationOutcome.DONE or not update.operation:
-        return None
-    operation = rows.filter(kind__in=enums.CHARGING).last()
-    if operation is not None:
-        values = {"outcome": OperationOutcome.DONE, "settled_at": timezone.now()}
-        Operation.objects.filter(pk=operation.pk).update(**values, **update.operation)
-        transitions.assign(operation, values | update.operation)
-    return operation
-
-
 def settle_order(order: PaymentOrder, update: OperationUpdate) -> bool:
-    """Settles an order and its charge on a status inquiry's result, in one commit.
+    """Settles an order and its unsettled charge or 3-D Secure step, in one commit.
 
+    For an attempt in which no charge was sent, and for the decision of a person.
     Applies only while the order's state and claim are as on ``order``. False when
     another process changed it first; nothing is written then.
     """
     try:
-        _write_inquiry_result(order, update)
+        _write_decision(order, update)
     except PreconditionFailed:
         order.refresh_from_db()
         return False
@@ -338,9 +380,12 @@ def settle_order(order: PaymentOrder, update: OperationUpdate) -> bool:
 
 
 @db_transactions.retried()
-def _write_inquiry_result(order: PaymentOrder, update: OperationUpdate) -> None:
+def _write_decision(order: PaymentOrder, update: OperationUpdate) -> None:
+    rows = Operation.objects.exclude(kind__in=enums.POST_CHARGE)
+    operation = rows.filter(unsettled_order_id=order.pk).first()
+    if operation is not None and not _write_outcome(operation, update):
+        raise PreconditionFailed
     conditions = {"claimed_at": order.claimed_at}
-    operation = _settle_charge(order, update)
     if not _update_order(order, update, operation, conditions):
         raise PreconditionFailed
     if update.shreds_card:

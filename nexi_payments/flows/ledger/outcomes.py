@@ -23,7 +23,7 @@ from nexi_payments.gateway.responses import (
     OperationResult,
     ValidationResult,
 )
-from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models import PaymentOrder
 
 #: Validation says "authenticated or skipped". With these ECIs the liability is the
 #: issuer's.
@@ -297,8 +297,3 @@ def of_post_charge_error(error: BaseException) -> OperationUpdate:
         else OperationOutcome.IN_DOUBT
     )
     return OperationUpdate(outcome, operation=_error_columns(error))
-
-
-def was_rejected(operation: Operation) -> bool:
-    """Whether the last response to an operation is a complete 4xx."""
-    return operation.error.startswith(Rejected.__name__)

@@ -7,22 +7,18 @@ sooner. No interval skips the moment of settling or the end of the watch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from nexi_payments import enums
 from nexi_payments.conf import current
 from nexi_payments.enums import CaptureMode, OrderState, Reason
+from nexi_payments.flows.ledger.facts import OperationFacts
 from nexi_payments.models import PaymentOrder
 
 _STEPS = (1, 2, 5, 15)
 _HOURLY, _DAILY, _FIRST_DAY = 60, 1440, 24
-
-#: Answered inquiries without a charge that prove "not charged", after ``SETTLE_AFTER``.
-ENOUGH_ANSWERED_POLLS = 3
-#: The same after a complete 4xx to the only send.
-ENOUGH_AFTER_REJECTION = 2
 
 
 class PollState(NamedTuple):
@@ -36,8 +32,6 @@ class PollState(NamedTuple):
     expires_at: datetime
     gateway_pending: bool
     poll_count: int
-    answered_polls: int
-    unsettled_since: datetime | None
 
     @classmethod
     def of(cls, order: PaymentOrder, **changes: Any) -> PollState:
@@ -64,31 +58,76 @@ def watch_end(order: PollState | PaymentOrder) -> datetime | None:
     return order.charging_since + timedelta(seconds=current().watch_for)
 
 
-def next_poll(order: PollState, now: datetime, *, answered: bool) -> datetime | None:
-    """The next ``next_poll_at``; ``None`` when the watch is over.
+class Followed(NamedTuple):
+    """What inquiries still look for among an order's captures, voids, refunds and
+    cancels.
 
-    The watch ends only with an answered inquiry after its end.
+    ``since``: the oldest one in flight. ``until``: the end of the watch of those that
+    were given up or rejected. ``soon``: a proof needs only one more inquiry.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    soon: bool = False
+
+
+NOTHING: Final = Followed()
+
+
+def follow(
+    rows: Iterable[OperationFacts], now: datetime, *, soon: bool = False
+) -> Followed:
+    """What is to be followed among ``rows``. One found just now has no time yet."""
+    rows = [row for row in rows if row.kind in enums.POST_CHARGE]
+    waiting = [row.created_at or now for row in rows if row.in_flight]
+    watched = [row.send_ended_at for row in rows if row.is_watched]
+    ends = [
+        end + timedelta(seconds=current().watch_for)
+        for end in watched
+        if end is not None
+    ]
+    return Followed(min(waiting, default=None), max(ends, default=None), soon)
+
+
+def next_poll(
+    order: PollState, now: datetime, *, answered: bool, followed: Followed = NOTHING
+) -> datetime | None:
+    """The next ``next_poll_at``; ``None`` when nothing is looked for any more.
+
+    A watch ends only with an answered inquiry after its end.
     """
     settled, end = settle_at(order), watch_end(order)
-    if order.state == OrderState.FAILED and (end is None or (answered and now >= end)):
-        return None
-    if order.state == OrderState.REVIEW and _is_polled_enough(order, now):
-        return None
-    over = settled is not None and now >= settled and order.state == OrderState.PAYING
-    if (
-        over
-        and answered
-        and order.answered_polls < ENOUGH_ANSWERED_POLLS
-        and not order.gateway_pending
+    if order.state in enums.FINAL and not _is_looked_for(
+        order, now, answered=answered, followed=followed
     ):
-        return now  # the time has passed, only answered inquiries are missing
+        return None
+    if answered and followed.soon:
+        return now + scaled_minutes(1)
     waiting = order.state in (OrderState.INIT, OrderState.AWAITING_3DS)
     if waiting and order.claimed_at is None and now < order.expires_at:
         return order.expires_at
     watched = end is not None and now >= end
-    due = now + _interval(order, watch_ended=watched)
-    marks = (settled, end)
+    due = now + _interval(order, followed, watch_ended=watched)
+    marks = [settled, end, followed.until]
+    if followed.since is not None:
+        marks.append(followed.since + timedelta(seconds=current().settle_after))
     return min([due, *(mark for mark in marks if mark and now < mark < due)])
+
+
+def _is_looked_for(
+    order: PollState, now: datetime, *, answered: bool, followed: Followed
+) -> bool:
+    """Whether an order that the shopper need not wait for is polled."""
+    if followed.since is not None:
+        return True
+    if followed.until is not None and not (answered and now >= followed.until):
+        return True
+    if order.state == OrderState.FAILED:
+        end = watch_end(order)
+        return end is not None and not (answered and now >= end)
+    if order.state == OrderState.REVIEW:
+        return not _is_polled_enough(order, now)
+    return order.state == OrderState.AUTHORIZED
 
 
 def _is_polled_enough(order: PollState, now: datetime) -> bool:
@@ -99,10 +138,10 @@ def _is_polled_enough(order: PollState, now: datetime) -> bool:
     return order.poll_count >= len(_STEPS) + _FIRST_DAY and (end is None or now >= end)
 
 
-def _interval(order: PollState, *, watch_ended: bool) -> timedelta:
-    known = order.unsettled_since is None
+def _interval(order: PollState, followed: Followed, *, watch_ended: bool) -> timedelta:
+    idle = followed.since is None and followed.until is None
     manual = order.capture == CaptureMode.MANUAL
-    if order.state == OrderState.AUTHORIZED and manual and known:
+    if order.state == OrderState.AUTHORIZED and manual and idle:
         return timedelta(days=1)
     if _was_declined(order) and not watch_ended:
         # Nexi gave a final result: poll once at settling and once at the watch's end
@@ -126,7 +165,7 @@ def transition_columns(
 ) -> dict[str, Any]:
     """The columns of the schedule that go with a new state."""
     since = _unsettled_since(order, changes, now)
-    new = PollState.of(order, **{**changes, "unsettled_since": since})
+    new = PollState.of(order, **changes)
     if new.state == OrderState.FAILED and new.charging_since is not None:
         due = next_poll(new, now, answered=False)
         return {

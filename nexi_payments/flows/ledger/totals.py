@@ -1,45 +1,18 @@
-"""Settles captures, voids, refunds and cancels, and updates the order's totals.
-
-The totals are recomputed from all operations of the order.
-"""
+"""The sums of an order, recomputed from all its operations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from django.db.models import F
 from django.utils import timezone
 
 from nexi_payments import enums
-from nexi_payments.enums import EventKind, OperationKind, OperationOutcome, OrderState
-from nexi_payments.flows.ledger import poll_schedule, transitions
-from nexi_payments.gateway import result_codes
-from nexi_payments.models import Operation, PaymentOrder
-
-
-def settle_operation(operation: Operation, outcome: str, **facts: Any) -> bool:
-    """Writes the outcome of a capture, void, refund or cancel.
-
-    Call it inside a transaction, before the order's row is changed. False when the
-    operation was settled before, or when a negative outcome is about an earlier send
-    than the last.
-    """
-    final = outcome in enums.NEGATIVE_OUTCOMES | {OperationOutcome.DONE}
-    values = {
-        "outcome": outcome,
-        "unsettled_order_id": None,
-        "settled_at": timezone.now() if final else None,
-        **facts,
-    }
-    rows = Operation.objects.filter(pk=operation.pk, outcome__in=enums.RESERVING)
-    if outcome in enums.NEGATIVE_OUTCOMES:
-        rows = rows.filter(send_count=operation.send_count)
-    if not rows.update(**values):
-        return False
-    transitions.assign(operation, values)
-    return True
+from nexi_payments.enums import OperationOutcome, OrderState
+from nexi_payments.flows.ledger import books, facts, poll_schedule, transitions
+from nexi_payments.flows.ledger.books import Books
+from nexi_payments.flows.ledger.facts import OperationFacts
+from nexi_payments.models import Operation, PaymentOrder, raw_sql
 
 
 def lock_order(order: PaymentOrder) -> None:
@@ -51,14 +24,54 @@ def lock_order(order: PaymentOrder) -> None:
     order.refresh_from_db()
 
 
-def captures_total(order: PaymentOrder) -> int:
-    """Confirmed captures without the cancelled ones, in minor units."""
-    done = order.operations.filter(outcome=OperationOutcome.DONE)
-    captured = done.filter(kind=OperationKind.CAPTURE)
-    cancelled = done.filter(kind=OperationKind.CANCEL)
-    return sum(row.amount or 0 for row in captured) - sum(
-        row.amount or 0 for row in cancelled
+def of_operations(order: PaymentOrder) -> list[OperationFacts]:
+    """The operations that move the order's money, oldest first."""
+    kinds = enums.CHARGING | enums.POST_CHARGE
+    now = timezone.now()
+    return [
+        facts.of_operation(row, now)
+        for row in order.operations.filter(kind__in=kinds).order_by("pk")
+    ]
+
+
+def columns(order: PaymentOrder, sums: Books) -> dict[str, Any]:
+    """The columns of ``order`` that hold ``sums``."""
+    found: dict[str, Any] = {
+        "authorized_amount": sums.authorized,
+        "captured_amount": sums.captured,
+        "capturing_amount": sums.capturing,
+        "refunded_amount": sums.refunded,
+        # a capture that is being cancelled must not be refunded
+        "refunding_amount": sums.refunding,
+        "is_released": sums.ended,
+    }
+    if order.refunded_amount != sums.refunded:
+        found["refunded_at"] = timezone.now()
+    return found
+
+
+def update_totals(order: PaymentOrder) -> None:
+    """Writes the sums and the schedule after a claim or a settlement.
+
+    The state stays: only a status inquiry changes it. Call it inside a transaction,
+    right after the change of the operation. It locks the order's row first, so
+    concurrent calls run one after the other.
+    """
+    lock_order(order)
+    rows = of_operations(order)
+    changes = columns(order, books.sum_up(rows))
+    now = timezone.now()
+    followed = poll_schedule.follow(rows, now)
+    if order.state != OrderState.REVIEW:
+        changes["unsettled_since"] = followed.since
+    due = poll_schedule.next_poll(
+        poll_schedule.PollState.of(order), now, answered=False, followed=followed
     )
+    if due is not None and order.next_poll_at is not None:
+        due = min(order.next_poll_at, due)
+    changes["next_poll_at"] = due
+    raw_sql.update(PaymentOrder, {"pk": order.pk}, changes, increment="version")
+    transitions.assign(order, changes)
 
 
 def returned_amount(capture: Operation) -> int:
@@ -71,152 +84,22 @@ def returned_amount(capture: Operation) -> int:
 
 def remaining_of(capture: Operation) -> int:
     """What of one capture is neither refunded, cancelled nor reserved for it, in minor
-    units. Negative inside a claim that asks for too much.
+    units.
     """
     return (capture.amount or 0) - returned_amount(capture)
 
 
 def uncaptured_amount(order: PaymentOrder) -> int:
-    """Authorized, neither captured nor reserved for a capture, in minor units."""
-    return order.authorized_amount - order.captured_amount - order.capturing_amount
+    """Authorized, neither captured, reserved for a capture nor released, in minor
+    units.
+    """
+    if order.is_released:
+        return 0
+    left = order.authorized_amount - order.captured_amount - order.capturing_amount
+    return max(0, left)
 
 
 def unrefunded_amount(order: PaymentOrder) -> int:
     """Captured, neither refunded nor reserved for a refund, in minor units."""
-    return order.captured_amount - order.refunded_amount - order.refunding_amount
-
-
-def update_totals(order: PaymentOrder, operation: Operation | None = None) -> None:
-    """Recomputes the order's totals and applies the state that follows from them.
-
-    ``operation`` is the one that has just changed. Call it inside a transaction, right
-    after the change of the operation. It locks the order's row first, so concurrent
-    calls run one after the other.
-    """
-    lock_order(order)
-    rows = list(order.operations.all())
-    before = order.refunded_amount
-    changes = _totals(order, rows)
-    if order.refunded_amount != changes["refunded_amount"]:
-        changes["refunded_at"] = timezone.now()
-    transitions.assign(order, changes)
-    changes |= _poll_columns(order, rows)
-    PaymentOrder.objects.filter(pk=order.pk).update(**changes)
-    transitions.assign(order, changes)
-    _transition_by_totals(order, operation, refunded=order.refunded_amount > before)
-
-
-def _totals(order: PaymentOrder, rows: Iterable[Operation]) -> dict[str, Any]:
-    def total(outcomes: Iterable[str], *kinds: str) -> int:
-        return sum(
-            row.amount or 0
-            for row in rows
-            if row.kind in kinds and row.outcome in outcomes
-        )
-
-    captured_at_once = any(
-        row.kind in enums.CHARGING
-        and row.outcome == OperationOutcome.DONE
-        and row.result == result_codes.EXECUTED
-        for row in rows
-    )
-    done = {OperationOutcome.DONE}
-    captured = total(done, OperationKind.CAPTURE) - total(done, OperationKind.CANCEL)
-    return {
-        "captured_amount": order.amount if captured_at_once else captured,
-        "capturing_amount": total(enums.RESERVING, OperationKind.CAPTURE),
-        "refunded_amount": total(done, OperationKind.REFUND),
-        # a capture that is being cancelled must not be refunded
-        "refunding_amount": total(enums.RESERVING, *enums.REFUNDING),
-    }
-
-
-def _poll_columns(order: PaymentOrder, rows: Iterable[Operation]) -> dict[str, Any]:
-    """``unsettled_since`` and ``next_poll_at`` by what is still on its way."""
-    if order.state == OrderState.REVIEW:
-        return {}
-    waiting = [
-        row.created_at
-        for row in rows
-        if row.kind in enums.POST_CHARGE and row.outcome in enums.RESERVING
-    ]
-    since = min(waiting, default=None)
-    return {"unsettled_since": since, "next_poll_at": _next_poll(order, since)}
-
-
-def _next_poll(order: PaymentOrder, since: datetime | None) -> datetime | None:
-    now = timezone.now()
-    if since is not None:
-        due = now + poll_schedule.scaled_minutes(1)
-        return min(order.next_poll_at, due) if order.next_poll_at else due
-    if order.state == OrderState.AUTHORIZED:
-        state = poll_schedule.PollState.of(order, unsettled_since=None)
-        return poll_schedule.next_poll(state, now, answered=False)
-    return None
-
-
-def _transition_by_totals(
-    order: PaymentOrder, operation: Operation | None, *, refunded: bool
-) -> None:
-    """Applies the state that follows from the totals.
-
-    The first capture makes the order paid, a complete refund refunded, the cancel of
-    the only capture authorized again. A later capture, a partial refund or a cancel of
-    one of several captures writes an event and changes no state.
-    """
-    since = order.unsettled_since
-    cancelled = _is_done(operation, OperationKind.CANCEL)
-    if order.state == OrderState.AUTHORIZED and order.captured_amount:
-        transitions.transition(order, OrderState.PAID, operation=operation)
-        _keep_unsettled(order, since)
-    elif cancelled and order.state == OrderState.PAID:
-        _apply_cancel(order, operation, since)
-    elif _is_done(operation, OperationKind.CAPTURE) and order.state == OrderState.PAID:
-        transitions.write_event(
-            order, EventKind.CAPTURED, source=order.state, operation=operation
-        )
-    elif _is_done(operation, OperationKind.VOID):
-        transitions.transition(order, OrderState.VOIDED, operation=operation)
-    elif refunded and order.state in (OrderState.PAID, OrderState.REVIEW):
-        pending = order.capturing_amount or order.refunding_amount
-        if order.refunded_amount == order.captured_amount and not pending:
-            transitions.transition(order, OrderState.REFUNDED, operation=operation)
-        else:
-            transitions.write_event(
-                order, OrderState.REFUNDED, source=order.state, operation=operation
-            )
-
-
-def _apply_cancel(
-    order: PaymentOrder, operation: Operation | None, since: datetime | None
-) -> None:
-    transitions.write_event(
-        order, EventKind.CAPTURE_CANCELLED, source=order.state, operation=operation
-    )
-    if order.captured_amount == 0 and not order.capturing_amount:
-        transitions.transition(
-            order,
-            OrderState.AUTHORIZED,
-            reason=enums.Reason.CAPTURE_CANCELLED,
-            operation=operation,
-        )
-        _keep_unsettled(order, since)
-    elif order.refunded_amount == order.captured_amount and not (
-        order.capturing_amount or order.refunding_amount
-    ):
-        transitions.transition(order, OrderState.REFUNDED, operation=operation)
-
-
-def _keep_unsettled(order: PaymentOrder, since: datetime | None) -> None:
-    """Restores what a transition has reset while other operations are on their way."""
-    columns = {"unsettled_since": since, "next_poll_at": _next_poll(order, since)}
-    PaymentOrder.objects.filter(pk=order.pk).update(**columns)
-    transitions.assign(order, columns)
-
-
-def _is_done(operation: Operation | None, kind: str) -> bool:
-    return (
-        operation is not None
-        and operation.kind == kind
-        and operation.outcome == OperationOutcome.DONE
-    )
+    left = order.captured_amount - order.refunded_amount - order.refunding_amount
+    return max(0, left)

@@ -64,7 +64,7 @@ def transition(
     changes = poll_schedule.transition_columns(order, changes, timezone.now()) | changes
     for candidate in sorted(candidates, key=lambda state: state != order.state):
         where = {"pk": order.pk, "state": candidate, **(conditions or {})}
-        if raw_sql.update(PaymentOrder, where, changes):
+        if raw_sql.update(PaymentOrder, where, changes, increment="version"):
             assign(order, changes)
             write_event(
                 order,

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Final
 
 from nexi_payments import enums
-from nexi_payments.flows.inquiry.reading.facts import InquiryTimes, OperationFacts
+from nexi_payments.flows.ledger.facts import InquiryTimes, OperationFacts
 
 #: Inquiries that must count after a complete 4xx to the only send, and in general.
 ENOUGH_AFTER_REJECTION: Final = 2
@@ -36,11 +36,15 @@ class Proof(Enum):
 
 @dataclass(frozen=True)
 class Absence:
-    """``misses`` is the new count; ``counted`` is whether this inquiry counts."""
+    """``misses`` is the new count; ``counted`` is whether this inquiry counts.
+
+    ``soon``: only inquiries are missing, not time.
+    """
 
     proof: Proof
     misses: int
     counted: bool
+    soon: bool = False
 
 
 def judge(row: OperationFacts, times: InquiryTimes, *, complete: bool) -> Absence:
@@ -54,7 +58,16 @@ def judge(row: OperationFacts, times: InquiryTimes, *, complete: bool) -> Absenc
     misses = row.misses + counted
     settled = times.asked_at >= ended + times.settle_after
     proof = _proof(row, misses, settled=settled) if counted else Proof.NONE
-    return Absence(proof, misses, counted)
+    soon = complete and proof is Proof.NONE and _needs_only_inquiries(row, times)
+    return Absence(proof, misses, counted, soon)
+
+
+def _needs_only_inquiries(row: OperationFacts, times: InquiryTimes) -> bool:
+    if row.rejected and row.send_count == 1:
+        return True
+    if row.send_ended_at is None:
+        return False
+    return times.asked_at >= row.send_ended_at + times.settle_after - times.lag
 
 
 def counts(row: OperationFacts, times: InquiryTimes) -> bool:

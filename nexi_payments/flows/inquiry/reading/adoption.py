@@ -15,10 +15,10 @@ from nexi_payments.enums import (
     OperationKind,
     OperationOutcome,
 )
-from nexi_payments.flows.inquiry.reading import books, matching
-from nexi_payments.flows.inquiry.reading.facts import OperationFacts
 from nexi_payments.flows.inquiry.reading.matching import Entry, Finding
 from nexi_payments.flows.inquiry.reading.vocabulary import Role, Status
+from nexi_payments.flows.ledger import books
+from nexi_payments.flows.ledger.facts import OperationFacts
 from nexi_payments.gateway import result_codes
 
 
@@ -137,7 +137,7 @@ def _adopt_entry(entry: Entry, rows: Sequence[OperationFacts], found: Adoption) 
         )
     if _is_repetition(new, rows):
         found.findings.append(
-            Finding(matching.EXECUTED_TWICE, f"{new.kind} once", entry.text)
+            Finding(DiscrepancyKind.EXECUTED_TWICE, f"{new.kind} once", entry.text)
         )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from nexi_payments.flows.inquiry.reading.facts import OperationFacts, OrderFacts
 from nexi_payments.flows.inquiry.reading.matching import Entry, Matching
 from nexi_payments.flows.inquiry.reading.vocabulary import Role, Status
+from nexi_payments.flows.ledger.facts import OperationFacts, OrderFacts
 from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.responses import OrderResult
 

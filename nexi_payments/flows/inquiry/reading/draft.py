@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from nexi_payments.enums import OperationOutcome
-from nexi_payments.flows.inquiry.reading import absence, matching
+from nexi_payments import enums
+from nexi_payments.enums import DiscrepancyKind, OperationOutcome
+from nexi_payments.flows.inquiry.reading import absence
 from nexi_payments.flows.inquiry.reading.absence import Absence, Proof
-from nexi_payments.flows.inquiry.reading.facts import (
+from nexi_payments.flows.inquiry.reading.matching import Entry, Finding
+from nexi_payments.flows.ledger.facts import (
     InquiryTimes,
     OperationFacts,
     OrderFacts,
 )
-from nexi_payments.flows.inquiry.reading.matching import Entry, Finding
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Draft:
     complete: bool
     changes: dict[int, OperationChange] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    #: a proof of absence needs only another inquiry
+    soon: bool = False
 
     def change(
         self,
@@ -56,11 +59,18 @@ class Draft:
         self.findings.append(Finding(kind, ours[:200], theirs[:200], blocks))
 
     def contradict(self, row: OperationFacts, entry: Entry) -> None:
-        """A final word against another counts when it is said twice."""
+        """A final word against another counts when it is said twice. About the charge,
+        a person decides.
+        """
         if not absence.counts(row, self.times):
             return
         misses = row.misses + 1
-        self.find(matching.CONTRADICTION, f"{row.kind} done", entry.text)
+        self.find(
+            DiscrepancyKind.CONTRADICTION,
+            f"{row.kind} done",
+            entry.text,
+            blocks=row.kind in enums.CHARGING,
+        )
         if misses >= absence.ENOUGH_TO_CONTRADICT:
             self.change(row, OperationOutcome.DECLINED, entry)
         else:
@@ -70,6 +80,7 @@ class Draft:
 
     def apply_absence(self, row: OperationFacts, judged: Absence) -> None:
         outcome = row.outcome
+        self.soon |= judged.soon
         resend = judged.proof is Proof.RESEND
         if judged.proof is Proof.REJECTED:
             outcome = OperationOutcome.REJECTED

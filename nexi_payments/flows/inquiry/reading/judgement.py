@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from nexi_payments import enums
 from nexi_payments.enums import DiscrepancyKind, OperationKind, OperationOutcome
-from nexi_payments.flows.inquiry.reading import absence, matching
+from nexi_payments.flows.inquiry.reading import absence
 from nexi_payments.flows.inquiry.reading.adoption import NewOperation
 from nexi_payments.flows.inquiry.reading.charge import ChargeReading, Verdict
 from nexi_payments.flows.inquiry.reading.draft import Draft
-from nexi_payments.flows.inquiry.reading.facts import OperationFacts
 from nexi_payments.flows.inquiry.reading.matching import Entry, Matching
 from nexi_payments.flows.inquiry.reading.vocabulary import ROLES, Status
+from nexi_payments.flows.ledger.facts import OperationFacts
 from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.responses import OrderResult
 
@@ -28,20 +28,31 @@ def judge_charge(
         return _judge_success(draft, row, charge, entry, response)
     if entry is not None and charge.verdict is Verdict.MISMATCH:
         theirs = f"{charge.detail}: {entry.text}"
-        draft.find(DiscrepancyKind.MISMATCH, ours, theirs, blocks=True)
+        # given back already: a person has seen to it
+        blocks = not entry.is_returned
+        draft.find(DiscrepancyKind.MISMATCH, ours, theirs, blocks=blocks)
     elif entry is not None and charge.verdict is Verdict.NO_DETAILS:
         theirs = f"{charge.detail}: {entry.text}"
-        draft.find(DiscrepancyKind.NO_DETAILS, ours, theirs, blocks=True)
+        blocks = not entry.is_returned
+        draft.find(DiscrepancyKind.NO_DETAILS, ours, theirs, blocks=blocks)
     elif entry is not None and charge.verdict is Verdict.UNKNOWN:
         draft.find(DiscrepancyKind.UNKNOWN_RESULT, "charge", charge.detail)
     elif entry is not None and charge.verdict is Verdict.DECLINED and row is not None:
-        if row.in_flight:
-            draft.change(row, OperationOutcome.DECLINED, entry)
-        elif row.done:
-            draft.contradict(row, entry)
+        _judge_decline(draft, row, entry)
     if row is not None and row.in_flight:
         _judge_waiting_charge(draft, row, charge)
     return []
+
+
+def _judge_decline(draft: Draft, row: OperationFacts, entry: Entry) -> None:
+    if row.in_flight:
+        draft.change(row, OperationOutcome.DECLINED, entry)
+    elif row.done and entry.source.result == result_codes.EXPIRED:
+        # it was authorized, and what was not captured is not held any more
+        if row.result != result_codes.EXPIRED:
+            draft.change(row, OperationOutcome.DONE, entry)
+    elif row.done:
+        draft.contradict(row, entry)
 
 
 def _charge_row(draft: Draft, entry: Entry | None) -> OperationFacts | None:
@@ -86,12 +97,24 @@ def _judge_success(
     ):
         kind = DiscrepancyKind.NO_DETAILS
         draft.find(kind, "the amount returned", entry.text, blocks=True)
+    if (
+        row.in_flight
+        and draft.order.manual_capture
+        and _is_captured_unasked(entry, response)
+    ):
+        kind = DiscrepancyKind.CAPTURED_UNASKED
+        draft.find(kind, "manual capture", entry.text)
     captured_or_released = (
         row.result == result_codes.AUTHORIZED and entry.status is not Status.HELD
     )
     if not row.done or captured_or_released:
         draft.change(row, OperationOutcome.DONE, entry)
     return adopted
+
+
+def _is_captured_unasked(entry: Entry, response: OrderResult) -> bool:
+    listed = any(one.type == result_codes.CAPTURE for one in response.operations)
+    return entry.source.result == result_codes.EXECUTED and not listed
 
 
 def _is_known_charge(draft: Draft, entry: Entry) -> bool:
@@ -146,7 +169,7 @@ def _judge_listed(draft: Draft, row: OperationFacts, entry: Entry) -> None:
     if entry.status in (Status.DONE, Status.REVERSED):
         if row.outcome in enums.NEGATIVE_OUTCOMES:
             ours = f"{row.kind} {row.amount} {row.outcome}"
-            draft.find(matching.LATE_EXECUTION, ours, entry.text)
+            draft.find(DiscrepancyKind.LATE_EXECUTION, ours, entry.text)
         if not row.done or not row.operation_id:
             draft.change(row, OperationOutcome.DONE, entry)
     elif entry.status is Status.NEGATIVE:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from nexi_payments.enums import DiscrepancyKind, OperationOutcome
-from nexi_payments.flows.inquiry.reading.facts import OperationFacts, OrderFacts
 from nexi_payments.flows.inquiry.reading.vocabulary import (
     FINAL,
     ROLES,
@@ -20,22 +19,13 @@ from nexi_payments.flows.inquiry.reading.vocabulary import (
     role_of,
     status_of,
 )
+from nexi_payments.flows.ledger.facts import OperationFacts, OrderFacts
+from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.responses import OperationResult
 
 #: Types that move none of the order's money.
 _OTHER_TYPES: Final = frozenset({"CARD_VERIFICATION"})
 _POST_CHARGE_ROLES: Final = frozenset({Role.CAPTURE, Role.RETURN, Role.ROLLBACK})
-
-
-#: Kinds of discrepancies that only a reading finds.
-#: An operation that was taken for not executed, and was.
-LATE_EXECUTION: Final = "late_execution"
-#: A request that we repeated was executed a second time.
-EXECUTED_TWICE: Final = "executed_twice"
-#: Nexi says the contrary of its own final word.
-CONTRADICTION: Final = "contradiction"
-#: Nexi's total differs from the operations, twice.
-TOTALS: Final = "totals"
 
 
 @dataclass(frozen=True)
@@ -67,6 +57,13 @@ class Entry:
     @property
     def amount(self) -> int | None:
         return self.source.amount
+
+    @property
+    def is_returned(self) -> bool:
+        """Whether this charge, of whatever amount, is released or given back."""
+        return self.status is Status.REVERSED or (
+            self.source.result == result_codes.REFUNDED
+        )
 
     @property
     def text(self) -> str:
@@ -135,6 +132,11 @@ def _identify(
             found.unclear |= set() if one.type in _OTHER_TYPES else _POST_CHARGE_ROLES
         elif role is not Role.CHARGE and (member := _odd_member(order, one)):
             found.findings.append(_mismatch(order, member, one))
+            found.unclear.add(role)
+        elif one.operation_id[:64] in order.foreign_ids:
+            entry = Entry(role, status_of(one, role), one)
+            ours = "an operation of another payment"
+            found.findings.append(Finding(DiscrepancyKind.SAME_ID, ours, entry.text))
             found.unclear.add(role)
         else:
             entries.append(Entry(role, status_of(one, role), one))

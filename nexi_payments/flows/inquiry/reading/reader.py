@@ -14,18 +14,19 @@ from nexi_payments.enums import (
     OrderState,
     Reason,
 )
-from nexi_payments.flows.inquiry.reading import adoption, books, judgement, matching
+from nexi_payments.flows.inquiry.reading import adoption, judgement
 from nexi_payments.flows.inquiry.reading.adoption import NewOperation, with_new
-from nexi_payments.flows.inquiry.reading.books import Books
 from nexi_payments.flows.inquiry.reading.charge import ChargeReading, read_charge
 from nexi_payments.flows.inquiry.reading.draft import Draft, OperationChange
-from nexi_payments.flows.inquiry.reading.facts import (
+from nexi_payments.flows.inquiry.reading.matching import Finding, Matching, match
+from nexi_payments.flows.ledger import books
+from nexi_payments.flows.ledger.books import Books
+from nexi_payments.flows.ledger.facts import (
     Dispute,
     InquiryTimes,
     OperationFacts,
     OrderFacts,
 )
-from nexi_payments.flows.inquiry.reading.matching import Finding, Matching, match
 from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.responses import OrderResult
 
@@ -43,6 +44,10 @@ class Reading:
     findings: tuple[Finding, ...] = ()
     shown_ids: frozenset[str] = frozenset()
     dispute: Dispute | None = None
+    #: a proof of absence needs only another inquiry
+    soon: bool = False
+    #: all operations afterwards; adopted ones have negative keys
+    operations: tuple[OperationFacts, ...] = ()
 
 
 def read(
@@ -84,6 +89,8 @@ def read(
         findings=tuple(dict.fromkeys(draft.findings)),
         shown_ids=order.shown_ids | shown,
         dispute=dispute,
+        soon=draft.soon,
+        operations=tuple(after),
     )
 
 
@@ -132,7 +139,7 @@ def _apply_dispute(
     amount = known + dispute.difference
     if amount < 0 or not adoption.total_may_speak(rows):
         ours, theirs = str(dispute.ours), str(dispute.total)
-        draft.find(matching.TOTALS, ours, theirs)
+        draft.find(DiscrepancyKind.TOTALS, ours, theirs)
         return []
     if row is None:
         return [NewOperation.by_totals(amount)]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nexi_payments import enums
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState
 from nexi_payments.flows.inquiry.reading import OperationFacts
-from nexi_payments.flows.inquiry.reading.books import sum_up
+from nexi_payments.flows.ledger.books import sum_up
 from tests.support.nexi_books import NexiBooks
 from tests.support.readings import TOTAL, Ledger, charge, operation
 

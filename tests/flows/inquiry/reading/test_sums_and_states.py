@@ -13,8 +13,8 @@ from nexi_payments.enums import (
     OrderState,
     Reason,
 )
-from nexi_payments.flows.inquiry.reading.books import Books, state_of, sum_up
 from nexi_payments.flows.inquiry.reading.matching import TOTALS
+from nexi_payments.flows.ledger.books import Books, state_of, sum_up
 from tests.support.readings import Ledger, authorization, charge, entry, operation
 
 DONE = {"outcome": OperationOutcome.DONE}

@@ -8,8 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from nexi_payments import enums
+from nexi_payments import conf, enums
 from nexi_payments.enums import OperationOutcome
+from nexi_payments.exceptions import Rejected
+from nexi_payments.gateway import result_codes
+from nexi_payments.models import Operation
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class OperationFacts:
     adopted: bool = False
     #: known from Nexi's total alone
     by_totals: bool = False
+    #: when the row was written
+    created_at: datetime | None = None
 
     @property
     def in_flight(self) -> bool:
@@ -51,6 +56,12 @@ class OperationFacts:
     @property
     def done(self) -> bool:
         return self.outcome == OperationOutcome.DONE
+
+    @property
+    def is_watched(self) -> bool:
+        """Given up or rejected without a final word of Nexi: it may be done late."""
+        given_up = self.outcome in enums.NEGATIVE_OUTCOMES and not self.adopted
+        return given_up and self.result not in result_codes.UNSUCCESSFUL
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,10 @@ class OrderFacts:
     shown_ids: frozenset[str] = field(default_factory=frozenset)
     #: an unresolved discrepancy needs a person
     blocked: bool = False
+    #: the shop captures, later
+    manual_capture: bool = False
+    #: ids in Nexi's list that operations of other orders have
+    foreign_ids: frozenset[str] = field(default_factory=frozenset)
     #: the latest disagreement of Nexi's total with our sums
     dispute: Dispute | None = None
 
@@ -101,3 +116,31 @@ class InquiryTimes:
     lag: timedelta
     settle_after: timedelta
     watch_for: timedelta
+
+
+def of_operation(row: Operation, now: datetime) -> OperationFacts:
+    """Reads a row. A send without an end is over when its process must have died."""
+    ended = row.send_ended_at
+    if ended is None and row.sent_at is not None:
+        over = row.sent_at + timedelta(seconds=conf.current().takeover_after)
+        ended = over if over <= now else None
+    return OperationFacts(
+        key=row.pk,
+        kind=row.kind,
+        outcome=row.outcome,
+        amount=row.amount,
+        operation_id=row.gateway_operation_id,
+        id_is_answered=row.http_status == 200,
+        target_id=row.target_operation_id,
+        parent=row.capture_id,
+        result=row.result,
+        send_count=row.send_count,
+        rejected=row.error.startswith(Rejected.__name__),
+        busy=row.http_status == 429,
+        send_ended_at=ended,
+        misses=row.misses,
+        missed_at=row.missed_at,
+        adopted=row.is_adopted,
+        by_totals=row.by_totals,
+        created_at=row.created_at,
+    )

@@ -11,16 +11,19 @@ from typing import Final
 
 from nexi_payments import enums
 from nexi_payments.enums import OperationKind, OrderState
-from nexi_payments.flows.inquiry.reading.facts import OperationFacts
+from nexi_payments.flows.ledger.facts import OperationFacts
 from nexi_payments.gateway import result_codes
 
 CHARGES: Final = enums.CHARGING
+_ENDED: Final = result_codes.REVERSED | {result_codes.EXPIRED}
 _CAPTURED_WITH_CHARGE: Final = frozenset({result_codes.EXECUTED, result_codes.REFUNDED})
 
 
 @dataclass(frozen=True)
 class Books:
-    """Sums in minor units. ``ended``: what was not captured is released or lapsed."""
+    """Sums in minor units. ``released`` is of charges that Nexi calls voided or lapsed.
+    ``ended``: nothing is held any more.
+    """
 
     authorized: int = 0
     captured: int = 0
@@ -28,13 +31,14 @@ class Books:
     capturing: int = 0
     refunding: int = 0
     voiding: int = 0
-    charges: int = 0
+    released: int = 0
     ended: bool = False
 
     @property
     def held(self) -> int:
         """Authorized and not captured."""
-        return 0 if self.ended else max(0, self.authorized - self.captured)
+        left = self.authorized - self.captured - self.released
+        return 0 if self.ended else max(0, left)
 
     @property
     def kept(self) -> int:
@@ -60,7 +64,7 @@ def sum_up(rows: Sequence[OperationFacts]) -> Books:
     captures = [row for row in rows if row.kind == OperationKind.CAPTURE]
     captured = _sum(row for row in captures if row.done and row.key not in rolled_back)
     at_once = [row for row in charges if row.result in _CAPTURED_WITH_CHARGE]
-    reversed_ = [row for row in charges if row.result in result_codes.REVERSED]
+    reversed_ = [row for row in charges if row.result in _ENDED]
     reversed_ = [row for row in reversed_ if row not in at_once]
     if not captures:
         captured = _sum(at_once)
@@ -80,8 +84,8 @@ def sum_up(rows: Sequence[OperationFacts]) -> Books:
         capturing=_sum(row for row in waiting if row.kind == OperationKind.CAPTURE),
         refunding=_sum(row for row in waiting if row.kind in enums.REFUNDING),
         voiding=_sum(row for row in waiting if row.kind == OperationKind.VOID),
-        charges=len(charges),
-        ended=bool(voids or reversed_),
+        released=_sum(reversed_),
+        ended=bool(voids) or 0 < authorized <= _sum(reversed_),
     )
 
 
@@ -95,14 +99,23 @@ def state_of(
     """
     if books.authorized == 0 and undecided:
         return None
-    odd = (
+    blocked = blocked or is_odd(books, amount)
+    if blocked and not (books.is_empty and books.authorized):
+        return OrderState.REVIEW
+    return plain_state(books)
+
+
+def is_odd(books: Books, amount: int) -> bool:
+    """Whether sums do not fit a payment of ``amount``: a person must look."""
+    return (
         books.refunded > books.captured
         or books.captured > books.authorized
-        or books.authorized > amount
-        or books.charges > 1
+        or books.kept + books.held > amount
     )
-    if (blocked or odd) and not (books.is_empty and books.authorized):
-        return OrderState.REVIEW
+
+
+def plain_state(books: Books) -> str | None:
+    """The state by the sums alone; ``None`` while something is on its way."""
     if books.authorized == 0:
         return OrderState.FAILED
     if books.kept > 0:

@@ -1,0 +1,299 @@
+"""Writes a reading: everything in one commit, or nothing.
+
+A reading holds for the version of the order that was read before Nexi was asked. If
+anything has changed since, it is discarded: the next inquiry reads again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from nexi_payments import enums, sealed_cards
+from nexi_payments.enums import EventKind, OperationOutcome, OrderState
+from nexi_payments.flows.inquiry import announcements, issuer_references, late_money
+from nexi_payments.flows.inquiry.late_money import Decision
+from nexi_payments.flows.inquiry.reading import OperationChange, Reading, Verdict
+from nexi_payments.flows.inquiry.reading.adoption import NewOperation
+from nexi_payments.flows.inquiry.snapshot import Snapshot
+from nexi_payments.flows.ledger import (
+    discrepancies,
+    outcomes,
+    poll_schedule,
+    totals,
+    transitions,
+)
+from nexi_payments.flows.ledger.facts import OperationFacts
+from nexi_payments.flows.ledger.operations import PreconditionFailed
+from nexi_payments.gateway.responses import OperationResult, OrderResult
+from nexi_payments.models import Operation, PaymentOrder, db_transactions, raw_sql
+
+_UNFINISHED: Final = (OrderState.AWAITING_3DS, OrderState.VALIDATED)
+
+
+@dataclass
+class Written:
+    """The operations that a reading changed or adopted, and those to be sent again."""
+
+    changed: list[Operation] = field(default_factory=list)
+    resends: list[Operation] = field(default_factory=list)
+
+
+def apply(
+    order: PaymentOrder,
+    snapshot: Snapshot,
+    reading: Reading,
+    response: OrderResult,
+    *,
+    scheduled: bool,
+) -> Written | None:
+    """Writes ``reading`` and when to inquire next.
+
+    ``None`` when the order has changed since ``snapshot``, or when another attempt of
+    the purchase must end first: nothing is written then. ``order`` is reloaded.
+    """
+    written = None
+    # IntegrityError: an id or a reference was taken meanwhile
+    with suppress(PreconditionFailed, IntegrityError):
+        written = _write(order, snapshot, reading, response, scheduled)
+    order.refresh_from_db()
+    return written
+
+
+@db_transactions.retried()
+def _write(
+    order: PaymentOrder,
+    snapshot: Snapshot,
+    reading: Reading,
+    response: OrderResult,
+    scheduled: bool,
+) -> Written:
+    # the operations before the order, as in settle: two requests that lock them in
+    # different orders deadlock
+    written = _change_operations(snapshot, reading)
+    written.changed += _insert_adopted(order, reading.adopted)
+    issuer_references.store(snapshot.rows, response.operations)
+    decision = late_money.decide(order, reading.state, reading.reason)
+    columns = {
+        **totals.columns(order, reading.books),
+        **_charge_columns(order, reading, snapshot.asked_at),
+        **_memory(reading),
+        **decision.columns,
+    }
+    changed = any(getattr(order, name) != value for name, value in columns.items())
+    columns |= _schedule(order, reading, decision, written, scheduled)
+    news = announcements.News.of(written.changed, snapshot.operations)
+    if decision.state is None:
+        raised = bool(changed or reading.changes or reading.adopted)
+        _update(order, snapshot, columns, raised=raised)
+        news.write(order)
+    else:
+        _move(order, snapshot, decision, columns, news)
+    for finding in (*reading.findings, *decision.findings):
+        discrepancies.record(order, finding.kind, finding.ours, finding.theirs)
+    return written
+
+
+def _change_operations(snapshot: Snapshot, reading: Reading) -> Written:
+    rows = {row.pk: row for row in snapshot.rows}
+    facts = {one.key: one for one in snapshot.operations}
+    written = Written()
+    for change in reading.changes:
+        row, before = rows[change.key], facts[change.key]
+        _change_operation(row, before, change, snapshot.asked_at)
+        if change.resend:
+            written.resends.append(row)
+        else:
+            written.changed.append(row)
+    return written
+
+
+def _change_operation(
+    row: Operation, before: OperationFacts, change: OperationChange, asked_at: datetime
+) -> None:
+    """Raises ``PreconditionFailed`` when it was settled or sent again meanwhile."""
+    values: dict[str, Any] = {"misses": change.misses}
+    if change.counted:
+        values["missed_at"] = asked_at
+    if change.outcome != before.outcome or change.entry is not None:
+        values |= _outcome_columns(before, change)
+    if change.amount is not None:
+        values["amount"] = change.amount
+    if change.error:
+        values["error"] = change.error
+    where = {
+        "pk": row.pk,
+        "outcome": before.outcome,
+        "send_count": before.send_count,
+    }
+    if not raw_sql.update(Operation, where, values):
+        raise PreconditionFailed
+    transitions.assign(row, values)
+
+
+def _outcome_columns(before: OperationFacts, change: OperationChange) -> dict[str, Any]:
+    final = change.outcome in enums.NEGATIVE_OUTCOMES | {OperationOutcome.DONE}
+    values: dict[str, Any] = {
+        "outcome": change.outcome,
+        "unsettled_order_id": None,
+        "settled_at": timezone.now() if final else None,
+    }
+    if change.entry is None:
+        return values
+    source = change.entry.source
+    if before.kind in enums.CHARGING:
+        values |= outcomes.operation_columns(source)
+    else:
+        values |= {"result": source.result, **outcomes.issuer_references(source)}
+    id_ = change.entry.id or before.operation_id
+    moves = change.outcome in (OperationOutcome.ACCEPTED, OperationOutcome.DONE)
+    return values | {
+        "gateway_operation_id": id_,
+        "ledger_id": id_ if moves and id_ else None,
+        "by_totals": False,
+    }
+
+
+def _insert_adopted(
+    order: PaymentOrder, adopted: Sequence[NewOperation]
+) -> list[Operation]:
+    """Inserts what was made at Nexi. One of them may belong to an earlier one."""
+    inserted: list[Operation] = []
+    now = timezone.now()
+    for new in adopted:
+        source = new.entry.source if new.entry else OperationResult()
+        parent = new.parent
+        if parent is not None and parent < 0:
+            parent = inserted[-1 - parent].pk
+        id_ = new.entry.id if new.entry else ""
+        row = Operation(
+            order=order,
+            kind=new.kind,
+            outcome=new.outcome,
+            amount=new.minor,
+            capture_id=parent,
+            gateway_operation_id=id_,
+            ledger_id=id_ or None,
+            by_totals=new.from_total,
+            result=source.result,
+            response_code=source.response_code,
+            correlation_id="",
+            created_at=now,
+            settled_at=now if new.outcome == OperationOutcome.DONE else None,
+            **outcomes.issuer_references(source),
+        )
+        raw_sql.insert(row)
+        inserted.append(row)
+    return inserted
+
+
+def _charge_columns(
+    order: PaymentOrder, reading: Reading, asked_at: datetime
+) -> dict[str, Any]:
+    """The order's columns about its charge."""
+    columns: dict[str, Any] = {}
+    charge = reading.charge
+    if charge.verdict is Verdict.PENDING and _pending_is_stable(order, asked_at):
+        columns["gateway_pending"] = True
+    if charge.entry is None:
+        return columns
+    if charge.entry.id and not order.gateway_operation_id:
+        columns["gateway_operation_id"] = charge.entry.id
+    if charge.entry.source.response_code:
+        columns["response_code"] = charge.entry.source.response_code
+    return columns
+
+
+def _pending_is_stable(order: PaymentOrder, asked_at: datetime) -> bool:
+    """Whether PENDING is about the charge. In three steps, Nexi's list may lag: 3DS
+    was PENDING, too, a moment before.
+    """
+    if order.channel in enums.SINGLE_CALL or order.charging_since is None:
+        return True
+    return asked_at >= order.charging_since + poll_schedule.scaled_minutes(1)
+
+
+def _memory(reading: Reading) -> dict[str, Any]:
+    """What the next reading must know of this one."""
+    dispute = reading.dispute
+    return {
+        "shown_ids": " ".join(sorted(reading.shown_ids)),
+        "disputed_total": dispute.total if dispute else None,
+        "disputed_sum": dispute.ours if dispute else None,
+        "disputed_since": dispute.since if dispute else None,
+    }
+
+
+def _schedule(
+    order: PaymentOrder,
+    reading: Reading,
+    decision: Decision,
+    written: Written,
+    scheduled: bool,
+) -> dict[str, Any]:
+    now = timezone.now()
+    changes: dict[str, Any] = {"poll_count": order.poll_count + scheduled}
+    if decision.state is not None:
+        changes |= {"state": decision.state, "reason": decision.reason}
+    state = changes.get("state", order.state)
+    poll = poll_schedule.PollState.of(order, **changes)
+    soon = reading.soon or bool(written.resends) or reading.dispute is not None
+    followed = poll_schedule.follow(reading.operations, now, soon=soon)
+    columns = {
+        "poll_count": changes["poll_count"],
+        "next_poll_at": poll_schedule.next_poll(
+            poll, now, answered=True, followed=followed
+        ),
+    }
+    if state == OrderState.REVIEW:
+        columns["unsettled_since"] = order.unsettled_since or now
+    elif state != OrderState.PAYING:
+        columns["unsettled_since"] = followed.since
+    return columns
+
+
+def _update(
+    order: PaymentOrder, snapshot: Snapshot, columns: dict[str, Any], *, raised: bool
+) -> None:
+    where = {"pk": order.pk, "version": snapshot.version}
+    increment = "version" if raised else ""
+    if not raw_sql.update(PaymentOrder, where, columns, increment=increment):
+        raise PreconditionFailed
+    transitions.assign(order, columns)
+
+
+def _move(
+    order: PaymentOrder,
+    snapshot: Snapshot,
+    decision: Decision,
+    columns: dict[str, Any],
+    news: announcements.News,
+) -> None:
+    """Changes the state, with its event, and announces the operations."""
+    source, target = order.state, str(decision.state)
+    named = news.named_by(target)
+    if target in announcements.ENDS:
+        news.write(order, named, target)
+    moved = transitions.transition(
+        order,
+        target,
+        sources=(source,),
+        conditions={"version": snapshot.version},
+        reason=decision.reason,
+        operation=named,
+        **columns,
+    )
+    if not moved:
+        raise PreconditionFailed
+    if target not in announcements.ENDS:
+        news.write(order, named, target)
+    if source in _UNFINISHED:
+        sealed_cards.shred(order)
+    if decision.is_duplicate:
+        transitions.write_event(order, EventKind.DUPLICATE, source=order.state)
