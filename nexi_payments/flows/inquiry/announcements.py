@@ -70,11 +70,11 @@ class News:
     def write(
         self, order: PaymentOrder, named: Operation | None = None, target: str = ""
     ) -> None:
-        """Writes the events of all operations but ``named``. Nothing that is gone
-        already is announced as captured.
+        """Writes the events of all operations but ``named``, which the event of the
+        new state names. Nothing that is gone already is announced as captured.
         """
         for row in self.done:
-            if row is named:
+            if row is named and not _is_cancel(row):
                 continue
             if kind := _event_kind(order, row, target):
                 transitions.write_event(order, kind, source=order.state, operation=row)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from django.utils import timezone
 
@@ -30,6 +30,8 @@ log = logging.getLogger("nexi_payments.inquiry")
 #: Seconds after an unclear response at which a waiting request inquires. These
 #: inquiries find; they prove no absence, because Nexi's lists lag.
 INQUIRE_AFTER = (1.0, 3.0)
+#: The age of an authorization from which each inquiry warns.
+_LAPSES_SOON: Final = timedelta(days=3)
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,21 @@ def inquire_and_apply(
     for operation in written.resends:
         resend.resend(order, operation, client, deadline)
     unfinished.end_if_over(order, reading)
+    if scheduled:
+        _warn_of_lapse(order)
     return Inquiry(reading, applied=True)
+
+
+def _warn_of_lapse(order: PaymentOrder) -> None:
+    if order.state != OrderState.AUTHORIZED:
+        return
+    if _is_over(order.created_at + _LAPSES_SOON):
+        log.critical(
+            "order %s is authorized since %s and not captured: the authorization"
+            " lapses soon",
+            order.order_id,
+            order.created_at,
+        )
 
 
 def inquire_while_waiting(
