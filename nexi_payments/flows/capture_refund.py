@@ -182,7 +182,7 @@ def submit(
     try:
         operations.run(call)
     except GatewayError as error:
-        terminal_outages.log_failure(order, error)
+        terminal_outages.log_failure(order, error, client, deadline)
     except OrderBusy:
         if earlier := find_existing(order, nonce):
             return earlier

@@ -208,7 +208,7 @@ def _resend(
     try:
         new_id = send(order, row, client, deadline)
     except GatewayError as error:
-        terminal_outages.log_failure(order, error)
+        terminal_outages.log_failure(order, error, client, deadline)
         if isinstance(error, Rejected) and error.status not in (401, 403, 429):
             # the next inquiry decides: executed before, or never
             update = outcomes.of_post_charge_error(error)
