@@ -94,12 +94,16 @@ def require_available(terminal: str) -> None:
 def key_works(terminal: str, client: Client, deadline: Deadline) -> bool:
     """Whether Nexi accepts the terminal's API key, so that a 404 means "no such order".
 
-    Asks Nexi only when no operation of the last minutes proves it.
+    Asks Nexi only when no operation of the last minutes proves it: one that was sent
+    then, and answered 200 with a body of Nexi's.
     """
+    since = timezone.now() - _KEY_TRUSTED_FOR
     recent = Operation.objects.filter(
         order__terminal=terminal,
         http_status=200,
-        settled_at__gte=timezone.now() - _KEY_TRUSTED_FOR,
+        error="",  # a proxy's page is a 200, too
+        created_at__gte=since,  # an old one may be settled now
+        settled_at__gte=since,
     )
     if recent.exists():
         return True

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from nexi_payments import conf, flows
 from nexi_payments.card import Card
@@ -16,7 +18,7 @@ from nexi_payments.flows.inquiry import query
 from nexi_payments.flows.ledger import terminal_outages
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import Operation, PaymentOrder
 from nexi_payments.models.bookkeeping import TerminalOutage
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.in_doubt import payment_in_doubt, time_travel
@@ -206,3 +208,25 @@ def test_the_trust_in_a_key_is_not_that_of_another_key_or_terminal(
     change_settings(TERMINALS=terminals)
     reject()
     assert gateway.counts[PROBE] == 3
+
+
+def test_a_404_needs_an_answer_of_nexi_not_of_a_proxy(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    gateway.next_reply("/init", Reply(200, b"<html>welcome</html>"))
+    shopper.submit_card(new_order())
+    assert Operation.objects.filter(http_status=200).count() == 1
+    assert terminal_outages.key_works("default", client(), Deadline(25))
+    assert gateway.counts[PROBE] == 1
+
+
+def test_a_404_needs_an_answer_of_the_last_minutes(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    """An operation that is settled now may have been answered hours ago."""
+    shopper.pay(new_order())
+    assert terminal_outages.key_works("default", client(), Deadline(25))
+    assert gateway.counts[PROBE] == 0
+    Operation.objects.update(created_at=timezone.now() - timedelta(minutes=6))
+    assert terminal_outages.key_works("default", client(), Deadline(25))
+    assert gateway.counts[PROBE] == 1
