@@ -353,6 +353,19 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "False",
         "tests/flows/inquiry/test_unknown_outcomes.py",
     ),
+    "one rejected request blocks a terminal": (
+        FLOWS + "ledger/terminal_outages.py",
+        "        check_key(order.terminal, error.status, client, deadline)",
+        "        record(order.terminal, error.status)",
+        "tests/flows/ledger/test_terminal_outages.py",
+    ),
+    "a probe without an answer is an outage": (
+        FLOWS + "ledger/terminal_outages.py",
+        "            log.error(text, answered, type(error).__name__, error)\n",
+        "            log.error(text, answered, type(error).__name__, error)\n"
+        "            record(terminal, status)\n",
+        "tests/flows/ledger/test_terminal_outages.py",
+    ),
     "a cancel has no key": (
         FLOWS + "inquiry/confirmations.py",
         "client.cancel(row.target_operation_id, row.idempotency_key, trace)",

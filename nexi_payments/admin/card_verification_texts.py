@@ -76,12 +76,12 @@ REJECTED: Final = Advice(
 )
 KEY_REJECTED: Final = Advice(
     "bad",
-    _("Not asked: Nexi refuses the key of this terminal"),
+    _("Not asked: Nexi did not accept the terminal's key for this request"),
     _("I cannot check the card right now. We will call you back."),
     _(
         "Nothing was charged, and no bank was asked: that says nothing about the card."
-        " Tell the administrator of the shop: nothing is charged on this terminal until"
-        " its key works."
+        " Tell the administrator of the shop. If Nexi refuses the key for every"
+        " request, nothing is charged on this terminal until the key works."
     ),
 )
 IN_DOUBT: Final = Advice(

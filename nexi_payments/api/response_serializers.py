@@ -232,7 +232,8 @@ class CardVerificationResponseSerializer(serializers.Serializer[CardVerification
     )
     successful = serializers.BooleanField(source="is_successful")
     terminal_rejected = serializers.BooleanField(
-        help_text="Nexi rejects the API key of the terminal; this is not about the card"
+        help_text="Nexi did not accept the terminal's API key for this request; this is"
+        " not about the card"
     )
     response_code = serializers.CharField(allow_blank=True)
     terminal = serializers.CharField()

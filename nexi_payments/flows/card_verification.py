@@ -30,6 +30,7 @@ from nexi_payments.flows.ledger import terminal_outages, transitions
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import create
 from nexi_payments.gateway import result_codes
+from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.models import CardVerification, db_transactions
 from nexi_payments.pan_scanner import reject_card_number
@@ -55,7 +56,7 @@ def verify_card(
     The result is ``outcome``: ``done`` (``is_successful``), ``declined``, ``not_sent``
     or ``in_doubt``. ``in_doubt`` is final: Nexi has no status inquiry for
     verifications. ``not_sent`` says nothing about the card: no issuer was asked,
-    because Nexi was not reached, rejected our API key (``terminal_rejected``) or took
+    because Nexi was not reached, answered 401 or 403 (``terminal_rejected``) or took
     no more requests (429). Idempotent by ``nonce``: the same one returns the same
     verification, whatever the card, and sends nothing.
 
@@ -96,6 +97,8 @@ def get_or_verify_card(
     create.validate_amount(terminal_config, 0, currency)
     terminal_outages.require_available(terminal_config.name)
     _enforce_limit(actor)
+    client = conf.client(terminal_config)
+    deadline = Deadline(conf.current().total_timeout)
     check = CardVerification(
         order_id=order_id,
         terminal=terminal_config.name,
@@ -113,10 +116,10 @@ def get_or_verify_card(
         return CardVerification.objects.get(order_id=order_id), False
     columns: dict[str, Any] = {"outcome": VerificationOutcome.IN_DOUBT}
     try:
-        answer = conf.client(terminal_config).verify(
+        answer = client.verify(
             Purchase(check.order_id, 0, currency, cardholder=cardholder[:255]),
             card,
-            conf.call_context(correlation_id=check.correlation_id),
+            conf.call_context(deadline, check.correlation_id),
         )
         columns = {
             "outcome": _outcome(answer.result),
@@ -125,10 +128,10 @@ def get_or_verify_card(
         }
     except GatewayError as error:
         columns = _error_columns(error)
-        if isinstance(error, Rejected) and error.status in (401, 403):
-            terminal_outages.record(terminal_config.name, error.status)
     finally:
         _settle(check, columns)
+    if check.terminal_rejected:
+        terminal_outages.check_key(check.terminal, check.http_status, client, deadline)
     return check, True
 
 

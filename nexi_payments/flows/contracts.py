@@ -124,7 +124,7 @@ def _charge(
     try:
         operations.run(call)
     except GatewayError as error:
-        terminal_outages.log_failure(order, error)
+        terminal_outages.log_failure(order, error, client, deadline)
     if order.state == OrderState.PAYING and wait:
         query.inquire_while_waiting(order, client, deadline)
 

@@ -143,7 +143,7 @@ def pay_moto(
     try:
         operations.run(_MotoCharge(order, client, deadline, actor, purchase, card))
     except GatewayError as error:
-        terminal_outages.log_failure(order, error)
+        terminal_outages.log_failure(order, error, client, deadline)
     if order.state == OrderState.PAYING:
         query.inquire_while_waiting(order, client, deadline)
     return order

@@ -96,7 +96,7 @@ def start_payment(
     except SealedCardUnavailable:
         return Step(order)
     except GatewayError as error:
-        terminal_outages.log_failure(order, error)
+        terminal_outages.log_failure(order, error, call.client, call.deadline)
         return Step(order)
     if order.state != OrderState.AWAITING_3DS:
         return Step(order)

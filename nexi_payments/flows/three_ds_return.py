@@ -98,7 +98,7 @@ def resume_payment(
     except OrderBusy:
         return order
     except GatewayError as error:
-        terminal_outages.log_failure(order, error)
+        terminal_outages.log_failure(order, error, client, deadline)
     if order.state == OrderState.PAYING:
         query.inquire_while_waiting(order, client, deadline)
     return order

@@ -61,7 +61,10 @@ class CardVerification(RetryingModel):
 
     @property
     def terminal_rejected(self) -> bool:
-        """Nexi rejected the terminal's API key: nothing is known about the card."""
+        """Nexi answered 401 or 403: nothing is known about the card.
+
+        That is about the terminal's API key, or about what it may do.
+        """
         return self.outcome == VerificationOutcome.NOT_SENT and self.http_status in (
             401,
             403,

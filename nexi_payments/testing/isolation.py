@@ -14,6 +14,7 @@ from nexi_payments import conf
 from nexi_payments.conf import gateway_factory, terminals, validators
 from nexi_payments.conf import settings as reader
 from nexi_payments.flows.inquiry import query
+from nexi_payments.flows.ledger import terminal_outages
 from nexi_payments.gateway import connections, transport
 from nexi_payments.simulator import Simulator, SimulatorAdapter
 
@@ -35,6 +36,7 @@ def use_simulator(simulator: Simulator) -> Iterator[None]:
         mock.patch.object(conf, "simulator", return_value=simulator),
         mock.patch.object(transport, "shared_adapter", return_value=adapter),
         mock.patch.object(query, "INQUIRE_AFTER", (0.0, 0.0)),
+        mock.patch.dict(terminal_outages.accepted_probes, clear=True),
     ):
         _clear_settings_cache()
         try:

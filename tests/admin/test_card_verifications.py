@@ -119,7 +119,7 @@ def test_a_good_card(clerk: Clerk, gateway: Simulator) -> None:
         ("declined", "Not good: ask for another card", "116 not enough money"),
         ("gateway_down", "Not asked: Nexi could not be reached", "never left this"),
         ("answer_lost", "Nobody can say", "costs nothing, but asks the bank again."),
-        (Reply(401), "Nexi refuses the key of this terminal", "no bank was asked"),
+        (Reply(401), "Nexi did not accept the terminal's key", "no bank was asked"),
         (Reply(429), "Nexi did not take the request", "no bank was asked"),
         (Reply(400), "Not good: the bank says no", "Only the bank can tell"),
     ],

@@ -75,7 +75,8 @@ def test_whatever_comes_is_an_answer(
 def test_the_key_of_the_shop_is_the_matter(
     clerk: ShopServer, gateway: Simulator
 ) -> None:
-    gateway.next_reply("card_verification", Reply(401))
+    for path in ("card_verification", "/payment_methods"):
+        gateway.next_reply(path, Reply(401))
     found = clerk.post("card-verifications/", card_fields()).json()
     assert (found["outcome"], found["terminal_rejected"]) == ("not_sent", True)
     refused = clerk.post("card-verifications/", card_fields(), "check-key-1")

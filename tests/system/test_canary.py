@@ -276,7 +276,7 @@ def test_gateway_errors_hold_nothing(
     monkeypatch.setattr(
         terminal_outages,
         "log_failure",
-        lambda order, error: caught.append(sys.exc_info()[1]),
+        lambda order, error, *rest: caught.append(sys.exc_info()[1]),
     )
     for reply in (Reply(500), Reply(400, b"{}"), Reply(200, b"x"), Reply(200, b"{}")):
         gateway.next_reply("/init", reply)

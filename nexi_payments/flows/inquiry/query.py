@@ -129,7 +129,9 @@ def _ask(
         response = client.order(order.order_id, conf.call_context(deadline))
     except Rejected as error:
         if error.status in (401, 403):
-            terminal_outages.record(order.terminal, error.status)
+            terminal_outages.check_key(
+                order.terminal, error.status, client, deadline
+            )
         if error.status == 404 and terminal_outages.key_works(
             order.terminal, client, deadline
         ):

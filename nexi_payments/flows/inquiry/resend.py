@@ -27,4 +27,4 @@ def resend(
     try:
         operations.send_and_settle(call)
     except GatewayError as error:
-        terminal_outages.log_failure(order, error)
+        terminal_outages.log_failure(order, error, client, deadline)

@@ -5,8 +5,8 @@ or the settings lack the terminal.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from django.db.models import Count
 from django.utils import timezone
@@ -22,11 +22,19 @@ from nexi_payments.models.bookkeeping import TerminalOutage
 log = logging.getLogger("nexi_payments.terminal_outages")
 
 #: A 404 means "no such order" only if the key works. How long a 200 proves that.
-_KEY_TRUSTED_FOR = timedelta(minutes=5)
+_KEY_TRUSTED_FOR: Final = timedelta(minutes=5)
+#: How long no second probe follows one that was answered 200. A key that is revoked
+#: meanwhile is an outage so much later.
+_PROBE_TRUSTED_FOR: Final = timedelta(minutes=1)
+#: The seconds that a probe inside another request may take.
+_PROBE_TIMEOUT: Final = 5.0
+
+#: Of this process: when Nexi answered 200 to a probe that followed a 401 or 403.
+accepted_probes: dict[conf.Terminal, datetime] = {}
 
 
 def record(terminal: str, status: int | None) -> None:
-    """Records that Nexi answered 401 or 403 on this terminal. Idempotent."""
+    """Records that Nexi rejects the terminal's API key (401 or 403). Idempotent."""
     _, new = TerminalOutage.objects.get_or_create(
         terminal=terminal, defaults={"since": timezone.now(), "status": status}
     )
@@ -34,11 +42,47 @@ def record(terminal: str, status: int | None) -> None:
         log.critical("terminal %s: Nexi rejects its API key (%s)", terminal, status)
 
 
-def log_failure(order: PaymentOrder, error: GatewayError) -> None:
-    """Logs a gateway error. Records an outage when Nexi rejected the API key."""
+def log_failure(
+    order: PaymentOrder, error: GatewayError, client: Client, deadline: Deadline
+) -> None:
+    """Logs a gateway error. Checks the API key after a 401 or 403 (``check_key``)."""
     log.warning("order %s: %s %s", order.order_id, type(error).__name__, error)
     if isinstance(error, Rejected) and error.status in (401, 403):
-        record(order.terminal, error.status)
+        check_key(order.terminal, error.status, client, deadline)
+
+
+def check_key(
+    terminal: str, status: int | None, client: Client, deadline: Deadline
+) -> None:
+    """Records an outage if Nexi rejects the API key, not only one request.
+
+    Call it after a 401 or 403 (``status``), outside transactions. One order may be
+    answered 401, an order of another terminal for example. So this sends
+    ``GET /payment_methods`` with the same key, which takes 5 seconds at most and ends
+    by ``deadline``. Only a 401 or 403 to that is an outage. Another error proves
+    nothing: it is logged, and the next rejected request decides. A 200 is trusted for
+    a minute in this process. Gateway errors are not raised. Idempotent.
+    """
+    if TerminalOutage.objects.filter(terminal=terminal).exists():
+        return
+    settings = conf.current().terminal(terminal)
+    accepted_at = accepted_probes.get(settings)
+    if accepted_at and abs(timezone.now() - accepted_at) < _PROBE_TRUSTED_FOR:
+        return
+    context = conf.call_context(Deadline(min(deadline.remaining, _PROBE_TIMEOUT)))
+    answered = f"terminal {terminal}: Nexi answered {status} to one request"
+    try:
+        client.payment_methods(context)
+    except GatewayError as error:
+        if isinstance(error, Rejected) and error.status in (401, 403):
+            record(terminal, error.status)
+        else:
+            text = "%s, and GET /payment_methods does not show whether it accepts the"
+            text += " API key: %s %s. No outage is recorded"
+            log.error(text, answered, type(error).__name__, error)
+        return
+    accepted_probes[settings] = timezone.now()
+    log.warning("%s, but accepts the API key", answered)
 
 
 def require_available(terminal: str) -> None:
@@ -50,12 +94,16 @@ def require_available(terminal: str) -> None:
 def key_works(terminal: str, client: Client, deadline: Deadline) -> bool:
     """Whether Nexi accepts the terminal's API key, so that a 404 means "no such order".
 
-    Asks Nexi only when no operation of the last minutes proves it.
+    Asks Nexi only when no operation of the last minutes proves it: one that was sent
+    then, and answered 200 with a body of Nexi's.
     """
+    since = timezone.now() - _KEY_TRUSTED_FOR
     recent = Operation.objects.filter(
         order__terminal=terminal,
         http_status=200,
-        settled_at__gte=timezone.now() - _KEY_TRUSTED_FOR,
+        error="",  # a proxy's page is a 200, too
+        created_at__gte=since,  # an old one may be settled now
+        settled_at__gte=since,
     )
     if recent.exists():
         return True

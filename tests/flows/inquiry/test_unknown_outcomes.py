@@ -280,7 +280,8 @@ def test_too_many_requests_on_payment_fails_as_busy(
 def test_a_refused_key_stops_new_charges_until_it_works(
     shopper: Shopper, gateway: Simulator, status: int, caplog: Any
 ) -> None:
-    gateway.next_reply("/init", Reply(status))
+    for path in ("/init", "/payment_methods"):
+        gateway.next_reply(path, Reply(status))
     response = shopper.submit_card(new_order())
     order = PaymentOrder.objects.get()
     assert (order.state, order.reason) == (OrderState.FAILED, Reason.CONFIG)
@@ -308,9 +309,9 @@ def test_a_refused_key_on_payment_keeps_the_doubt(
 ) -> None:
     form = shopper.start(new_order())
     fields = shopper.answer_challenge(form)
-    gateway.next_reply("/payment", Reply(401))
-    for _ in range(2):
-        gateway.next_reply(f"/orders/{PaymentOrder.objects.get().order_id}", Reply(401))
+    path = f"/orders/{PaymentOrder.objects.get().order_id}"
+    for rejected in ("steps/payment", "/payment_methods", path, path):
+        gateway.next_reply(rejected, Reply(401))
     shopper.return_from_issuer(form, fields)
     assert gateway.counts["GET /orders/{id}"] == 2
     order = PaymentOrder.objects.get()
