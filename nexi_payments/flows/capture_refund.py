@@ -209,7 +209,7 @@ def submit(call: PostChargeCall) -> Operation:
     try:
         operations.run(call)
     except GatewayError as error:
-        terminal_outages.log_failure(order, error, client, deadline)
+        terminal_outages.log_failure(order, error, call.client, call.deadline)
     except OrderBusy:
         if earlier := _find_existing(call):
             return earlier
