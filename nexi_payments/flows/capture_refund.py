@@ -223,14 +223,15 @@ def submit(call: PostChargeCall) -> Operation:
 
 def _look(call: PostChargeCall) -> None:
     """Stores what Nexi shows before the request. Raises ``GatewayUnavailable`` without
-    an answer, and ``OrderBusy`` while others change the order.
+    an answer, and ``OrderBusy`` while others change the order, unless it was the same
+    request.
     """
     order = call.order
     for _ in range(_LOOKS):
         inquiry = query.inquire_and_apply(order, call.client, call.deadline)
         if not inquiry.answered:
             raise GatewayUnavailable(order.terminal)
-        if inquiry.applied:
+        if inquiry.applied or _find_existing(call):
             return
     raise OrderBusy(order)
 

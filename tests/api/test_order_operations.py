@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
-from nexi_payments.enums import OperationOutcome, OrderState
+from nexi_payments.enums import OperationKind, OrderState
 from nexi_payments.models import Operation
 from nexi_payments.models.bookkeeping import IdempotencyRecord
 from nexi_payments.simulator import Simulator
@@ -141,8 +142,13 @@ def test_no_more_than_is_left_and_was_seen(
 
 def test_somebody_else_is_working_on_it(server: ShopServer, shopper: Shopper) -> None:
     order = shopper.pay(new_order())
-    Operation.objects.filter(kind="payment").update(
-        outcome=OperationOutcome.OPEN, unsettled_order_id=order.pk
+    now = timezone.now()
+    order.operations.create(
+        kind=OperationKind.REFUND,
+        unsettled_order_id=order.pk,
+        amount=100,
+        created_at=now,
+        sent_at=now,
     )
     answer = server.post(f"orders/{order.order_id}/refund/", {}, "refund-key-1")
     assert_problem(answer, 409, "order_busy")
