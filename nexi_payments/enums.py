@@ -218,6 +218,8 @@ class EventKind(TextChoices):
     RECEIPT_EMAILED = "receipt_emailed", _("receipt mailed")
     #: a person started a status inquiry
     INQUIRED = "inquired", _("Nexi was asked by hand")
+    #: a person decided what became of one operation
+    DECIDED = "decided", _("decided by hand")
     #: charged late, although another attempt held or took the purchase's money
     DUPLICATE = "duplicate", _("charged beside another payment of the same purchase")
 

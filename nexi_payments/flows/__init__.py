@@ -22,6 +22,7 @@ from nexi_payments.flows.contracts import (
 from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.flows.manual_review import resolve
 from nexi_payments.flows.moto import create_moto_order, pay_moto
+from nexi_payments.flows.operation_review import accept_totals, resolve_operation
 from nexi_payments.flows.orders.contract_terms import ContractTerms
 from nexi_payments.flows.orders.create import create_order
 from nexi_payments.flows.orders.customer_from_django import describe_customer
@@ -40,6 +41,7 @@ __all__ = [
     "RecurringCounts",
     "RedirectForm",
     "Step",
+    "accept_totals",
     "available",
     "cancel_capture",
     "capture",
@@ -55,6 +57,7 @@ __all__ = [
     "reconcile",
     "refund",
     "resolve",
+    "resolve_operation",
     "resume_contract",
     "resume_payment",
     "start_payment",

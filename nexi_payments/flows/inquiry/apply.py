@@ -31,10 +31,20 @@ from nexi_payments.flows.ledger import (
 )
 from nexi_payments.flows.ledger.facts import OperationFacts
 from nexi_payments.flows.ledger.operations import PreconditionFailed
+from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.gateway.responses import OperationResult, OrderResult
 from nexi_payments.models import Operation, PaymentOrder, db_transactions, raw_sql
 
+_NO_RESPONSE: Final = OrderResult()
 _UNFINISHED: Final = (OrderState.AWAITING_3DS, OrderState.VALIDATED)
+
+
+@dataclass(frozen=True)
+class Decider:
+    """Who decided it, and why, for the order's history."""
+
+    actor: Actor
+    note: str
 
 
 @dataclass
@@ -49,11 +59,13 @@ def apply(
     order: PaymentOrder,
     snapshot: Snapshot,
     reading: Reading,
-    response: OrderResult,
+    response: OrderResult = _NO_RESPONSE,
     *,
-    scheduled: bool,
+    scheduled: bool = False,
+    decider: Decider | None = None,
 ) -> Written | None:
-    """Writes ``reading`` and when to inquire next.
+    """Writes ``reading`` and when to inquire next. ``decider``: a person says so, not
+    Nexi.
 
     ``None`` when the order has changed since ``snapshot``, or when another attempt of
     the purchase must end first: nothing is written then. ``order`` is reloaded.
@@ -61,7 +73,7 @@ def apply(
     written = None
     # IntegrityError: an id or a reference was taken meanwhile
     with suppress(PreconditionFailed, IntegrityError):
-        written = _write(order, snapshot, reading, response, scheduled)
+        written = _write(order, snapshot, reading, response, scheduled, decider)
     order.refresh_from_db()
     return written
 
@@ -73,6 +85,7 @@ def _write(
     reading: Reading,
     response: OrderResult,
     scheduled: bool,
+    decider: Decider | None,
 ) -> Written:
     # the operations before the order, as in settle: two requests that lock them in
     # different orders deadlock
@@ -97,6 +110,15 @@ def _write(
         _move(order, snapshot, decision, columns, news)
     for finding in (*reading.findings, *decision.findings):
         discrepancies.record(order, finding.kind, finding.ours, finding.theirs)
+    if decider is not None:
+        transitions.write_event(
+            order,
+            EventKind.DECIDED,
+            source=order.state,
+            operation=written.changed[0],
+            actor=decider.actor,
+            note=decider.note,
+        )
     return written
 
 

@@ -46,9 +46,9 @@ class Snapshot:
         """What ``response`` means for this order."""
         foreign = _foreign_ids(self, response)
         order = replace(self.order, foreign_ids=foreign)
-        return read(order, self.operations, response, self._times())
+        return read(order, self.operations, response, self.times())
 
-    def _times(self) -> InquiryTimes:
+    def times(self) -> InquiryTimes:
         settings = conf.current()
         return InquiryTimes(
             self.asked_at,

@@ -100,7 +100,7 @@ def adopt(
     already, ``in_total`` are captures that Nexi's total showed before.
     """
     found = Adoption()
-    total_row = next((row for row in rows if row.by_totals and row.done), None)
+    total_row = row_of_total(rows)
     for entry in unbound:
         if entry.role is Role.CHARGE or entry.status is Status.NEGATIVE:
             continue
@@ -197,6 +197,11 @@ def _is_repetition(new: NewOperation, rows: Sequence[OperationFacts]) -> bool:
 def _only_capture(rows: Sequence[OperationFacts]) -> int | None:
     captures = [row for row in rows if row.kind == OperationKind.CAPTURE and row.done]
     return captures[0].key if len(captures) == 1 else None
+
+
+def row_of_total(rows: Sequence[OperationFacts]) -> OperationFacts | None:
+    """The capture that only Nexi's total shows: an order has one at most."""
+    return next((row for row in rows if row.by_totals and row.done), None)
 
 
 def total_may_speak(rows: Sequence[OperationFacts]) -> bool:

@@ -78,7 +78,7 @@ def read(
     adopted += _apply_dispute(draft, after, dispute)
     after = with_new(draft.rows_after(), adopted)
     sums = books.sum_up(after)
-    state, reason = _state(draft, sums, after)
+    state, reason = state_after(draft, sums, after)
     return Reading(
         charge=charge,
         books=sums,
@@ -134,7 +134,7 @@ def _apply_dispute(
     """
     if dispute is None or draft.times.asked_at < dispute.since + draft.times.lag:
         return []
-    row = next((one for one in rows if one.by_totals and one.done), None)
+    row = adoption.row_of_total(rows)
     known = row.amount or 0 if row else 0
     amount = known + dispute.difference
     if amount < 0 or not adoption.total_may_speak(rows):
@@ -147,9 +147,10 @@ def _apply_dispute(
     return []
 
 
-def _state(
+def state_after(
     draft: Draft, sums: Books, rows: Sequence[OperationFacts]
 ) -> tuple[str | None, str]:
+    """The order's next state, ``None`` if it does not change, and the reason."""
     blocking = next((one for one in draft.findings if one.blocks), None)
     charges = [row for row in rows if row.kind in enums.CHARGING]
     decided = charges and not any(row.in_flight for row in charges)
