@@ -13,7 +13,6 @@ from django.utils import timezone
 from nexi_payments import conf, enums
 from nexi_payments.enums import DiscrepancyKind, OperationOutcome
 from nexi_payments.exceptions import (
-    GatewayDisagrees,
     GatewayUnavailable,
     InvalidState,
     OrderBusy,
@@ -49,12 +48,12 @@ def resolve_operation(
     (``"declined"``).
 
     For one that Nexi neither confirms nor refuses, after a look into its back office. A
-    status inquiry goes first; if it settles the operation, nothing is left to decide:
-    the operation is returned, or ``GatewayDisagrees`` is raised where Nexi says the
-    contrary. ``reason`` is stored with the event, with actor and IP address. Raises
-    ``InvalidState`` (``may_be_decided``), ``GatewayUnavailable`` without an answer,
-    ``OrderBusy``, ``CardDataNotAllowed`` for a reason with a card number, ``ValueError``
-    for an empty one or another outcome. Nothing has changed then.
+    status inquiry goes first; if it settles the operation as ``outcome``, nothing is
+    left to decide. ``reason`` is stored with the event, with actor and IP address.
+    Raises ``InvalidState`` (``may_be_decided``, or Nexi says the contrary),
+    ``GatewayUnavailable`` without an answer, ``OrderBusy``, ``CardDataNotAllowed`` for
+    a reason with a card number, ``ValueError`` for an empty one or another outcome.
+    Nobody has decided anything then.
     """
     if outcome not in DECISIONS:
         raise ValueError(f"outcome must be one of {', '.join(DECISIONS)}")
@@ -68,7 +67,7 @@ def resolve_operation(
     if operation.outcome == outcome:
         return operation
     if operation.outcome not in enums.RESERVING:
-        raise GatewayDisagrees(order, operation.outcome)
+        raise InvalidState(order)
     snapshot = Snapshot.take(order)
     reading = decisions.decide_operation(
         snapshot.order, snapshot.operations, snapshot.times(), operation.pk, outcome
