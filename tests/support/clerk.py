@@ -24,6 +24,7 @@ from tests.support.staff import (
 )
 
 __all__ = [
+    "MOTO_ENDPOINT",
     "ORDERS_URL",
     "PERMISSIONS",
     "PHONE_ORDERS_URL",
@@ -40,6 +41,7 @@ __all__ = [
     "staff_user",
 ]
 
+MOTO_ENDPOINT = "POST /orders/moto"
 PERMISSIONS = (
     "view_paymentorder",
     "take_moto",
