@@ -30,6 +30,7 @@ from tests.support.shopper import Shopper, new_order
 # a module that imports it may be collected before one that names it as a plugin
 pytest.register_assert_rewrite("nexi_payments.testing.pytest_plugin")
 pytest_plugins = [
+    "tests.support.canary",
     "tests.support.database",
     "tests.support.error_pages",
     "tests.support.repeat",

@@ -103,7 +103,7 @@ def _all_pages(browser: WsgiClient) -> None:
     from decimal import Decimal
 
     from nexi_payments import flows
-    from tests.support.forms import hidden_fields
+    from nexi_payments.testing.forms import hidden_fields
 
     order = flows.create_order(
         amount=Decimal("12.50"), currency="EUR", reference=next_reference()

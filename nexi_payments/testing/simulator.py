@@ -6,9 +6,11 @@ import json
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.test import Client
+from django.urls import Resolver404, resolve, reverse
 
 from nexi_payments import conf, flows
 from nexi_payments.card import Card
@@ -17,13 +19,15 @@ from nexi_payments.simulator import TEST_CARDS, Call, Charge, Reply, Simulator
 from nexi_payments.testing.card_data_scan import CardDataScan
 from nexi_payments.testing.clock import Clock
 from nexi_payments.testing.commit_hooks import deliver_new_signals, run_commit_hooks
-from nexi_payments.testing.isolation import use_simulator
-from nexi_payments.testing.shopper import (
+from nexi_payments.testing.forms import (
     CARDHOLDER_NAME,
-    Challenge,
-    ShopperBrowser,
+    Form,
     card_by_ending,
+    parse_form,
+    redirect_target,
 )
+from nexi_payments.testing.isolation import use_simulator
+from nexi_payments.testing.shopper import Shopper
 
 #: Name of a call to Nexi → part of its path.
 CALL_PATHS: Final = {
@@ -49,8 +53,8 @@ class NexiSimulator:
     def __init__(self) -> None:
         self.gateway = Simulator(clock=self._now)
         self._clock = Clock()
-        self._browser = ShopperBrowser()
-        self._challenges: dict[int, Challenge] = {}
+        self._page: Any = None
+        self._challenges: dict[int, Form] = {}
         self._exit_stack = ExitStack()
 
     def __enter__(self) -> NexiSimulator:
@@ -76,14 +80,16 @@ class NexiSimulator:
         answer: str = "approve",
         *,
         client: Client | None = None,
+        **fields: str,
     ) -> PaymentOrder:
         """Pay on the card page and at the issuer, and return to the shop.
 
         ``answer`` is the shopper's answer to a challenge: "approve", "refuse" or
         "walk_away" (return without an answer). ``client`` posts the card; the default
-        client is logged in as ``order.user``.
+        client is logged in as ``order.user``. ``fields`` are fields of the card form
+        that replace those of the test card, or come in addition.
         """
-        order = self.start(order, card, client=client)
+        order = self.start(order, card, client=client, **fields)
         if order.pk in self._challenges:
             order = self.complete_3ds(answer, order)
         return order
@@ -94,16 +100,24 @@ class NexiSimulator:
         card: str = "challenge",
         *,
         client: Client | None = None,
+        **fields: str,
     ) -> PaymentOrder:
         """Post the card. A challenge, if there is one, stays open.
 
         After a failed attempt the returned order is a new one; its ``retry_of`` is the
-        first."""
+        first. ``client`` and ``fields`` are those of ``pay``."""
+        shopper = Shopper(client or _client_for(order))
+        fields = {"cardholder_name": order.customer_name or CARDHOLDER_NAME, **fields}
         with run_commit_hooks():
-            order, challenge = self._browser.submit_card(order, card, client)
-        if challenge is not None:
-            self._challenges[order.pk] = challenge
-        return order
+            self._page = shopper.submit_card(order, card, **fields)
+            _assert_accessible(self._page)
+        form = parse_form(self._page)
+        if self._page.status_code == 200 and form.is_challenge:
+            order = PaymentOrder.objects.get(gateway_operation_id=form.operation_id)
+            self._challenges[order.pk] = form
+            return order
+        public_id = _public_id_in(redirect_target(self._page))
+        return PaymentOrder.objects.get(public_id=public_id or order.public_id)
 
     def complete_3ds(
         self, answer: str = "approve", order: PaymentOrder | None = None
@@ -118,10 +132,15 @@ class NexiSimulator:
         waiting = list(self._challenges) if order is None else [order.pk]
         if not waiting or waiting[-1] not in self._challenges:
             raise AssertionError("no challenge is open: call start() first")
-        challenge = self._challenges.pop(waiting[-1])
-        fields = self.gateway.answer_challenge(challenge.operation_id, answer)
+        key = waiting[-1]
+        form = self._challenges.pop(key)
+        fields = self.gateway.answer_challenge(form.operation_id, answer)
         with run_commit_hooks():
-            return self._browser.return_from_issuer(challenge, fields)
+            Shopper().return_from_issuer(form, fields)
+            order = PaymentOrder.objects.get(pk=key)
+            result = reverse("nexi_payments:result", args=[order.public_id])
+            self._page = Shopper(_client_for(order)).get(result)
+        return PaymentOrder.objects.get(pk=key)
 
     def pay_moto(
         self,
@@ -193,7 +212,7 @@ class NexiSimulator:
 
     @property
     def page(self) -> object:
-        return self._browser.page
+        return self._page
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -240,6 +259,30 @@ class CardDataWatch:
         self._scan.__exit__(kind, error, trace)
         if error is None:
             _assert_no_findings(self._scan)
+
+
+def _client_for(order: PaymentOrder) -> Client:
+    client = Client()
+    if order.user is not None:
+        client.force_login(order.user)
+    return client
+
+
+def _assert_accessible(page: Any) -> None:
+    if page.status_code in (403, 404):
+        raise AssertionError(
+            f"the card page returned {page.status_code}: an order with a user"
+            " shows to that user only; give that user's client, or none"
+        )
+
+
+def _public_id_in(location: str) -> str:
+    """Return the public id of the order whose result page is at ``location``."""
+    try:
+        found = resolve(urlsplit(location).path)
+    except Resolver404:
+        return ""
+    return str(found.kwargs.get("public_id", ""))
 
 
 def _assert_no_findings(scan: CardDataScan) -> None:

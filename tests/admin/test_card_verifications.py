@@ -17,7 +17,8 @@ from nexi_payments.flows.ledger import terminal_outages
 from nexi_payments.models import CardVerification, PaymentOrder
 from nexi_payments.models.bookkeeping import IdempotencyRecord
 from nexi_payments.simulator import TEST_CARDS, Reply, Simulator
-from tests.support.clerk import Clerk, hidden_fields
+from nexi_payments.testing.forms import card_fields, hidden_fields
+from tests.support.clerk import Clerk
 from tests.support.concurrency import run_concurrently
 from tests.support.database import broken_update
 from tests.support.shopper import CARDS
@@ -29,24 +30,11 @@ pytestmark = [
 LIST = "/admin/nexi_payments/cardverification/"
 PAGE = LIST + "verify/"
 VERIFY = "POST /orders/card_verification"
-
-
-@pytest.fixture
-def clerk(gateway: Simulator) -> Clerk:
-    return Clerk("verify_card")
+CLERK_MAY = ("verify_card",)
 
 
 def keyed(ending: str = "challenge", **changes: str) -> dict[str, str]:
-    card = CARDS[ending]
-    return {
-        "cardholder_name": "Giulia Bianchi",
-        "card_number": card.number,
-        "expiry": card.expiry,
-        "security_code": card.cvv,
-        "currency": "EUR",
-        "terminal": "moto",
-        **changes,
-    }
+    return card_fields(ending, **{"currency": "EUR", "terminal": "moto", **changes})
 
 
 def form_of(clerk: Clerk) -> dict[str, str]:

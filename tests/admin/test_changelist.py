@@ -16,27 +16,11 @@ from django.test.utils import CaptureQueriesContext
 from nexi_payments import flows
 from nexi_payments.admin import changelist, csv_export
 from nexi_payments.models import PaymentOrder
-from nexi_payments.simulator import Simulator
 from tests.support.clerk import ORDERS_URL, PERMISSIONS, Clerk, order_url
 from tests.support.in_doubt import time_travel
 from tests.support.shopper import CARDS, Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def clerk(gateway: Simulator) -> Clerk:
-    return Clerk(*PERMISSIONS)
-
-
-@pytest.fixture
-def paid(shopper: Shopper) -> PaymentOrder:
-    return shopper.pay(
-        new_order(
-            reference="ORD-7",
-            customer={"name": "Giulia Bianchi", "email": "Giulia@example.com"},
-        )
-    )
 
 
 def test_the_columns(clerk: Clerk, paid: PaymentOrder) -> None:

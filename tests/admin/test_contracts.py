@@ -13,7 +13,6 @@ from nexi_payments.enums import Channel, ContractState, OrderState
 from nexi_payments.models import Contract, PaymentOrder
 from nexi_payments.simulator import Simulator
 from tests.support.clerk import (
-    PERMISSIONS,
     Clerk,
     card_url,
     confirm_action,
@@ -32,11 +31,6 @@ pytestmark = [
     pytest.mark.seen_on("sqlite", "postgresql"),
 ]
 FILE = "/admin/nexi_payments/contract/"
-
-
-@pytest.fixture
-def clerk(db: None) -> Clerk:
-    return Clerk(*PERMISSIONS)
 
 
 def page(contract: Contract) -> str:

@@ -17,17 +17,11 @@ from nexi_payments import flows
 from nexi_payments.admin import svg_chart
 from nexi_payments.enums import Channel
 from nexi_payments.models import Operation
-from nexi_payments.simulator import Simulator
 from tests.support.clerk import ORDERS_URL, Clerk, order_from_redirect
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TILL = ORDERS_URL + "daily-report/"
-
-
-@pytest.fixture
-def reader(gateway: Simulator) -> Clerk:
-    return Clerk("view_paymentorder", name="reader")
 
 
 @pytest.fixture

@@ -27,11 +27,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def reader(gateway: Simulator) -> Clerk:
-    return Clerk("view_paymentorder", name="reader")
-
-
 def board(page: str) -> str:
     """The words of the dashboard, spaces and tags aside; "" where there is none."""
     found = re.search(

@@ -14,7 +14,6 @@ from nexi_payments.models import Discrepancy, PaymentOrder
 from nexi_payments.simulator import Simulator
 from tests.support.clerk import (
     ORDERS_URL,
-    PERMISSIONS,
     Clerk,
     action_url,
     confirm_action,
@@ -25,21 +24,6 @@ from tests.support.clerk import (
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def clerk(gateway: Simulator) -> Clerk:
-    return Clerk(*PERMISSIONS)
-
-
-@pytest.fixture
-def paid(shopper: Shopper) -> PaymentOrder:
-    return shopper.pay(
-        new_order(
-            reference="ORD-7",
-            customer={"name": "Giulia Bianchi", "email": "Giulia@example.com"},
-        )
-    )
 
 
 # -- the order's page ------------------------------------------------------------------

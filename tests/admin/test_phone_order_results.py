@@ -16,6 +16,7 @@ from nexi_payments.gateway.result_codes import DeclineAdvice, decline_advice
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.clerk import (
+    MOTO_ENDPOINT,
     PHONE_ORDERS_URL,
     Clerk,
     card_url,
@@ -30,15 +31,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.seen_on("sqlite", "postgresql"),
 ]
-
-
-@pytest.fixture
-def clerk(gateway: Simulator) -> Clerk:
-    return Clerk("take_moto")
-
-
-def motos(gateway: Simulator) -> int:
-    return gateway.count("POST /orders/moto")
+CLERK_MAY = ("take_moto",)
 
 
 @pytest.mark.parametrize(
@@ -214,12 +207,12 @@ def test_the_same_again_needs_a_tick(clerk: Clerk, gateway: Simulator) -> None:
     answer = clerk.submit_card(other)
     assert answer.status_code == 400
     assert "This card was charged the same just now." in answer.content.decode()
-    assert motos(gateway) == 1
+    assert gateway.count(MOTO_ENDPOINT) == 1
     other.refresh_from_db()
     assert (other.state, other.operations.count()) == (OrderState.INIT, 0)
     clerk.submit_card(other, allow_duplicate="on")
     other.refresh_from_db()
-    assert (other.state, motos(gateway)) == (OrderState.PAID, 2)
+    assert (other.state, gateway.count(MOTO_ENDPOINT)) == (OrderState.PAID, 2)
 
 
 def test_another_card_or_amount_needs_none(clerk: Clerk, gateway: Simulator) -> None:
@@ -230,4 +223,4 @@ def test_another_card_or_amount_needs_none(clerk: Clerk, gateway: Simulator) -> 
     assert (
         clerk.take_phone_order(reference="R-3", amount="12.51").state == OrderState.PAID
     )
-    assert motos(gateway) == 3
+    assert gateway.count(MOTO_ENDPOINT) == 3

@@ -17,6 +17,7 @@ from nexi_payments.flows.ledger import terminal_outages
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
 from tests.support.clerk import (
+    MOTO_ENDPOINT,
     PHONE_ORDERS_URL,
     Clerk,
     card_url,
@@ -30,15 +31,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.seen_on("sqlite", "postgresql"),
 ]
-
-
-@pytest.fixture
-def clerk(gateway: Simulator) -> Clerk:
-    return Clerk("take_moto")
-
-
-def motos(gateway: Simulator) -> int:
-    return gateway.count("POST /orders/moto")
+CLERK_MAY = ("take_moto",)
 
 
 # -- the two steps -------------------------------------------------------------------
@@ -202,7 +195,7 @@ def test_the_card_twice_is_one_charge(clerk: Clerk, gateway: Simulator) -> None:
     for _ in range(3):  # double click, reload, Back and again
         assert clerk.submit_card(order)["Location"] == result_url(order)
     assert clerk.get(card_url(order))["Location"] == result_url(order)
-    assert motos(gateway) == 1
+    assert gateway.count(MOTO_ENDPOINT) == 1
     assert order.operations.count() == 1
 
 
@@ -212,7 +205,7 @@ def test_a_declined_card_is_not_sent_again_by_a_reload(
     order = clerk.take_phone_order("declined")
     assert clerk.submit_card(order, "challenge")["Location"] == result_url(order)
     order.refresh_from_db()
-    assert (order.state, motos(gateway)) == (OrderState.FAILED, 1)
+    assert (order.state, gateway.count(MOTO_ENDPOINT)) == (OrderState.FAILED, 1)
     other = Clerk("take_moto", name="other")
     assert (
         order_from_redirect(other.post(result_url(order) + "retry/")).clerk
@@ -227,7 +220,7 @@ def test_a_declined_card_is_not_sent_again_by_a_reload(
     )
     clerk.submit_card(again)
     again.refresh_from_db()
-    assert (again.state, motos(gateway)) == (OrderState.PAID, 2)
+    assert (again.state, gateway.count(MOTO_ENDPOINT)) == (OrderState.PAID, 2)
     # the page of the first leads to nothing more
     answer = clerk.post(result_url(order) + "retry/")
     assert order_from_redirect(answer) == again
@@ -272,7 +265,7 @@ def test_two_clerks_on_one_reference(gateway: Simulator) -> None:
         thread.join()
     assert answers == [result_url(first)] * 2
     first.refresh_from_db()
-    assert (first.state, motos(gateway)) == (OrderState.PAID, 1)
+    assert (first.state, gateway.count(MOTO_ENDPOINT)) == (OrderState.PAID, 1)
     assert first.operations.count() == 1
     answer = two.create_order(amount="99.00")
     assert answer.status_code == 400

@@ -15,7 +15,6 @@ from nexi_payments.signals import payment_paid
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.clerk import (
     ORDERS_URL,
-    PERMISSIONS,
     Clerk,
     action_url,
     follow_redirect,
@@ -25,21 +24,6 @@ from tests.support.in_doubt import time_travel
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def clerk(gateway: Simulator) -> Clerk:
-    return Clerk(*PERMISSIONS)
-
-
-@pytest.fixture
-def paid(shopper: Shopper) -> PaymentOrder:
-    return shopper.pay(
-        new_order(
-            reference="ORD-7",
-            customer={"name": "Giulia Bianchi", "email": "Giulia@example.com"},
-        )
-    )
 
 
 def test_nothing_to_check(clerk: Clerk, paid: PaymentOrder) -> None:

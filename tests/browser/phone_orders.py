@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.forms import CARDS, card_fields
+from nexi_payments.testing.forms import CARDS, card_fields
 
 __all__ = ["CARDS"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.forms import CARDS
+from nexi_payments.testing.forms import CARDS
 from tests.support.pages import answer_challenge, enter_card
 
 __all__ = ["CARDS", "at_the_bank", "enter_card", "log_in", "to_the_card_page"]

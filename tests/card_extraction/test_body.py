@@ -22,8 +22,8 @@ from nexi_payments.card_extraction import handlers
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
 from nexi_payments.views import pay
+from tests.support.card_posts import CARD, FORM, PLACES, Post
 from tests.support.shopper import new_order
-from tests.system.test_canary_before_view import CARD, FORM, PLACES, Post
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.seen_on("sqlite")]
 

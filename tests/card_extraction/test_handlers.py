@@ -28,8 +28,9 @@ from nexi_payments.enums import OrderState
 from nexi_payments.simulator import Simulator
 from nexi_payments.views import pay
 from tests.card_extraction.test_body import LIMIT, MULTIPART, refused
+from tests.support.canary import break_at
+from tests.support.card_posts import CARD, FORM, PLACES, Post
 from tests.support.shopper import Shopper, new_order, post_form
-from tests.system.test_canary_before_view import CARD, FORM, PLACES, Post
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.seen_on("sqlite")]
 
@@ -192,14 +193,6 @@ def test_csrf_is_checked_with_the_token_that_is_left(gateway: Simulator) -> None
 # -- defects of ours -------------------------------------------------------------------
 
 
-class Defect(Exception):
-    pass
-
-
-def fails(*args: Any, **kwargs: Any) -> Any:
-    raise Defect
-
-
 DEFECTS = [
     "body.read_body",
     "body.body_length",
@@ -239,7 +232,7 @@ def test_a_defect_of_ours_is_a_refusal(
 
     monkeypatch.setattr(BaseHandler, "load_middleware", noting)
     for one in defect.split():
-        monkeypatch.setattr(f"nexi_payments.card_extraction.{one}", fails)
+        break_at(monkeypatch, f"nexi_payments.card_extraction.{one}")
     answer = post.send()
     assert gateway.calls == ()
     (request,) = requests
@@ -259,7 +252,7 @@ def test_a_defect_of_ours_is_no_matter_of_the_hosts(
     monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.ROOT_URLCONF = "tests.card_extraction.test_body"
-    monkeypatch.setattr("nexi_payments.card_extraction.body.body_length", fails)
+    break_at(monkeypatch, "nexi_payments.card_extraction.body.body_length")
     settings.MIDDLEWARE = []
     answer = Client().post("/upload/", b"a=1", content_type=FORM)
     assert (answer.status_code, answer.content) == (200, b"a=1|<MultiValueDict: {}>")

@@ -19,9 +19,9 @@ from django.urls import include, path
 from nexi_payments import card_extraction
 from nexi_payments.simulator import Simulator
 from nexi_payments.views import pay
+from tests.support.canary import AMEX
+from tests.support.card_posts import CARD, FORM
 from tests.support.shopper import new_order
-from tests.system.test_canary import AMEX
-from tests.system.test_canary_before_view import CARD, FORM
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.seen_on("sqlite")]
 

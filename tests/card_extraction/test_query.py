@@ -18,22 +18,12 @@ from nexi_payments import card_extraction
 from nexi_payments.enums import OrderState
 from nexi_payments.pan_scanner import MAX_TEXT_LENGTH
 from nexi_payments.simulator import Simulator
+from tests.support.canary import AMEX, Reports, found_in, told
+from tests.support.card_posts import CARD, PLACES, Post, broken_in
 from tests.support.clerk import Clerk
 from tests.support.shopper import Shopper, new_order
-from tests.system.test_canary import AMEX, ears, found_in
-from tests.system.test_canary_before_view import (
-    CARD,
-    PLACES,
-    Post,
-    Reports,
-    broken_in,
-    reports,
-    told,
-)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.seen_on("sqlite")]
-assert ears
-assert reports  # the fixtures
 
 TYPED = urlencode(CARD)
 #: how the card stands there, by what a browser or a person may have done to it

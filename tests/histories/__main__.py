@@ -22,7 +22,7 @@ from typing import Any
 import requests
 
 from tests.histories import database, processes
-from tests.histories.http_clients import Browser, RunLog
+from tests.histories.http_clients import Browser, RunLog, Shopper
 from tests.support.servers import free_port
 
 
@@ -153,14 +153,18 @@ def _replay_posts(
     posts = [
         post
         for post in log.posts
-        if "confirmed" not in post[2] or post[2]["nonce"] in done
+        if "confirmed" not in post.fields or post.fields["nonce"] in done
     ]
     before = picture()
     quiet = RunLog()
     with ThreadPoolExecutor(8) as pool:
         jobs = [
-            pool.submit(Browser(site, quiet, cookies).post, path, **fields)
-            for cookies, path, fields in posts
+            pool.submit(
+                Shopper(Browser(site, quiet, post.cookies)).post,
+                post.path,
+                **post.fields,
+            )
+            for post in posts
         ]
         for job in jobs:
             job.result()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,11 +14,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from nexi_payments.models import Contract, PaymentOrder
-from tests.histories.http_clients import (
-    redirect_target,
-    run_concurrently,
-)
-from tests.support.forms import card_fields, hidden_fields
+from nexi_payments.testing.forms import redirect_target
+from tests.histories.http_clients import run_concurrently
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -45,8 +43,8 @@ class ContractScenario:
     def __init__(self, history: History) -> None:
         self.history, self.dice = history, history.dice
         cookies = history.members[history.number % len(history.members)]
-        self.member = history.browser(cookies)
-        clerks = [history.browser(one) for one in history.clerks]
+        self.member = history.shopper(cookies)
+        clerks = [history.clerk(one) for one in history.clerks]
         self.one, self.other = self.dice.sample(clerks, 2)
 
     def play(self) -> None:
@@ -66,21 +64,12 @@ class ContractScenario:
         if not found:
             return None
         ending = self.history.pick(_FIRST_PAYMENT_ENDINGS)
-        fields = {
-            **card_fields(
-                ending, cardholder_name=self.history.name, allow_duplicate="on"
-            ),
-            "agree": "on",
-        }
-        clicks = self.dice.choice([1, 1, 2])
-        answers = run_concurrently([lambda: self.member.post(way, **fields)] * clicks)
+        typed = {**self.history.typed_in(), "agree": "on"}
+        card = partial(self.member.submit_card, way, ending, **typed)
+        answers = run_concurrently([card] * self.dice.choice([1, 1, 2]))
         if answers == [None]:
-            answers = [self.member.post(way, **fields)]  # cut: the page again
-        for answer in answers:
-            if answer is not None and "ReturnUrl" in answer.text:
-                self.history.answer_challenge(self.member, hidden_fields(answer.text))
-            elif onward := redirect_target(answer):
-                self.history.follow(self.member, onward)
+            answers = [card()]  # cut: the page again
+        self.history.after_the_card(self.member, answers)
         order = PaymentOrder.objects.filter(public_id=found[1]).first()
         return order.contract if order else None
 

@@ -1,4 +1,4 @@
-"""Shoppers and clerks: plain HTTP, a cookie jar, forms found on pages.
+"""Shoppers and clerks of the histories: plain HTTP, a cookie jar.
 
 A request that is cut, or whose worker is killed, returns ``None``: a browser would say
 that the page cannot be reached.
@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urljoin, urlsplit
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import requests
+
+from nexi_payments.testing import shopper
+from tests.support.staff import Staff
 
 CSRF = "histories" * 3 + "12345"  # 32 characters, in the cookie and in each form
 NOTHING_CHARGED = re.compile(r"Nothing (has been|was) charged")
@@ -36,6 +39,23 @@ class PageView:
 
 
 @dataclass
+class SentPost:
+    cookies: dict[str, str]
+    path: str
+    fields: dict[str, str]
+
+    @property
+    def charges_once(self) -> bool:
+        """Whether it may move money, and must not when it is sent again: a return, the
+        card of a phone order, a confirmed action on a payment."""
+        return (
+            "/return/" in self.path
+            or self.path.endswith("/card/")
+            or {"confirmed", "nonce"} <= self.fields.keys()
+        )
+
+
+@dataclass
 class RunLog:
     """What the shoppers and clerks did and read, for the judge."""
 
@@ -47,14 +67,14 @@ class RunLog:
     dropped: int = 0
     #: contract → when its end was confirmed
     ended_contracts: dict[str, float] = field(default_factory=dict)
-    #: (cookies, path, fields) of every post that may be sent again at the end
-    posts: list[tuple[dict[str, str], str, dict[str, str]]] = field(
-        default_factory=list
-    )
+    #: posts that are sent again at the end: those that were answered. A cut one may
+    #: never have been read; the repetition would be the first one.
+    posts: list[SentPost] = field(default_factory=list)
 
 
 class Browser:
-    """``who`` is the number of the history, for the judge."""
+    """Stands where Django's test client stands elsewhere. ``who`` is the number of the
+    history, for the judge."""
 
     def __init__(
         self, site: str, log: RunLog, cookies: dict[str, str], who: int = 0
@@ -62,18 +82,19 @@ class Browser:
         self.site, self.log, self.who = site, log, who
         self.cookies = {"csrftoken": CSRF, **cookies}
 
-    def get(self, path: str) -> requests.Response | None:
-        return self.request("GET", path, {})
+    def without_cookies(self) -> Browser:
+        return Browser(self.site, self.log, {}, self.who)
 
-    def post(self, path: str, keep: bool = False, **fields: str) -> Any:
-        """``keep``: send it again at the end, if it was answered. A cut one may never
-        have been read; the repetition would be the first one.
-        """
-        cookies = dict(self.cookies)
+    def get(self, path: str, query: Mapping[str, str]) -> requests.Response | None:
+        return self.request("GET", f"{path}?{urlencode(query)}" if query else path, {})
+
+    def post(self, path: str, body: str, content_type: str) -> Any:
+        fields = dict(parse_qsl(body, keep_blank_values=True))
+        sent = SentPost(dict(self.cookies), path, fields)
         answer = self.request("POST", path, fields)
-        if keep and answer is not None:
+        if sent.charges_once and answer is not None:
             with self.log.lock:
-                self.log.posts.append((cookies, path, fields))
+                self.log.posts.append(sent)
         return answer
 
     def request(self, method: str, path: str, fields: dict[str, str]) -> Any:
@@ -116,6 +137,18 @@ class Browser:
         return answer
 
 
+class Shopper(shopper.Shopper):
+    request_options: ClassVar[Mapping[str, Any]] = {}
+    browser: Browser
+
+    def browser_without_cookies(self) -> Browser:
+        return self.browser.without_cookies()
+
+
+class Clerk(Staff):
+    browser: Browser
+
+
 def run_concurrently(jobs: list[Callable[[], Any]]) -> list[Any]:
     """Runs all jobs at the same moment; returns their results."""
     if len(jobs) == 1:
@@ -128,10 +161,3 @@ def run_concurrently(jobs: list[Callable[[], Any]]) -> list[Any]:
 
     with ThreadPoolExecutor(len(jobs)) as pool:
         return list(pool.map(run, jobs))
-
-
-def redirect_target(answer: Any) -> str:
-    """The path a redirect leads to; "" for anything else."""
-    if answer is None or answer.status_code not in (302, 303):
-        return ""
-    return str(answer.headers["Location"])

@@ -6,22 +6,23 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from django.db import connections
 
 from nexi_payments import enums
 from nexi_payments.models import PaymentOrder
+from nexi_payments.testing.forms import Form, hidden_fields, parse_form, redirect_target
 from tests.histories import contract_scenarios
 from tests.histories.http_clients import (
     Browser,
+    Clerk,
     RunLog,
-    redirect_target,
+    Shopper,
     run_concurrently,
 )
-from tests.support.forms import card_fields, hidden_fields
 from tests.support.waiting import wait_until
 
 _SHOP_ENDINGS = {
@@ -50,7 +51,6 @@ _ACTION_FORMS = re.compile(
     r'<form[^>]*action="[^"]*/(capture|void|refund|cancel)/"[^>]*>(.*?)</form>',
     re.DOTALL,
 )
-_PHONE_ORDERS_URL = "/admin/nexi_payments/paymentorder/moto/"
 
 
 @dataclass
@@ -84,8 +84,11 @@ class History:
         finally:
             connections.close_all()
 
-    def browser(self, cookies: dict[str, str]) -> Browser:
-        return Browser(self.site, self.log, cookies, self.number)
+    def shopper(self, cookies: dict[str, str]) -> Shopper:
+        return Shopper(Browser(self.site, self.log, cookies, self.number))
+
+    def clerk(self, cookies: dict[str, str]) -> Clerk:
+        return Clerk(Browser(self.site, self.log, cookies, self.number))
 
     def pick(self, weights: dict[str, int]) -> str:
         return self.dice.choices(list(weights), list(weights.values()))[0]
@@ -93,17 +96,17 @@ class History:
     # -- a shopper ---------------------------------------------------------------------
 
     def shop_order(self) -> None:
-        browser = self.browser({})
+        shopper = self.shopper({})
         for _ in range(self.dice.randint(1, 3)):
-            browser.post(f"/basket/{self.dice.randint(1, 4)}/")
-        if "sessionid" not in browser.cookies:
+            shopper.post(f"/basket/{self.dice.randint(1, 4)}/")
+        if "sessionid" not in shopper.browser.cookies:
             return
         for _ in range(self.dice.choice([1, 1, 2, 3])):
-            self.attempt(browser)
+            self.attempt(shopper)
             if self.dice.random() < 0.06:
                 self.wait_until_settled()
             if self.dice.random() < 0.1:
-                browser.post("/basket/1/")  # another cart, the same order
+                shopper.post("/basket/1/")  # another cart, the same order
 
     def wait_until_settled(self) -> None:
         """Returns when every attempt has ended, or when a charge in doubt must have."""
@@ -111,71 +114,68 @@ class History:
         unsettled = attempts.exclude(state__in=enums.FINAL)
         wait_until(lambda: not unsettled.exists(), self.settle * 1.3)
 
-    def attempt(self, browser: Browser) -> None:
+    def attempt(self, shopper: Shopper) -> None:
         tabs = self.dice.choice([1, 1, 1, 2, 3])
         terminal = self.dice.choice(["default", "two_steps"])
         buy = {"name": self.name, "email": "h@example.com", "terminal": terminal}
         ways = {
             redirect_target(answer)
             for answer in run_concurrently(
-                [lambda: browser.post("/checkout/", **buy)] * tabs
+                [lambda: shopper.post("/checkout/", **buy)] * tabs
             )
         }
         pages = sorted(way for way in ways if "/pay/" in way)
         if not pages or self.dice.random() < 0.04:
             return
-        entered = []
         clicks = self.dice.choice([1, 1, 1, 2])
+        cards: list[Any] = []
         for way in pages:
-            fields = card_fields(
-                self.pick(_SHOP_ENDINGS),
-                cardholder_name=self.name,
-                allow_duplicate="on",
-            )
-            entered += [(way, fields)] * clicks
-        answers = run_concurrently(
-            [
-                lambda way=way, fields=fields: browser.post(way, **fields)
-                for way, fields in entered
-            ]
-        )
-        for answer in answers:
-            if answer is not None and "ReturnUrl" in answer.text:
-                self.answer_challenge(browser, hidden_fields(answer.text))
-            elif way := redirect_target(answer):
-                self.follow(browser, way)
-        self.follow(browser, pages[0])
+            card = partial(shopper.submit_card, way, self.pick(_SHOP_ENDINGS))
+            cards += [partial(card, **self.typed_in())] * clicks
+        self.after_the_card(shopper, run_concurrently(cards))
+        self.follow(shopper, pages[0])
 
-    def answer_challenge(self, browser: Browser, form: dict[str, str]) -> None:
+    def typed_in(self) -> dict[str, str]:
+        """What every card form is given beside a test card."""
+        return {"cardholder_name": self.name, "allow_duplicate": "on"}
+
+    def after_the_card(self, shopper: Shopper, answers: list[Any]) -> None:
+        """Goes where each answer of the card page leads: to the issuer, or on."""
+        for answer in answers:
+            form = parse_form(answer)
+            if form.is_challenge:
+                self.answer_challenge(shopper, form)
+            elif way := redirect_target(answer):
+                self.follow(shopper, way)
+
+    def answer_challenge(self, shopper: Shopper, form: Form) -> None:
         word = self.pick({"approve": 16, "refuse": 2, "walk_away": 1, "vanish": 2})
         if word == "vanish":
             return
-        fields = self.challenge(form["transactionId"], word)
-        back = urlsplit(form["ReturnUrl"]).path
+        fields = self.challenge(form.operation_id, word)
         if self.dice.random() < 0.08:
             fields["PaRes"] = "forged"
         if self.dice.random() < 0.05:
             fields["paymentId"] = "123456789012345678"
         times = self.dice.choice([1, 1, 1, 2, 3, 5])
-        stranger = self.browser({})  # cross-site: no cookies
         answers = run_concurrently(
-            [lambda: stranger.post(back, keep=True, **fields)] * times
+            [lambda: shopper.return_from_issuer(form, fields)] * times
         )
         for answer in answers[:1]:
             if answer is None and self.dice.random() < 0.6:
-                answer = stranger.post(back, **fields)  # reload
+                answer = shopper.return_from_issuer(form, fields)  # reload
             if way := redirect_target(answer):
-                self.follow(browser, way)
+                self.follow(shopper, way)
 
     def challenge(self, operation: str, word: str) -> dict[str, str]:
         query = f"/control/challenge?id={operation}&answer={word}"
         answer = requests.get(self.gateway + query, timeout=30)
         return dict(answer.json())
 
-    def follow(self, browser: Browser, way: str) -> None:
+    def follow(self, shopper: Shopper, way: str) -> None:
         """Follows to where the shop says, a few pages at most."""
         for _ in range(4):
-            answer = browser.get(way)
+            answer = shopper.get(way)
             onward = redirect_target(answer)
             if not onward:
                 return
@@ -184,7 +184,7 @@ class History:
     # -- a clerk -----------------------------------------------------------------------
 
     def phone_order(self) -> None:
-        clerks = [self.browser(one) for one in self.clerks]
+        clerks = [self.clerk(one) for one in self.clerks]
         one, other = self.dice.sample(clerks, 2)
         together = self.dice.random() < 0.3
         amount = self.dice.randint(500, 20_000)
@@ -193,19 +193,18 @@ class History:
             "currency": "EUR",
             "reference": f"R-{self.number}",
             "customer_name": self.name,
+            "customer_email": "",
             "terminal": self.dice.choice(["moto", "manual", "manual"]),
         }
         nonce = f"{self.dice.getrandbits(128):032x}"
-        jobs = [lambda: one.post(_PHONE_ORDERS_URL, nonce=nonce, **order)]
+        jobs = [lambda: one.create_order(nonce=nonce, **order)]
         if self.dice.random() < 0.3:
             jobs.append(jobs[0])
         if together:
-            jobs.append(lambda: other.post(_PHONE_ORDERS_URL, **order))
+            jobs.append(lambda: other.create_order(**order))
         ways = {redirect_target(answer) for answer in run_concurrently(jobs)} - {""}
         if not ways:
-            ways = {
-                redirect_target(one.post(_PHONE_ORDERS_URL, nonce=nonce, **order))
-            } - {""}
+            ways = {redirect_target(one.create_order(nonce=nonce, **order))} - {""}
         for way in sorted(ways):
             self.submit_card(one, other if together else one, way)
             if self.dice.random() < 0.25:
@@ -214,24 +213,20 @@ class History:
                     self.submit_card(one, one, way)
             self.run_staff_actions(one, other, way)
 
-    def submit_card(self, one: Browser, other: Browser, way: str) -> None:
+    def submit_card(self, one: Clerk, other: Clerk, way: str) -> None:
         if not way.endswith("/card/"):
             return
-        fields = card_fields(
-            self.pick(_PHONE_ORDER_ENDINGS),
-            cardholder_name=self.name,
-            allow_duplicate="on",
-        )
-        jobs = [lambda: one.post(way, keep=True, **fields)]
+        ending, typed = self.pick(_PHONE_ORDER_ENDINGS), self.typed_in()
+        jobs = [lambda: one.submit_card(way, ending, **typed)]
         if self.dice.random() < 0.4:
-            jobs.append(lambda: other.post(way, keep=True, **fields))
+            jobs.append(lambda: other.submit_card(way, ending, **typed))
         if self.dice.random() < 0.15:
             jobs.append(jobs[0])
         answers = run_concurrently(jobs)
         if answers[0] is None and self.dice.random() < 0.6:
-            one.post(way, keep=True, **fields)
+            one.submit_card(way, ending, **typed)
 
-    def run_staff_actions(self, one: Browser, other: Browser, way: str) -> None:
+    def run_staff_actions(self, one: Clerk, other: Clerk, way: str) -> None:
         """Captures, a void, refunds: in parts, twice, from two browsers."""
         if not way:
             return
@@ -247,7 +242,7 @@ class History:
         for _ in range(many):
             self.run_staff_action(one, other, base)
 
-    def run_staff_action(self, one: Browser, other: Browser, base: str) -> None:
+    def run_staff_action(self, one: Clerk, other: Clerk, base: str) -> None:
         """One deed of those that the page offers; each capture has forms of its own."""
         page = one.get(base + "change/")
         if page is None:
@@ -270,12 +265,12 @@ class History:
         if asked is None or asked.status_code != 200:
             return
         sure = {**hidden_fields(asked.text), "confirmed": "1"}
-        jobs: list[Any] = [lambda: one.post(base + f"{deed}/", keep=True, **sure)]
+        jobs: list[Any] = [lambda: one.post(base + f"{deed}/", **sure)]
         if self.dice.random() < 0.3:
             jobs.append(jobs[0])
         if self.dice.random() < 0.3:
             second = other.post(base + f"{deed}/", **fields)
             if second is not None and second.status_code == 200:
                 theirs = {**hidden_fields(second.text), "confirmed": "1"}
-                jobs.append(lambda: other.post(base + f"{deed}/", keep=True, **theirs))
+                jobs.append(lambda: other.post(base + f"{deed}/", **theirs))
         run_concurrently(jobs)

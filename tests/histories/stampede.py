@@ -16,20 +16,23 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
 from nexi_payments.enums import OperationOutcome, OrderState
+from nexi_payments.testing.forms import Form, parse_form, redirect_target
 from tests.histories import database, processes
 from tests.histories.http_clients import (
     Browser,
+    Clerk,
     RunLog,
-    redirect_target,
+    Shopper,
     run_concurrently,
 )
-from tests.support.forms import card_fields, hidden_fields
 from tests.support.servers import free_port
+
+PURCHASE = {"name": "Crowd", "email": "c@example.com", "terminal": "default"}
+TYPED_IN = {"cardholder_name": "Crowd", "allow_duplicate": "on"}
 
 
 class ConcurrentClients:
@@ -43,81 +46,69 @@ class ConcurrentClients:
     def statuses(self, answers: list[Any]) -> list[Any]:
         return [None if one is None else one.status_code for one in answers]
 
-    def shopper(self) -> tuple[Browser, dict[str, str]]:
+    def shopper(self) -> Shopper:
         """With one order created, so that every tab pays the same reference."""
-        browser = Browser(self.site, self.log, {})
-        browser.post("/basket/1/")
-        buy = {"name": "Crowd", "email": "c@example.com", "terminal": "default"}
-        browser.post("/checkout/", **buy)
-        return browser, buy
+        shopper = Shopper(Browser(self.site, self.log, {}))
+        shopper.post("/basket/1/")
+        shopper.post("/checkout/", **PURCHASE)
+        return shopper
 
-    def start_payment(self, browser: Browser, buy: dict[str, str]) -> dict[str, str]:
-        way = redirect_target(browser.post("/checkout/", **buy))
+    def start_payment(self, shopper: Shopper) -> Form | None:
+        way = redirect_target(shopper.post("/checkout/", **PURCHASE))
         if "/pay/" not in way:
-            return {}
-        answer = browser.post(
-            way,
-            **card_fields("challenge", cardholder_name="Crowd", allow_duplicate="on"),
-        )
-        return hidden_fields(answer.text) if "ReturnUrl" in answer.text else {}
+            return None
+        form = parse_form(shopper.submit_card(way, **TYPED_IN))
+        return form if form.is_challenge else None
 
-    def return_from_issuer(self, form: dict[str, str], times: int = 1) -> list[Any]:
-        operation = form["transactionId"]
-        query = f"/control/challenge?id={operation}&answer=approve"
+    def return_from_issuer(
+        self, shopper: Shopper, form: Form, times: int = 1
+    ) -> list[Any]:
+        query = f"/control/challenge?id={form.operation_id}&answer=approve"
         fields = requests.get(self.gateway + query, timeout=30).json()
-        path = urlsplit(form["ReturnUrl"]).path
-        browser = Browser(self.site, self.log, {})
-        return run_concurrently([lambda: browser.post(path, **fields)] * times)
+        back = partial(shopper.return_from_issuer, form, fields)
+        return run_concurrently([back] * times)
 
     def repeated_returns(self) -> Iterator[Any]:
         for _ in range(self.many):
-            browser, buy = self.shopper()
-            yield from self.statuses(
-                self.return_from_issuer(self.start_payment(browser, buy), 50)
-            )
+            shopper = self.shopper()
+            form = self.start_payment(shopper)
+            assert form is not None
+            yield from self.statuses(self.return_from_issuer(shopper, form, 50))
+
+    def pay(self, shopper: Shopper) -> list[Any]:
+        form = self.start_payment(shopper)
+        return self.return_from_issuer(shopper, form) if form else []
 
     def repeated_checkouts(self) -> Iterator[Any]:
         for _ in range(self.many):
-            browser, buy = self.shopper()
-
-            def whole(browser: Browser = browser, buy: Any = buy) -> list[Any]:
-                form = self.start_payment(browser, buy)
-                return self.return_from_issuer(form) if form else []
-
+            whole = partial(self.pay, self.shopper())
             for answers in run_concurrently([whole] * 20):
                 yield from self.statuses(answers)
 
+    def phone_order(self, amount: str, reference: str) -> tuple[Clerk, str]:
+        """A clerk, and the path of the card page of a new phone order."""
+        clerk = Clerk(Browser(self.site, self.log, self.clerk))
+        answer = clerk.create_order(
+            amount=amount,
+            reference=reference,
+            customer_name="Crowd",
+            customer_email="",
+            terminal="moto",
+        )
+        return clerk, redirect_target(answer)
+
     def repeated_clicks(self) -> Iterator[Any]:
-        desk = "/admin/nexi_payments/paymentorder/moto/"
         for number in range(self.many):
-            browser = Browser(self.site, self.log, self.clerk)
-            order = {"currency": "EUR", "reference": f"R-{number}", "terminal": "moto"}
-            way = redirect_target(
-                browser.post(desk, amount="12.50", customer_name="Crowd", **order)
-            )
-            fields = card_fields(
-                "challenge", cardholder_name="Crowd", allow_duplicate="on"
-            )
-            click: Callable[[], Any] = partial(browser.post, way, **fields)
+            clerk, way = self.phone_order("12.50", f"R-{number}")
+            click: Callable[[], Any] = partial(clerk.submit_card, way, **TYPED_IN)
             yield from self.statuses(run_concurrently([click] * 5))
 
+    def lose_an_answer(self, number: int) -> Any:
+        clerk, way = self.phone_order("9.50", f"D-{number}")
+        return clerk.submit_card(way, "answer_lost", **TYPED_IN)
+
     def in_doubt(self) -> Iterator[Any]:
-        desk = "/admin/nexi_payments/paymentorder/moto/"
-
-        def one(number: int) -> Any:
-            browser = Browser(self.site, self.log, self.clerk)
-            order = {"currency": "EUR", "reference": f"D-{number}", "terminal": "moto"}
-            way = redirect_target(
-                browser.post(desk, amount="9.50", customer_name="Crowd", **order)
-            )
-            return browser.post(
-                way,
-                **card_fields(
-                    "answer_lost", cardholder_name="Crowd", allow_duplicate="on"
-                ),
-            )
-
-        jobs = [lambda n=n: one(n) for n in range(self.many)]
+        jobs = [partial(self.lose_an_answer, number) for number in range(self.many)]
         for start in range(0, self.many, 25):
             yield from self.statuses(run_concurrently(jobs[start : start + 25]))
 

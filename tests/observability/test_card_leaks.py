@@ -15,9 +15,9 @@ from prometheus_client import CollectorRegistry
 from nexi_payments import flows, metrics
 from nexi_payments.simulator import TEST_CARDS, Reply, Simulator
 from nexi_payments.testing import CardDataScan
+from tests.support.canary import AMEX
 from tests.support.clerk import PERMISSIONS, Clerk, order_from_redirect
 from tests.support.shopper import Shopper, new_order, parse_form
-from tests.system.test_canary import AMEX
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

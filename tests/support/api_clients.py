@@ -7,31 +7,21 @@ import uuid
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.http import HttpResponse
 from django.test import Client
 
 from nexi_payments.api import client_secret
 from nexi_payments.models import PaymentOrder
+from nexi_payments.testing.forms import card_fields
 from tests.support import openapi_validation
-from tests.support.forms import card_fields
+from tests.support.clerk import PERMISSIONS, grant
 
 API_ROOT = "/api/payments/"
 PURCHASE = {"amount": "12.50", "currency": "EUR", "reference": "R-1"}
+#: reviews are for people: the API resolves none
 ALL_PERMISSIONS = (
     "add_paymentorder",
-    "view_paymentorder",
-    "take_moto",
-    "capture_payment",
-    "void_payment",
-    "refund_payment",
-    "reconcile_payment",
-    "cancel_capture",
-    "view_contract",
-    "charge_contract",
-    "end_contract",
-    "verify_card",
-    "view_cardverification",
+    *(name for name in PERMISSIONS if name != "resolve_review"),
 )
 _names = itertools.count()
 
@@ -68,11 +58,7 @@ class ShopServer(ApiClient):
     def __init__(self, *permissions: str) -> None:
         super().__init__()
         self.user = get_user_model().objects.create_user(f"server{next(_names)}")
-        wanted = Permission.objects.filter(
-            content_type__app_label="nexi_payments", codename__in=permissions
-        )
-        assert len(wanted) == len(set(permissions))
-        self.user.user_permissions.set(wanted)
+        grant(self.user, *permissions)
         self.browser.force_login(self.user)
 
     def create(self, **changes: Any) -> dict[str, Any]:

@@ -11,11 +11,37 @@ from django.http import HttpResponse
 from django.test import Client
 
 from nexi_payments.models import PaymentOrder
-from tests.support.forms import card_fields, hidden_fields
-from tests.support.shopper import post_form
+from nexi_payments.testing.forms import hidden_fields
+from tests.support.shopper import HOST
+from tests.support.staff import (
+    ORDERS_URL,
+    PHONE_ORDERS_URL,
+    Staff,
+    action_url,
+    card_url,
+    order_url,
+    result_url,
+)
 
-ORDERS_URL = "/admin/nexi_payments/paymentorder/"
-PHONE_ORDERS_URL = ORDERS_URL + "moto/"
+__all__ = [
+    "MOTO_ENDPOINT",
+    "ORDERS_URL",
+    "PERMISSIONS",
+    "PHONE_ORDERS_URL",
+    "Clerk",
+    "action_url",
+    "card_url",
+    "confirm_action",
+    "follow_redirect",
+    "grant",
+    "hidden_fields",
+    "order_from_redirect",
+    "order_url",
+    "result_url",
+    "staff_user",
+]
+
+MOTO_ENDPOINT = "POST /orders/moto"
 PERMISSIONS = (
     "view_paymentorder",
     "take_moto",
@@ -33,55 +59,29 @@ PERMISSIONS = (
 )
 
 
-def staff_user(name: str, *permissions: str) -> Any:
-    """A member of staff who may do only this."""
-    user = get_user_model().objects.create_user(name, is_staff=True)
+def grant(user: Any, *permissions: str) -> None:
+    """Give a user these permissions of ours, and no others."""
     wanted = Permission.objects.filter(
         content_type__app_label="nexi_payments", codename__in=permissions
     )
     assert len(wanted) == len(set(permissions))
     user.user_permissions.set(wanted)
+
+
+def staff_user(name: str, *permissions: str) -> Any:
+    """A member of staff who may do only this."""
+    user = get_user_model().objects.create_user(name, is_staff=True)
+    grant(user, *permissions)
     return user
 
 
-class Clerk:
-    """A logged-in browser without JavaScript."""
+class Clerk(Staff):
+    """A new member of staff, logged in with some permissions."""
 
     def __init__(self, *permissions: str, name: str = "clerk", **client: Any) -> None:
+        super().__init__(Client(HTTP_HOST=HOST, REMOTE_ADDR="10.1.2.3", **client))
         self.user = staff_user(name, *permissions)
-        self.browser = Client(
-            HTTP_HOST="127.0.0.1:8000", REMOTE_ADDR="10.1.2.3", **client
-        )
         self.browser.force_login(self.user)
-
-    def get(self, path: str, **query: str) -> HttpResponse:
-        return self.browser.get(path, query)
-
-    def post(self, path: str, **fields: Any) -> HttpResponse:
-        return post_form(self.browser, path, fields)
-
-    def get_text(self, path: str, **query: str) -> str:
-        response = self.get(path, **query)
-        assert response.status_code == 200, (path, response.status_code)
-        return response.content.decode()
-
-    def create_order(self, **changes: Any) -> HttpResponse:
-        """Step one: the order."""
-        fields = {
-            "amount": "12.50",
-            "currency": "EUR",
-            "reference": "R-1",
-            "description": "Three cups",
-            "customer_name": "Giulia Bianchi",
-            "customer_email": "giulia@example.com",
-        }
-        return self.post(PHONE_ORDERS_URL, **{**fields, **changes})
-
-    def submit_card(
-        self, order: PaymentOrder, ending: str = "challenge", **changes: Any
-    ):
-        """Step two: the card."""
-        return self.post(card_url(order), **card_fields(ending, **changes))
 
     def take_phone_order(
         self, ending: str = "challenge", **changes: Any
@@ -102,22 +102,6 @@ def order_from_redirect(answer: HttpResponse) -> PaymentOrder:
     found = re.search(r"/moto/([A-Za-z0-9]{18})/", answer["Location"])
     assert found, answer["Location"]
     return PaymentOrder.objects.get(order_id=found[1])
-
-
-def card_url(order: PaymentOrder) -> str:
-    return f"{PHONE_ORDERS_URL}{order.order_id}/card/"
-
-
-def result_url(order: PaymentOrder) -> str:
-    return f"{PHONE_ORDERS_URL}{order.order_id}/"
-
-
-def order_url(order: PaymentOrder) -> str:
-    return f"{ORDERS_URL}{order.pk}/change/"
-
-
-def action_url(order: PaymentOrder, action: str) -> str:
-    return f"{ORDERS_URL}{order.pk}/{action}/"
 
 
 def follow_redirect(clerk: Clerk, answer: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.forms import card_fields
+from nexi_payments.testing.forms import card_fields
 
 
 def fill_card(page: Any, ending: str = "challenge", **changes: str) -> None:

@@ -54,9 +54,9 @@ from nexi_payments import conf  # noqa: E402
 from nexi_payments.conf import gateway_factory  # noqa: E402
 from nexi_payments.simulator import Simulator  # noqa: E402
 from tests.support.api_clients import PayerClient, card_fields  # noqa: E402
+from tests.support.canary import AMEX, found_in  # noqa: E402
 from tests.support.clerk import Clerk, card_url, order_from_redirect  # noqa: E402
 from tests.support.shopper import new_order  # noqa: E402
-from tests.system.test_canary import AMEX, found_in  # noqa: E402
 
 gateway = Simulator()
 gateway_factory.simulator = conf.simulator = lambda: gateway

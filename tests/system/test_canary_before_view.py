@@ -5,161 +5,25 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
-import logging
-import sys
-import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack
-from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
 
-import django
 import pytest
-from asgiref.sync import sync_to_async
-from django.conf import settings as django_settings
-from django.core import mail
-from django.core.signals import got_request_exception
-from django.db import OperationalError, connection, connections
-from django.test import AsyncClient, Client
-from django.utils.log import AdminEmailHandler
+from django.db import OperationalError, connection
 
-from nexi_payments import flows
-from nexi_payments.flows import moto
 from nexi_payments.models import CardVerification, PaymentOrder
 from nexi_payments.simulator import Simulator
-from tests.support.api_clients import API_ROOT, PURCHASE, PayerClient, ShopServer
-from tests.support.clerk import Clerk, card_url
-from tests.support.shopper import new_order
-from tests.system.test_canary import (
+from tests.support.canary import (
     AMEX,
-    ears,
+    Reports,
     everything_stored,
     found_in,
     frames_of,
-    sent_emails,
+    told,
 )
+from tests.support.card_posts import PLACES, SLOTS, Post, broken_in
+from tests.support.clerk import Clerk
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.seen_on("sqlite")]
-assert ears  # the fixture
-
-FORM = "application/x-www-form-urlencoded"
-CARD = {
-    "cardholder_name": "Giulia Bianchi",
-    "card_number": AMEX.number,
-    "expiry": AMEX.expiry,
-    "security_code": AMEX.cvv,
-}
-SLOTS = range(len(django_settings.MIDDLEWARE) + 1)
-PLACES = ["pay", "desk", "verify", "api-pay", "api-moto", "api-card-verifications"]
-
-
-class Post:
-    """A request with a card, by somebody who may send it."""
-
-    def __init__(self, place: str) -> None:
-        self.headers: dict[str, str] = {}
-        self.browser = Client(HTTP_HOST="127.0.0.1:8000")
-        fields: dict[str, str] = {}
-        if place == "pay":
-            self.path = new_order().get_absolute_url()
-        elif place in ("desk", "verify"):
-            clerk = Clerk("take_moto", "verify_card")
-            self.browser = clerk.browser
-            self.path = "/admin/nexi_payments/cardverification/verify/"
-            if place == "desk":
-                order = moto.create_moto_order(
-                    amount=Decimal("12.50"),
-                    currency="EUR",
-                    reference="R-1",
-                    terminal="moto",
-                    actor=flows.Actor(clerk.user),
-                )
-                self.path = card_url(order)
-            fields = {"currency": "EUR", "nonce": uuid.uuid4().hex}
-        elif place == "api-pay":
-            payer = PayerClient(new_order())
-            self.headers = payer.headers
-            self.path = f"{API_ROOT}checkout/{payer.id}/pay/"
-        else:
-            server = ShopServer("take_moto", "verify_card")
-            self.browser = server.browser
-            self.path = API_ROOT + place.removeprefix("api-") + "/"
-            fields = PURCHASE if place == "api-moto" else {"currency": "EUR"}
-        fields = {**fields, **CARD}  # last: what is cut off is of the card
-        self.kind = FORM
-        self.body = urlencode(fields).encode()
-        if place.startswith("api"):
-            self.headers["Idempotency-Key"] = str(uuid.uuid4())
-            self.kind = "application/json"
-            self.body = json.dumps(fields).encode()
-        self.browser.raise_request_exception = False
-        self.browser.handler._middleware_chain = None  # loaded anew, as it is set then
-
-    def send(self, **more: Any) -> Any:
-        return self.browser.generic(
-            "POST", self.path, self.body, self.kind, headers=self.headers, **more
-        )
-
-
-class Reports:
-    """All that is told of the requests meanwhile."""
-
-    def __init__(self, ears: io.StringIO) -> None:
-        self.ears = ears
-        self.frames: list[str] = []
-        self.pages: list[str] = []
-
-    def note(self, sender: Any, request: Any, **kwargs: Any) -> None:
-        error = sys.exc_info()[1]
-        assert error is not None
-        stream = request.META.get("wsgi.input")
-        self.frames += [
-            frames_of(error),
-            repr(vars(request)),
-            repr(dict(request.POST.lists())),
-            request.body.decode("latin-1"),
-            stream.read().decode("latin-1") if stream is not None else "",
-        ]
-
-    def found(self) -> list[str]:
-        told = [
-            *self.frames,
-            *self.pages,
-            self.ears.getvalue(),
-            *sent_emails(),
-        ]
-        return [word for text in told for word in found_in(text, AMEX)]
-
-
-@pytest.fixture
-def reports(ears: io.StringIO, settings: Any) -> Iterator[Reports]:
-    ada = "ada@shop.example"
-    settings.ADMINS = [ada if django.VERSION >= (6, 0) else ("Ada", ada)]
-    mails = AdminEmailHandler(include_html=True)
-    mails.setLevel(logging.WARNING)
-    logger = logging.getLogger("django")
-    it = Reports(ears)
-    with ExitStack() as end:
-        logger.addHandler(mails)
-        end.callback(logger.removeHandler, mails)
-        got_request_exception.connect(it.note)
-        end.callback(got_request_exception.disconnect, it.note)
-        yield it
-
-
-def broken_in(slot: int, kind: str) -> list[str]:
-    around = list(django_settings.MIDDLEWARE)
-    around.insert(slot, f"tests.support.failing_middleware.{kind}")
-    return around
-
-
-def told(reports: Reports, answer: Any, status: int = 500) -> None:
-    assert answer.status_code == status
-    reports.pages.append(answer.content.decode())
-    assert any(one.alternatives for one in mail.outbox), "nobody was told"
-    assert reports.found() == []
 
 
 @pytest.mark.parametrize("debug", [True, False])
@@ -405,16 +269,7 @@ def test_on_an_async_server(
     post = Post(place)
     settings.DEBUG = True
     settings.MIDDLEWARE = broken_in(slot, "OnRequest")
-    browser = AsyncClient(raise_request_exception=False)
-
-    async def send() -> Any:
-        answer = await browser.generic(
-            "POST", post.path, post.body, post.kind, headers=post.headers
-        )
-        await sync_to_async(connections.close_all)()
-        return answer
-
-    told(reports, asyncio.run(send()))
+    told(reports, asyncio.run(post.send_async()))
 
 
 # -- and payments work -----------------------------------------------------------------

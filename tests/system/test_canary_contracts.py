@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import io
-import sys
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.core.signals import got_request_exception
-from django.views.debug import ExceptionReporter
 
 from nexi_payments import flows
 from nexi_payments.card import Card
 from nexi_payments.enums import ContractState, OperationOutcome
 from nexi_payments.models import CardVerification, Contract
 from nexi_payments.simulator import TEST_CARDS, Simulator
+from tests.support import canary
 from tests.support.clerk import PERMISSIONS, Clerk, hidden_fields
 from tests.support.contracts import MIT_ENDPOINT, MONTHLY
 from tests.support.shopper import Shopper, new_order, parse_form
-from tests.system.test_canary import (
-    AMEX,
-    CVV,
-    Defect,
-    ears,
-    everything_stored,
-    found_in,
-    frames_of,
-    number_in,
-)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.seen_on("sqlite")]
-assert ears  # the fixture
-
-EVERY_CARD = pytest.mark.parametrize(
-    "card", [*TEST_CARDS, AMEX], ids=lambda card: f"{card.ending}-{card.brand}"
-)
 
 
 @pytest.mark.parametrize("terminal", ["default", "two", "manual"])
-@EVERY_CARD
+@canary.EVERY_CARD
 def test_the_first_payment_and_charges_on_file(
     shopper: Shopper,
     gateway: Simulator,
@@ -49,16 +32,15 @@ def test_the_first_payment_and_charges_on_file(
     card: Any,
 ) -> None:
     order = new_order(terminal=terminal, reference="canary", contract=MONTHLY)
-    fits = card.brand == "AMEX"
     typed = {"card_number": card.number, "agree": "on"}
-    wrong = {**typed, "security_code": "739" if fits else CVV}
+    wrong = {**typed, "security_code": canary.wrong_code(card)}
     pages = [shopper.submit_card(order, card.ending, **wrong)]
     assert b"Please check the fields below" in pages[0].content
     response = shopper.submit_card(order, card.ending, **typed, security_code=card.cvv)
     pages.append(response)
     if "ReturnUrl" in response.content.decode():
         form = parse_form(response)
-        assert found_in(everything_stored(), card) == []  # held, sealed
+        assert canary.found_in(canary.everything_stored(), card) == []  # held, sealed
         pages.append(shopper.return_from_issuer(form, shopper.answer_challenge(form)))
     pages.append(shopper.browser.get(f"/payments/result/{order.public_id}/"))
     contract = Contract.objects.get()
@@ -79,18 +61,11 @@ def test_the_first_payment_and_charges_on_file(
             page = clerk.get(way)
             assert page.status_code == 200
             pages.append(page)
-    for page in pages:
-        assert found_in(page.content.decode(), card) == []
-        assert found_in(str(page.headers), card) == []
-        assert found_in(str(page.cookies), card) == []
-    assert found_in(everything_stored(), card) == []
-    assert found_in(ears.getvalue(), card) == []
-    printed = capsys.readouterr()
-    assert found_in(printed.out + printed.err, card) == []
+    canary.assert_card_nowhere(card, pages, ears, capsys)
     assert "nexi_payments_contract" in ears.getvalue()  # the ears were open
 
 
-@EVERY_CARD
+@canary.EVERY_CARD
 def test_a_card_that_is_only_verified(
     gateway: Simulator, ears: io.StringIO, capsys: Any, card: Any
 ) -> None:
@@ -99,35 +74,27 @@ def test_a_card_that_is_only_verified(
     check = flows.verify_card(it, cardholder="Giulia Bianchi")
     assert CardVerification.objects.get() == check
     assert check.card_last4 == card.number[-4:]
-    assert found_in(everything_stored(), card) == []
-    assert found_in(ears.getvalue(), card) == []
-    assert found_in(f"{check} {vars(check)} {it} {it!r}", card) == []
+    assert canary.found_in(canary.everything_stored(), card) == []
+    assert canary.found_in(ears.getvalue(), card) == []
+    assert canary.found_in(f"{check} {vars(check)} {it} {it!r}", card) == []
     printed = capsys.readouterr()
-    assert found_in(printed.out + printed.err, card) == []
+    assert canary.found_in(printed.out + printed.err, card) == []
 
 
 CHECKS = "/admin/nexi_payments/cardverification/"
 
 
 def keyed(card: Any, **changes: str) -> dict[str, str]:
-    return {
-        "cardholder_name": "Giulia Bianchi",
-        "card_number": card.number,
-        "expiry": card.expiry,
-        "security_code": card.cvv,
-        "currency": "EUR",
-        "terminal": "default",
-        **changes,
-    }
+    fields = {"currency": "EUR", "terminal": "default", **changes}
+    return {**canary.fields_of(card), **fields}
 
 
-@EVERY_CARD
+@canary.EVERY_CARD
 def test_a_card_that_a_clerk_verifies(
     gateway: Simulator, ears: io.StringIO, capsys: Any, card: Any
 ) -> None:
     clerk = Clerk(*PERMISSIONS)
-    fits = card.brand == "AMEX"
-    wrong = keyed(card, security_code="739" if fits else CVV)
+    wrong = keyed(card, security_code=canary.wrong_code(card))
     fields = {**hidden_fields(clerk.get_text(CHECKS + "verify/")), **keyed(card)}
     pages = [clerk.post(CHECKS + "verify/", **wrong)]
     assert pages[0].status_code == 400
@@ -144,14 +111,7 @@ def test_a_card_that_a_clerk_verifies(
         "",
     ):
         pages.append(clerk.get(CHECKS + way))
-    for page in pages:
-        assert found_in(page.content.decode(), card) == []
-        assert found_in(str(page.headers), card) == []
-        assert found_in(str(page.cookies), card) == []
-    assert found_in(everything_stored(), card) == []
-    assert found_in(ears.getvalue(), card) == []
-    printed = capsys.readouterr()
-    assert found_in(printed.out + printed.err, card) == []
+    canary.assert_card_nowhere(card, pages, ears, capsys)
     assert "nexi_payments_cardverification" in ears.getvalue()  # the ears were open
 
 
@@ -172,6 +132,7 @@ def test_a_defect_on_the_pages_shows_no_card(
     monkeypatch: pytest.MonkeyPatch,
     settings: Any,
     ears: io.StringIO,
+    failures: canary.Failures,
     place: str,
     debug: bool,
 ) -> None:
@@ -181,33 +142,15 @@ def test_a_defect_on_the_pages_shows_no_card(
     fields = {**hidden_fields(clerk.get_text(CHECKS + "verify/")), **keyed(card)}
     clerk.post(CHECKS + "verify/", **fields)
     check = CardVerification.objects.get()
-    errors: list[Any] = []
-
-    def noting(sender: Any, request: Any, **kwargs: Any) -> None:
-        errors.append((sys.exc_info()[1], request))
-
-    def broken(*args: Any, **kwargs: Any) -> Any:
-        raise Defect
-
-    got_request_exception.connect(noting)
-    monkeypatch.setattr(place, broken)
+    canary.break_at(monkeypatch, place)
     pages = [
         clerk.post(CHECKS + "verify/", **fields),
         clerk.post(CHECKS + "verify/", **keyed(card)),
         clerk.get(f"{CHECKS}verify/{check.order_id}/"),
     ]
     assert {page.status_code for page in pages} & {500}
-    for page in pages:
-        assert number_in(page.content.decode(), card) == []
-    assert errors
-    for error, request in errors:
-        assert number_in(frames_of(error), card) == []
-        html = ExceptionReporter(
-            request, type(error), error, error.__traceback__, is_email=True
-        ).get_traceback_html()
-        assert number_in(html, card) == []
-    assert number_in(ears.getvalue(), card) == []
-    assert number_in(everything_stored(), card) == []
+    assert failures.seen
+    canary.assert_number_nowhere(card, pages, ears, failures)
 
 
 @pytest.mark.parametrize(
@@ -225,21 +168,18 @@ def test_a_defect_while_a_card_is_verified(
     place: str,
     outcome: str,
 ) -> None:
-    def broken(*args: Any, **kwargs: Any) -> Any:
-        raise Defect
-
-    monkeypatch.setattr(place, broken)
+    canary.break_at(monkeypatch, place)
     card = TEST_CARDS[0]
     month, year = card.expiry.split("/")
     seen = ""
     try:
         flows.verify_card(Card(card.number, month + year, card.cvv))
-    except Defect as error:
-        seen = frames_of(error) + repr(error)
+    except canary.Defect as error:
+        seen = canary.frames_of(error) + repr(error)
     assert CardVerification.objects.get().outcome == outcome
-    assert number_in(seen, card) == []
-    assert number_in(everything_stored(), card) == []
-    assert number_in(ears.getvalue(), card) == []
+    assert canary.number_in(seen, card) == []
+    assert canary.number_in(canary.everything_stored(), card) == []
+    assert canary.number_in(ears.getvalue(), card) == []
 
 
 def test_a_charge_on_file_names_the_contract_and_no_card(

@@ -4,16 +4,14 @@ not be."""
 from __future__ import annotations
 
 import io
-import sys
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core import mail
-from django.core.signals import got_request_exception
-from django.views.debug import ExceptionReporter
 
 from nexi_payments.simulator import TEST_CARDS, Simulator
+from tests.support import canary
 from tests.support.clerk import (
     ORDERS_URL,
     PERMISSIONS,
@@ -22,33 +20,18 @@ from tests.support.clerk import (
     order_url,
     result_url,
 )
-from tests.system.test_canary import (
-    AMEX,
-    CVV,
-    Defect,
-    ears,
-    everything_stored,
-    found_in,
-    frames_of,
-    number_in,
-)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.seen_on("sqlite")]
-assert ears  # the fixture
 
 
-@pytest.mark.parametrize(
-    "card", [*TEST_CARDS, AMEX], ids=lambda card: f"{card.ending}-{card.brand}"
-)
+@canary.EVERY_CARD
 def test_every_ending(
     gateway: Simulator, ears: io.StringIO, capsys: Any, card: Any
 ) -> None:
     clerk = Clerk(*PERMISSIONS)
     order = order_from_redirect(clerk.create_order())
-    fits = card.brand == "AMEX"
     fields = {"card_number": card.number, "expiry": card.expiry}
-    wrong = {"security_code": "739" if fits else CVV}
-    pages = [clerk.submit_card(order, **fields, **wrong)]
+    pages = [clerk.submit_card(order, **fields, security_code=canary.wrong_code(card))]
     assert pages[0].status_code == 400
     pages.append(clerk.submit_card(order, **fields, security_code=card.cvv))
     pages.append(clerk.submit_card(order, **fields, security_code=card.cvv))
@@ -68,14 +51,7 @@ def test_every_ending(
         "/admin/",
     ):
         pages.append(clerk.get(path))
-    for page in pages:
-        assert found_in(page.content.decode(), card) == []
-        assert found_in(str(page.headers), card) == []
-        assert found_in(str(page.cookies), card) == []
-    assert found_in(everything_stored(), card) == []
-    assert found_in(ears.getvalue(), card) == []
-    printed = capsys.readouterr()
-    assert found_in(printed.out + printed.err, card) == []
+    canary.assert_card_nowhere(card, pages, ears, capsys)
     assert "django_admin_log" in ears.getvalue()  # the ears were open
 
 
@@ -98,6 +74,7 @@ def test_a_defect_anywhere_shows_no_card(
     monkeypatch: pytest.MonkeyPatch,
     settings: Any,
     ears: io.StringIO,
+    failures: canary.Failures,
     module: str,
     name: str,
     debug: bool,
@@ -105,30 +82,11 @@ def test_a_defect_anywhere_shows_no_card(
     settings.DEBUG = debug
     clerk = Clerk("take_moto", raise_request_exception=False)
     order = order_from_redirect(clerk.create_order())
-    errors: list[Any] = []
-
-    def noting(sender: Any, request: Any, **kwargs: Any) -> None:
-        errors.append((sys.exc_info()[1], request))
-
-    def broken(*args: Any, **kwargs: Any) -> Any:
-        raise Defect
-
-    got_request_exception.connect(noting)
-    monkeypatch.setattr(f"{module}.{name}", broken)
-    card = TEST_CARDS[0]
+    canary.break_at(monkeypatch, f"{module}.{name}")
     pages = [clerk.submit_card(order), clerk.get(result_url(order))]
     assert {page.status_code for page in pages} & {500}
-    for page in pages:
-        assert number_in(page.content.decode(), card) == []
-    assert errors
-    for error, request in errors:
-        assert number_in(frames_of(error), card) == []
-        html = ExceptionReporter(
-            request, type(error), error, error.__traceback__, is_email=True
-        ).get_traceback_html()
-        assert number_in(html, card) == []
-    assert number_in(ears.getvalue(), card) == []
-    assert number_in(everything_stored(), card) == []
+    assert failures.seen
+    canary.assert_number_nowhere(TEST_CARDS[0], pages, ears, failures)
     assert gateway.count("POST /orders/moto") <= 1
 
 
@@ -140,6 +98,6 @@ def test_a_card_number_keyed_into_the_order(
     for field in ("reference", "description", "customer_name", "customer_email"):
         page = clerk.create_order(**{field: f"card {card.number}"})
         assert page.status_code == 400
-        assert number_in(page.content.decode(), card) == []
-    assert number_in(everything_stored(), card) == []
-    assert number_in(ears.getvalue(), card) == []
+        assert canary.number_in(page.content.decode(), card) == []
+    assert canary.number_in(canary.everything_stored(), card) == []
+    assert canary.number_in(ears.getvalue(), card) == []

@@ -104,12 +104,19 @@ class WithCommits(Payments, NexiTestMixin, TransactionTestCase):
 """
 
 
-def test_the_plugin_in_a_project_with_a_sandbox_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loaded", ["by a conftest", "by an option"])
+def test_the_plugin_in_a_project_with_a_sandbox_key(
+    tmp_path: Path, loaded: str
+) -> None:
     shop = Project(tmp_path, SANDBOX)
     shop.write("pytest.ini", PYTEST)
-    shop.write("conftest.py", CONFTEST)
     shop.write("tests/test_checkout.py", TESTS)
-    done = shop.run("-m", "pytest", "-q", "-p", "no:cacheprovider")
+    options = ["-p", "no:cacheprovider"]
+    if loaded == "by a conftest":
+        shop.write("conftest.py", CONFTEST)
+    else:  # before Django is set up
+        options += ["-p", "nexi_payments.testing.pytest_plugin"]
+    done = shop.run("-m", "pytest", "-q", *options)
     assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
     assert "NexiWasCalled: this test tried to call Nexi" in done.stdout
 

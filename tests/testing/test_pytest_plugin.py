@@ -115,6 +115,26 @@ def test_an_answer_at_the_bank(
     assert there == (thanks if state == "paid" else "here")
 
 
+def test_fields_of_the_card_form(nexi_simulator: NexiSimulator) -> None:
+    order = nexi_simulator.start(new_order(), security_code="12")
+    assert (order.state, nexi_simulator.calls) == ("init", ())
+    assert b"Please check the fields below" in nexi_simulator.page.content
+    nexi_simulator.gateway.keep_bodies()
+    order = nexi_simulator.pay(order, cardholder_name="Ada Rossi")
+    assert order.state == "paid"
+    assert order.customer_name == ""
+    sent = nexi_simulator.calls[0].request_body["order"]["customerInfo"]
+    assert sent["cardHolderName"] == "Ada Rossi"
+
+
+def test_a_card_is_saved_with_consent_only(nexi_simulator: NexiSimulator) -> None:
+    order = new_order(contract=flows.ContractTerms("Coffee"))
+    order = nexi_simulator.pay(order)
+    assert (order.state, nexi_simulator.calls) == ("init", ())
+    order = nexi_simulator.pay(order, agree="on")
+    assert (order.state, order.contract.state) == ("paid", "active")
+
+
 def test_between_the_card_and_the_bank(nexi_simulator: NexiSimulator) -> None:
     first = nexi_simulator.start(new_order())
     second = nexi_simulator.start(new_order())

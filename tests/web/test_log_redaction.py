@@ -19,9 +19,9 @@ from nexi_payments.flows import payment_link
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
 from nexi_payments.web import log_redaction, payment_links
+from tests.support.card_posts import CARD
 from tests.support.clerk import PERMISSIONS, Clerk, order_from_redirect, result_url
 from tests.support.shopper import SITE, Shopper, new_order
-from tests.system.test_canary_before_view import CARD
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.seen_on("sqlite")]
 

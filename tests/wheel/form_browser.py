@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 import requests
 
-from tests.support.forms import all_hidden_fields, attribute, card_fields
+from nexi_payments.testing.forms import all_hidden_fields, attribute, card_fields
 
 _FORM = re.compile(r"<form([^>]*)>(.*?)</form>", re.S)
 
