@@ -172,5 +172,5 @@ def pytest_collection_finish() -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--examples", help="how many histories the property tests try")
     parser.addoption(
-        "--full", action="store_true", help="all random ids, not every fifth"
+        "--full", action="store_true", help="all random ids, not a fifth of them"
     )

@@ -16,6 +16,45 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Contract',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('contract_id', models.CharField(max_length=18, unique=True, verbose_name='contract at Nexi')),
+                ('customer_id', models.CharField(blank=True, db_index=True, max_length=27, verbose_name='customer at Nexi')),
+                ('terminal', models.CharField(max_length=64, verbose_name='terminal')),
+                ('state', models.CharField(choices=[('requested', 'not confirmed yet'), ('active', 'active'), ('suspended', 'on hold'), ('ending', 'being ended'), ('ended', 'ended'), ('not_made', 'not made')], default='requested', max_length=16, verbose_name='state')),
+                ('kind', models.CharField(choices=[('unscheduled', 'when the shop asks'), ('scheduled', 'at regular times')], max_length=16, verbose_name='kind')),
+                ('description', models.CharField(blank=True, max_length=255, verbose_name='description')),
+                ('card_brand', models.CharField(blank=True, max_length=16, verbose_name='brand')),
+                ('card_last4', models.CharField(blank=True, max_length=4, verbose_name='last four digits')),
+                ('card_expiry', models.CharField(blank=True, max_length=4)),
+                ('frequency', models.PositiveSmallIntegerField(null=True, verbose_name='days between charges')),
+                ('until', models.DateField(null=True, verbose_name='until')),
+                ('amount', models.BigIntegerField(null=True, verbose_name='amount, minor units')),
+                ('currency', models.CharField(max_length=3, verbose_name='currency')),
+                ('period', models.PositiveIntegerField(default=1)),
+                ('lease_version', models.PositiveIntegerField(default=0)),
+                ('billing_anchor', models.DateTimeField(null=True)),
+                ('next_charge_at', models.DateTimeField(null=True, verbose_name='next charge')),
+                ('resumed_at', models.DateTimeField(null=True)),
+                ('consented_at', models.DateTimeField(null=True, verbose_name='agreed')),
+                ('consent_text', models.CharField(blank=True, max_length=500)),
+                ('consent_address', models.GenericIPAddressField(null=True)),
+                ('warned_expiry', models.CharField(blank=True, db_default='', default='', editable=False, max_length=4)),
+                ('created_at', models.DateTimeField(verbose_name='created')),
+                ('ended_at', models.DateTimeField(null=True, verbose_name='ended')),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name': 'card on file',
+                'verbose_name_plural': 'cards on file',
+                'ordering': ('-created_at', '-id'),
+                'default_permissions': ('view',),
+                'indexes': [models.Index(fields=['-created_at', '-id'], name='nexi_contract_newest'), models.Index(condition=models.Q(('next_charge_at__isnull', False)), fields=['next_charge_at'], name='nexi_contract_due')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['requested', 'active', 'suspended', 'ending', 'ended', 'not_made'])), name='nexi_known_contract'), models.CheckConstraint(condition=models.Q(models.Q(('frequency__isnull', True), ('kind', 'unscheduled')), models.Q(('frequency__gte', 1), ('frequency__lte', 9999), ('kind', 'scheduled')), _connector='OR'), name='nexi_contract_frequency'), models.CheckConstraint(condition=models.Q(('amount__isnull', True), models.Q(('amount__gt', 0), ('amount__lte', 999999999999)), _connector='OR'), name='nexi_contract_amount')],
+            },
+        ),
+        migrations.CreateModel(
             name='PaymentOrder',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -72,12 +111,17 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(verbose_name='created')),
                 ('clerk', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='clerk')),
                 ('content_type', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='contenttypes.contenttype')),
+                ('contract', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='payments', to='nexi_payments.contract')),
+                ('retry_of', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='retries', to='nexi_payments.paymentorder')),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'verbose_name': 'payment',
                 'verbose_name_plural': 'payments',
                 'ordering': ('-created_at', '-id'),
                 'permissions': [('take_moto', 'Can charge cards by phone (MOTO)'), ('capture_payment', 'Can capture authorized payments'), ('void_payment', 'Can void authorized payments'), ('refund_payment', 'Can refund payments'), ('reconcile_payment', 'Can ask Nexi about payments'), ('resolve_review', 'Can resolve payments under review'), ('cancel_capture', 'Can cancel captures'), ('charge_contract', 'Can charge cards on file'), ('end_contract', 'Can end cards on file'), ('verify_card', 'Can verify cards for nothing')],
+                'indexes': [models.Index(fields=['-created_at', '-id'], name='nexi_newest'), models.Index(fields=['state', '-created_at', '-id'], name='nexi_state_newest'), models.Index(fields=['channel', '-created_at', '-id'], name='nexi_channel_newest'), models.Index(fields=['terminal', '-created_at', '-id'], name='nexi_terminal_newest'), models.Index(fields=['currency', '-created_at', '-id'], name='nexi_currency_newest'), models.Index(fields=['card_last4', '-created_at', '-id'], name='nexi_last4_newest'), models.Index(fields=['customer_email', '-created_at', '-id'], name='nexi_email_newest'), models.Index(condition=models.Q(('refunded_at__isnull', False)), fields=['-created_at', '-id'], name='nexi_refunded_newest'), models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['-created_at', '-id'], name='nexi_unsettled_newest'), models.Index(condition=models.Q(('channel__in', ['link', 'moto'])), fields=['state', '-created_at', '-id'], name='nexi_staff_state_newest'), models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['unsettled_since'], name='nexi_unsettled'), models.Index(condition=models.Q(('next_poll_at__isnull', False)), fields=['next_poll_at'], name='nexi_next_poll')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['init', 'awaiting_3ds', 'validated', 'paying', 'authorized', 'paid', 'failed', 'review', 'voided', 'refunded'])), name='nexi_known_state'), models.CheckConstraint(condition=models.Q(('amount__gt', 0), ('amount__lte', 999999999999)), name='nexi_amount_in_range'), models.CheckConstraint(condition=models.Q(('authorized_amount__gte', 0), ('captured_amount__gte', 0), ('capturing_amount__gte', 0), ('refunded_amount__gte', 0), ('refunding_amount__gte', 0)), name='nexi_amounts_not_negative'), models.CheckConstraint(condition=models.Q(('state', 'review'), models.Q(('live_reference__isnull', False), ('state__in', ['authorized', 'awaiting_3ds', 'init', 'paid', 'paying', 'validated'])), models.Q(('live_reference__isnull', True), ('state__in', ('failed', 'voided', 'refunded'))), _connector='OR'), name='nexi_live_reference')],
             },
         ),
         migrations.CreateModel(
@@ -120,43 +164,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Contract',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('contract_id', models.CharField(max_length=18, unique=True, verbose_name='contract at Nexi')),
-                ('customer_id', models.CharField(blank=True, db_index=True, max_length=27, verbose_name='customer at Nexi')),
-                ('terminal', models.CharField(max_length=64, verbose_name='terminal')),
-                ('state', models.CharField(choices=[('requested', 'not confirmed yet'), ('active', 'active'), ('suspended', 'on hold'), ('ending', 'being ended'), ('ended', 'ended'), ('not_made', 'not made')], default='requested', max_length=16, verbose_name='state')),
-                ('kind', models.CharField(choices=[('unscheduled', 'when the shop asks'), ('scheduled', 'at regular times')], max_length=16, verbose_name='kind')),
-                ('description', models.CharField(blank=True, max_length=255, verbose_name='description')),
-                ('card_brand', models.CharField(blank=True, max_length=16, verbose_name='brand')),
-                ('card_last4', models.CharField(blank=True, max_length=4, verbose_name='last four digits')),
-                ('card_expiry', models.CharField(blank=True, max_length=4)),
-                ('frequency', models.PositiveSmallIntegerField(null=True, verbose_name='days between charges')),
-                ('until', models.DateField(null=True, verbose_name='until')),
-                ('amount', models.BigIntegerField(null=True, verbose_name='amount, minor units')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('period', models.PositiveIntegerField(default=1)),
-                ('lease_version', models.PositiveIntegerField(default=0)),
-                ('billing_anchor', models.DateTimeField(null=True)),
-                ('next_charge_at', models.DateTimeField(null=True, verbose_name='next charge')),
-                ('resumed_at', models.DateTimeField(null=True)),
-                ('consented_at', models.DateTimeField(null=True, verbose_name='agreed')),
-                ('consent_text', models.CharField(blank=True, max_length=500)),
-                ('consent_address', models.GenericIPAddressField(null=True)),
-                ('warned_expiry', models.CharField(blank=True, db_default='', default='', editable=False, max_length=4)),
-                ('created_at', models.DateTimeField(verbose_name='created')),
-                ('ended_at', models.DateTimeField(null=True, verbose_name='ended')),
-                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'verbose_name': 'card on file',
-                'verbose_name_plural': 'cards on file',
-                'ordering': ('-created_at', '-id'),
-                'default_permissions': ('view',),
-            },
-        ),
-        migrations.CreateModel(
             name='CustomerDetails',
             fields=[
                 ('order', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='details', serialize=False, to='nexi_payments.paymentorder')),
@@ -181,21 +188,6 @@ class Migration(migrations.Migration):
                 'verbose_name': 'held card',
                 'verbose_name_plural': 'held cards',
             },
-        ),
-        migrations.AddField(
-            model_name='paymentorder',
-            name='contract',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='payments', to='nexi_payments.contract'),
-        ),
-        migrations.AddField(
-            model_name='paymentorder',
-            name='retry_of',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='retries', to='nexi_payments.paymentorder'),
-        ),
-        migrations.AddField(
-            model_name='paymentorder',
-            name='user',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.CreateModel(
             name='DailyReport',
@@ -255,6 +247,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'disagreement',
                 'verbose_name_plural': 'disagreements',
                 'ordering': ('-id',),
+                'indexes': [models.Index(condition=models.Q(('resolved_at__isnull', True)), fields=['created_at'], name='nexi_open_discrepancies')],
             },
         ),
         migrations.CreateModel(
@@ -315,6 +308,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'operation',
                 'verbose_name_plural': 'operations',
                 'ordering': ('id',),
+                'indexes': [models.Index(fields=['settled_at'], name='nexi_settled'), models.Index(fields=['address', 'created_at'], name='nexi_by_address')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['authentication', 'validation', 'payment', 'moto', 'mit', 'capture', 'void', 'refund', 'cancel']), ('outcome__in', ['open', 'accepted', 'done', 'declined', 'rejected', 'not_sent', 'in_doubt'])), name='nexi_known_operation'), models.CheckConstraint(condition=models.Q(models.Q(('outcome', 'open'), ('unsettled_order_id__isnull', False)), ('outcome', 'in_doubt'), models.Q(('outcome__in', ('accepted', 'done', 'declined', 'rejected', 'not_sent')), ('unsettled_order_id__isnull', True)), _connector='OR'), name='nexi_unsettled_operation')],
             },
         ),
         migrations.CreateModel(
@@ -340,6 +335,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'event',
                 'verbose_name_plural': 'events',
                 'ordering': ('id',),
+                'indexes': [models.Index(condition=models.Q(('deliver_at__isnull', False)), fields=['deliver_at'], name='nexi_undelivered')],
             },
         ),
         migrations.CreateModel(
@@ -367,113 +363,5 @@ class Migration(migrations.Migration):
                 'default_permissions': ('view',),
                 'constraints': [models.CheckConstraint(condition=models.Q(('outcome__in', ['open', 'done', 'declined', 'not_sent', 'in_doubt'])), name='nexi_known_verification')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='contract',
-            index=models.Index(fields=['-created_at', '-id'], name='nexi_contract_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='contract',
-            index=models.Index(condition=models.Q(('next_charge_at__isnull', False)), fields=['next_charge_at'], name='nexi_contract_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['requested', 'active', 'suspended', 'ending', 'ended', 'not_made'])), name='nexi_known_contract'),
-        ),
-        migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('frequency__isnull', True), ('kind', 'unscheduled')), models.Q(('frequency__gte', 1), ('frequency__lte', 9999), ('kind', 'scheduled')), _connector='OR'), name='nexi_contract_frequency'),
-        ),
-        migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__isnull', True), models.Q(('amount__gt', 0), ('amount__lte', 999999999999)), _connector='OR'), name='nexi_contract_amount'),
-        ),
-        migrations.AddIndex(
-            model_name='paymentorder',
-            index=models.Index(fields=['-created_at', '-id'], name='nexi_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='paymentorder',
-            index=models.Index(fields=['state', '-created_at', '-id'], name='nexi_state_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='paymentorder',
-            index=models.Index(fields=['channel', '-created_at', '-id'], name='nexi_channel_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='paymentorder',
-            index=models.Index(fields=['terminal', '-created_at', '-id'], name='nexi_terminal_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='paymentorder',
-            index=models.Index(fields=['currency', '-created_at', '-id'], name='nexi_currency_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='paymentorder',
-            index=models.Index(fields=['card_last4', '-created_at', '-id'], name='nexi_last4_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='paymentorder',
-            index=models.Index(fields=['customer_email', '-created_at', '-id'], name='nexi_email_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='paymentorder',
-            index=models.Index(condition=models.Q(('refunded_at__isnull', False)), fields=['-created_at', '-id'], name='nexi_refunded_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='paymentorder',
-            index=models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['-created_at', '-id'], name='nexi_unsettled_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='paymentorder',
-            index=models.Index(condition=models.Q(('channel__in', ['link', 'moto'])), fields=['state', '-created_at', '-id'], name='nexi_staff_state_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='paymentorder',
-            index=models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['unsettled_since'], name='nexi_unsettled'),
-        ),
-        migrations.AddIndex(
-            model_name='paymentorder',
-            index=models.Index(condition=models.Q(('next_poll_at__isnull', False)), fields=['next_poll_at'], name='nexi_next_poll'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymentorder',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['init', 'awaiting_3ds', 'validated', 'paying', 'authorized', 'paid', 'failed', 'review', 'voided', 'refunded'])), name='nexi_known_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymentorder',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0), ('amount__lte', 999999999999)), name='nexi_amount_in_range'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymentorder',
-            constraint=models.CheckConstraint(condition=models.Q(('authorized_amount__gte', 0), ('captured_amount__gte', 0), ('capturing_amount__gte', 0), ('refunded_amount__gte', 0), ('refunding_amount__gte', 0)), name='nexi_amounts_not_negative'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymentorder',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 'review'), models.Q(('live_reference__isnull', False), ('state__in', ['authorized', 'awaiting_3ds', 'init', 'paid', 'paying', 'validated'])), models.Q(('live_reference__isnull', True), ('state__in', ('failed', 'voided', 'refunded'))), _connector='OR'), name='nexi_live_reference'),
-        ),
-        migrations.AddIndex(
-            model_name='discrepancy',
-            index=models.Index(condition=models.Q(('resolved_at__isnull', True)), fields=['created_at'], name='nexi_open_discrepancies'),
-        ),
-        migrations.AddIndex(
-            model_name='operation',
-            index=models.Index(fields=['settled_at'], name='nexi_settled'),
-        ),
-        migrations.AddIndex(
-            model_name='operation',
-            index=models.Index(fields=['address', 'created_at'], name='nexi_by_address'),
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['authentication', 'validation', 'payment', 'moto', 'mit', 'capture', 'void', 'refund', 'cancel']), ('outcome__in', ['open', 'accepted', 'done', 'declined', 'rejected', 'not_sent', 'in_doubt'])), name='nexi_known_operation'),
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('outcome', 'open'), ('unsettled_order_id__isnull', False)), ('outcome', 'in_doubt'), models.Q(('outcome__in', ('accepted', 'done', 'declined', 'rejected', 'not_sent')), ('unsettled_order_id__isnull', True)), _connector='OR'), name='nexi_unsettled_operation'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(condition=models.Q(('deliver_at__isnull', False)), fields=['deliver_at'], name='nexi_undelivered'),
         ),
     ]

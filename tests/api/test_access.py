@@ -342,13 +342,13 @@ with CardDataScan() as leaks:
 """
 
 
-def test_what_sentry_would_be_sent(tmp_path: Path) -> None:
+def test_what_sentry_would_be_sent(migrated: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SENTRY],
         env={
             "PATH": "",
             "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "DATABASE_URL": f"sqlite:///{tmp_path / 'sentry.sqlite3'}",
+            "DATABASE_URL": f"sqlite:///{migrated}",
         },
         cwd=ROOT,
         capture_output=True,

@@ -9,13 +9,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_an_error_tracker_learns_no_card(tmp_path: Path) -> None:
+def test_an_error_tracker_learns_no_card(migrated: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.sentry_api_requests"],
         env={
             "PATH": "",
             "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "DATABASE_URL": f"sqlite:///{tmp_path / 'tracked.sqlite3'}",
+            "DATABASE_URL": f"sqlite:///{migrated}",
         },
         cwd=ROOT,
         capture_output=True,

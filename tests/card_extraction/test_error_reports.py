@@ -13,13 +13,13 @@ pytestmark = pytest.mark.seen_on("sqlite")
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_sentry_learns_no_card_wherever_it_fails(tmp_path: Path) -> None:
+def test_sentry_learns_no_card_wherever_it_fails(migrated: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.sentry_requests"],
         env={
             "PATH": "",
             "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "DATABASE_URL": f"sqlite:///{tmp_path / 'early.sqlite3'}",
+            "DATABASE_URL": f"sqlite:///{migrated}",
         },
         cwd=ROOT,
         capture_output=True,

@@ -62,6 +62,13 @@ def test_the_first_release_has_one_migration() -> None:
     assert is_released() or names == [FIRST]
 
 
+def test_the_first_migration_creates_whole_tables() -> None:
+    """SQLite copies a table for each constraint that is added to it, and each process
+    of the tests that migrates would wait for that."""
+    kinds = {type(one) for one in all_migrations()[FIRST].operations}
+    assert kinds == {migrations.CreateModel}, "run: python .ci/initial_migration.py"
+
+
 def test_tables_only_grow_and_old_inserts_still_fit() -> None:
     for name, migration in all_migrations().items():
         for operation in migration.operations:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -62,7 +63,8 @@ def test_one_pass(gateway: Any) -> None:
     assert out.getvalue().startswith("inquired=0 paid=0")
 
 
-def test_watching_until_told_to_stop(tmp_path: Path) -> None:
+def test_watching_until_told_to_stop(demo_tables: Path, tmp_path: Path) -> None:
+    shutil.copy(demo_tables, tmp_path / "watch.sqlite3")
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "demo_shop.settings",
@@ -71,7 +73,6 @@ def test_watching_until_told_to_stop(tmp_path: Path) -> None:
     }
     run = partial(subprocess.run, cwd=ROOT, env=environment, check=True)
     manage = [sys.executable, "-u", "manage.py"]
-    run([*manage, "migrate", "-v0"])
     process = subprocess.Popen(
         [*manage, "nexi_reconcile", "--watch", "--interval", "0.2"],
         cwd=ROOT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -288,16 +289,15 @@ def test_more_calls_at_once_than_threads_are_kept() -> None:
     )
 
 
-def test_watching_is_not_held_by_a_receiver(tmp_path: Path) -> None:
+def test_watching_is_not_held_by_a_receiver(demo_tables: Path, tmp_path: Path) -> None:
     """``nexi_reconcile --watch`` as a process, in a shop whose receiver hangs."""
+    shutil.copy(demo_tables, tmp_path / "watch.sqlite3")
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "demo_shop.settings",
         "DATABASE_URL": f"sqlite:///{tmp_path / 'watch.sqlite3'}",
         "NEXI_SIMULATOR_STATE": str(tmp_path / "simulator.sqlite3"),
     }
-    run = partial(subprocess.run, cwd=ROOT, env=environment, check=True)
-    run([sys.executable, "-u", "manage.py", "migrate", "-v0"])
     # the second one expires in a later pass, while the first receiver hangs
     program = (
         "import sys, time\n"

@@ -14,60 +14,65 @@ pytestmark = pytest.mark.seen_on("sqlite")
 
 COMMITS = "@pytest.mark.django_db(transaction=True)"
 READS = "@pytest.mark.django_db"
+#: path → a line of the module, and the decorators of its tests
+Modules = dict[str, tuple[str, list[str]]]
 
 
-def marked(
-    pytester: pytest.Pytester, *decorators: str, module: str = "", path: str = "test_x"
-) -> list[set[str]]:
-    """A module with a test for each decorator; what each test is marked with."""
-    tests = [f"{one}\ndef test_{n}(): ..." for n, one in enumerate(decorators)]
-    source = "\n".join(["import pytest", module, *tests])
-    file = pytester.path / "tests" / f"{path}.py"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(source)
-    items = pytester.genitems([pytester.getpathnode(file)])
+def marked(pytester: pytest.Pytester, modules: Modules) -> dict[str, list[set[str]]]:
+    """What each test is marked with, by the path of its module. ``modules`` have, by
+    path, a line of their own and a test for each decorator. All are collected at once:
+    each session of pytester imports its plugins anew."""
+    for path, (line, decorators) in modules.items():
+        tests = [f"{one}\ndef test_{n}(): ..." for n, one in enumerate(decorators)]
+        file = pytester.path / "tests" / f"{path}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\n".join(["import pytest", line, *tests]))
+    items = pytester.genitems([pytester.getpathnode(pytester.path / "tests")])
     databases.mark(items)
-    names = {"database", "mariadb"}
-    return [names & {mark.name for mark in item.iter_markers()} for item in items]
+    found: dict[str, list[set[str]]] = {path: [] for path in modules}
+    for item in items:
+        names = {"database", "mariadb"} & {mark.name for mark in item.iter_markers()}
+        path = item.path.relative_to(pytester.path / "tests").with_suffix("")
+        found[path.as_posix()].append(names)
+    return found
 
 
-def test_a_new_test_runs_on_postgresql(pytester: pytest.Pytester) -> None:
-    assert marked(pytester, "") == [{"database"}]
-    assert marked(pytester, READS, path="test_y") == [{"database"}]
+def test_a_module_is_marked_by_what_it_does_and_says(pytester: pytest.Pytester) -> None:
+    seen_on = "pytestmark = pytest.mark.seen_on({})".format
+    of_mariadb = "pytestmark = pytest.mark.mariadb"
+    everywhere = {"database", "mariadb"}
+    assert marked(
+        pytester,
+        {
+            "test_new": ("", [""]),
+            "test_reads": ("", [READS]),
+            # a module that commits runs on MariaDB as a whole
+            "test_commits": ("", [COMMITS, READS, ""]),
+            "test_sqlite": (seen_on('"sqlite"'), [COMMITS]),
+            "test_two": (seen_on('"sqlite", "postgresql"'), [COMMITS]),
+            "test_three": (seen_on('"sqlite", "postgresql", "mariadb"'), [COMMITS]),
+            # the marker adds a module that commits in another process
+            "test_elsewhere": (of_mariadb, [""]),
+        },
+    ) == {
+        "test_new": [{"database"}],
+        "test_reads": [{"database"}],
+        "test_commits": [everywhere, everywhere, everywhere],
+        "test_sqlite": [set()],
+        "test_two": [{"database"}],
+        "test_three": [everywhere],
+        "test_elsewhere": [everywhere],
+    }
 
 
-def test_a_module_that_commits_runs_on_mariadb_as_a_whole(
-    pytester: pytest.Pytester,
-) -> None:
-    assert marked(pytester, COMMITS, READS, "") == [{"database", "mariadb"}] * 3
-
-
-@pytest.mark.parametrize(
-    ("vendors", "marks"),
-    [
-        ('"sqlite"', set()),
-        ('"sqlite", "postgresql"', {"database"}),
-        ('"sqlite", "postgresql", "mariadb"', {"database", "mariadb"}),
-    ],
-)
-def test_a_module_says_where_it_is_seen(
-    pytester: pytest.Pytester, vendors: str, marks: set[str]
-) -> None:
-    module = f"pytestmark = pytest.mark.seen_on({vendors})"
-    assert marked(pytester, COMMITS, module=module) == [marks]
-
-
-def test_the_marker_adds_a_module_that_commits_elsewhere(
-    pytester: pytest.Pytester,
-) -> None:
-    module = "pytestmark = pytest.mark.mariadb"
-    assert marked(pytester, "", module=module) == [{"database", "mariadb"}]
-
-
-@pytest.mark.parametrize("folder", sorted(databases.ANYWHERE))
-def test_folders_without_a_database(pytester: pytest.Pytester, folder: str) -> None:
-    assert marked(pytester, COMMITS, path=f"{folder}/test_x") == [set()]
-    assert (databases.ROOT / folder).is_dir()
+def test_folders_without_a_database(pytester: pytest.Pytester) -> None:
+    # a module of the same name in two folders would be one module
+    modules: Modules = {
+        f"{folder}/test_{folder}": ("", [COMMITS]) for folder in databases.ANYWHERE
+    }
+    assert marked(pytester, modules) == {path: [set()] for path in modules}
+    for folder in databases.ANYWHERE:
+        assert (databases.ROOT / folder).is_dir(), folder
 
 
 @pytest.mark.parametrize(

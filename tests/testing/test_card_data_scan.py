@@ -170,14 +170,14 @@ with CardDataScan() as leaks:
 """
 
 
-def test_what_sentry_would_be_sent(tmp_path: Path) -> None:
+def test_what_sentry_would_be_sent(migrated: Path) -> None:
     pytest.importorskip("sentry_sdk")
     done = subprocess.run(
         [sys.executable, "-c", SENTRY],
         env={
             "PATH": "",
             "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-            "DATABASE_URL": f"sqlite:///{tmp_path / 'sentry.sqlite3'}",
+            "DATABASE_URL": f"sqlite:///{migrated}",
         },
         capture_output=True,
         text=True,
