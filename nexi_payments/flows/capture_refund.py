@@ -37,6 +37,8 @@ from nexi_payments.models import Operation, PaymentOrder, db_transactions
 
 #: Inquiries before a request, while others change the order.
 _LOOKS: Final = 2
+#: What must be left of the time for the request itself: it would end in doubt.
+_MINIMUM_TIME_SHARE: Final = 0.4
 
 
 def capture(
@@ -223,15 +225,19 @@ def submit(call: PostChargeCall) -> Operation:
 
 def _look(call: PostChargeCall) -> None:
     """Stores what Nexi shows before the request. Raises ``GatewayUnavailable`` without
-    an answer, and ``OrderBusy`` while others change the order, unless it was the same
-    request.
+    a timely answer, and ``OrderBusy`` while others change the order, unless it was the
+    same request.
     """
     order = call.order
     for _ in range(_LOOKS):
         inquiry = query.inquire_and_apply(order, call.client, call.deadline)
         if not inquiry.answered:
             raise GatewayUnavailable(order.terminal)
-        if inquiry.applied or _find_existing(call):
+        if _find_existing(call):
+            return
+        if call.deadline.remaining < call.deadline.total * _MINIMUM_TIME_SHARE:
+            raise GatewayUnavailable(order.terminal)
+        if inquiry.applied:
             return
     raise OrderBusy(order)
 

@@ -100,7 +100,8 @@ def _write(
         **decision.columns,
     }
     changed = any(getattr(order, name) != value for name, value in columns.items())
-    columns |= _schedule(order, reading, decision, written, scheduled)
+    soon = _needs_another(reading, written, snapshot)
+    columns |= _schedule(order, reading, decision, soon=soon, scheduled=scheduled)
     news = announcements.News.of(written.changed, snapshot.operations)
     if decision.state is None:
         raised = bool(changed or reading.changes or reading.adopted)
@@ -252,11 +253,19 @@ def _memory(reading: Reading) -> dict[str, Any]:
     }
 
 
+def _needs_another(reading: Reading, written: Written, snapshot: Snapshot) -> bool:
+    """Whether only one more inquiry is missing, to prove or to believe something."""
+    dispute = reading.dispute
+    is_new = dispute is not None and dispute.since == snapshot.asked_at
+    return reading.soon or is_new or bool(written.resends)
+
+
 def _schedule(
     order: PaymentOrder,
     reading: Reading,
     decision: Decision,
-    written: Written,
+    *,
+    soon: bool,
     scheduled: bool,
 ) -> dict[str, Any]:
     now = timezone.now()
@@ -265,7 +274,6 @@ def _schedule(
         changes |= {"state": decision.state, "reason": decision.reason}
     state = changes.get("state", order.state)
     poll = poll_schedule.PollState.of(order, **changes)
-    soon = reading.soon or bool(written.resends) or reading.dispute is not None
     followed = poll_schedule.follow(reading.operations, now, soon=soon)
     columns = {
         "poll_count": changes["poll_count"],

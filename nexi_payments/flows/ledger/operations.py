@@ -320,10 +320,22 @@ def _write_outcome(operation: Operation, update: OperationUpdate) -> bool:
         where["unsettled_order_id__isnull"] = False
     if update.outcome not in (OperationOutcome.ACCEPTED, OperationOutcome.DONE):
         where["send_count"] = operation.send_count
-    if not raw_sql.update(Operation, where, values):
+    if not raw_sql.update(Operation, where, values) and not (
+        update.outcome == OperationOutcome.ACCEPTED
+        and _replace_matched_id(operation, values)
+    ):
         return False
     transitions.assign(operation, values)
     return True
+
+
+def _replace_matched_id(operation: Operation, values: dict[str, Any]) -> bool:
+    """Writes the id of an answer over one that an inquiry has matched by amount: that
+    one belongs to an operation made at Nexi. False when it is the same id.
+    """
+    rows = Operation.objects.filter(pk=operation.pk, http_status=None)
+    other = rows.exclude(gateway_operation_id=values["gateway_operation_id"])
+    return bool(other.update(**values))
 
 
 def ledger_id(kind: str, update: OperationUpdate) -> dict[str, str]:

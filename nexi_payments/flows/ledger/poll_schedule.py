@@ -63,7 +63,8 @@ class Followed(NamedTuple):
     cancels.
 
     ``since``: the oldest one in flight. ``until``: the end of the watch of those that
-    were given up or rejected. ``soon``: a proof needs only one more inquiry.
+    were given up or rejected. ``soon``: only another inquiry is missing, to prove an
+    absence or to believe a total.
     """
 
     since: datetime | None = None
@@ -118,7 +119,7 @@ def _is_looked_for(
     order: PollState, now: datetime, *, answered: bool, followed: Followed
 ) -> bool:
     """Whether an order that the shopper need not wait for is polled."""
-    if followed.since is not None:
+    if followed.since is not None or (followed.soon and answered):
         return True
     if followed.until is not None and not (answered and now >= followed.until):
         return True
