@@ -128,6 +128,7 @@ def test_a_charge_and_its_capture_are_the_same_money() -> None:
     ledger = paying()
     reading = ledger.see(*both, captured=1000)
     assert (reading.books.captured, reading.state) == (1000, OrderState.PAID)
+    assert ledger.kinds == []
     assert ledger.see(*both, captured=1000).changes == ()
 
 
@@ -264,3 +265,15 @@ def test_lone_captures_while_the_id_is_unknown(count: int, state: str | None) ->
     ledger.order = replace(ledger.order, operation_id="")
     captures = [entry("CAPTURE", "EXECUTED", id_=f"c{n}") for n in range(count)]
     assert ledger.read(*captures).state == state
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_capture_that_nobody_asked_for(listed: bool) -> None:
+    """Captured at once although the shop captures later; one that is listed is made in
+    the back office."""
+    ledger = paying()
+    ledger.order = replace(ledger.order, manual_capture=True)
+    captures = [entry("CAPTURE", "EXECUTED", 1000, "cap")] if listed else []
+    ledger.see(authorization("EXECUTED"), *captures)
+    assert ledger.kinds == ([] if listed else ["captured_unasked"])
+    assert ledger.order.state == OrderState.PAID
