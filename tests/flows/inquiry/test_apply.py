@@ -7,12 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from nexi_payments import conf, flows
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState
 from nexi_payments.exceptions import OrderBusy
 from nexi_payments.flows.inquiry import apply, query
 from nexi_payments.flows.inquiry.snapshot import Snapshot
+from nexi_payments.flows.ledger import totals
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.responses import OperationResult, OrderResult
 from nexi_payments.models import Operation, PaymentOrder
@@ -142,6 +144,23 @@ def test_an_id_that_was_taken_meanwhile_writes_nothing(
     # read again, it is a discrepancy
     again = Snapshot.take(other)
     assert [one.kind for one in again.read(answer).findings] == ["same_id"]
+
+
+def test_a_reading_that_moves_the_state_needs_its_version_too(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = payment_in_doubt(shopper)
+    charge_at_gateway(gateway, order)
+    snapshot = Snapshot.take(order)
+    answer = client_of(order).order(order.order_id, conf.call_context())
+    reading = snapshot.read(answer)
+    assert reading.state == OrderState.PAID
+    with transaction.atomic():
+        totals.update_totals(order)
+    assert apply.apply(order, snapshot, reading, answer, scheduled=False) is None
+    assert state_and_amounts(order) == (OrderState.PAYING, 0, 0, 0, 0)
+    charge = order.operations.get(kind=OperationKind.PAYMENT)
+    assert charge.outcome == OperationOutcome.IN_DOUBT
 
 
 def test_a_claim_needs_the_version_that_its_inquiry_left(

@@ -352,6 +352,24 @@ def test_not_sent_says_nothing_about_the_repetition(
         flows.refund(paid, Decimal("8.00"))
 
 
+def test_not_sent_does_not_end_a_repetition_without_an_answer(
+    paid: PaymentOrder, gateway: Simulator
+) -> None:
+    """The repetition was executed, and its answer is lost: the money is reserved."""
+    sender = PausedSender(gateway)
+    sender.order, sender.rounds, sender.executes = paid, 1, False
+    gateway.lose_next_answer("/refunds")
+    row = flows.refund(paid, Decimal("8.00"))
+    assert (row.outcome, row.send_count) == (OperationOutcome.ACCEPTED, 2)
+    assert row.result == "PENDING"  # found by an inquiry
+    assert state_and_amounts(paid) == (OrderState.PAID, 1250, 0, 0, 800)
+    with time_travel(HOUR):
+        flows.reconcile(paid)
+    row.refresh_from_db()
+    assert row.outcome == OperationOutcome.DONE
+    assert state_and_amounts(paid) == (OrderState.PAID, 1250, 0, 800, 0)
+
+
 def test_accepted_counts_even_after_it_was_given_up(
     paid: PaymentOrder, gateway: Simulator
 ) -> None:
@@ -360,6 +378,8 @@ def test_accepted_counts_even_after_it_was_given_up(
     gateway.next_reply("/refunds", Reply(500))  # to the repetition
     row = flows.refund(paid, Decimal("8.00"))
     assert (row.outcome, row.send_count) == (OperationOutcome.DONE, 2)
+    # by its own answer, not by the watch of what was given up
+    assert (row.http_status, discrepancies(paid)) == (200, [])
     assert state_and_amounts(paid) == (OrderState.PAID, 1250, 0, 800, 0)
     with pytest.raises(ExceedsRemaining):
         flows.refund(paid, Decimal("8.00"))
