@@ -45,7 +45,8 @@ def between_question_and_answer(
 ) -> None:
     """``happens`` after Nexi has made its answer to the next inquiry, and before that
     arrives."""
-    handle, asked = gateway.handle, []
+    handle = gateway.handle
+    asked: list[str] = []
 
     def slow(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         reply = handle(method, url, headers, body)
