@@ -1,29 +1,33 @@
-"""Operations after the charge match ours by order, currency, amount and id."""
+"""Operations after the charge match ours by order, currency, amount and id.
+
+How entries are matched is in reading/test_matching.py. Here are responses by the whole
+road, and ids of Nexi that two operations of ours would have.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from nexi_payments import conf, flows
+from nexi_payments import flows
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState
-from nexi_payments.flows.inquiry import confirmations
-from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.gateway.responses import OperationResult, OrderResult
 from nexi_payments.models import Operation, PaymentOrder
 from nexi_payments.simulator import Reply, Simulator
-from tests.support.in_doubt import operation_body, order_reply, state_and_amounts
+from tests.support.in_doubt import (
+    HOUR,
+    operation_body,
+    order_reply,
+    prove_absent,
+    prove_rejected,
+    state_and_amounts,
+    time_travel,
+)
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-ELSEWHERE = OperationResult(
-    operation_id="n-1", type="REFUND", result="EXECUTED", amount=200
-)
 
 
 @pytest.fixture
@@ -31,34 +35,60 @@ def paid(shopper: Shopper) -> PaymentOrder:
     return shopper.pay(new_order(reference="R-1"))
 
 
-def look(order: PaymentOrder, *found: OperationResult) -> None:
-    answer = OrderResult(order_id=order.order_id, operations=found)
-    client = conf.client(conf.current().terminal(order.terminal))
-    confirmations.settle_post_charge(order, answer, client, Deadline(5))
+def refund_entry(order: PaymentOrder, id_: str, **changes: Any) -> dict[str, Any]:
+    return {
+        **operation_body(order, "EXECUTED"),
+        "operationId": id_,
+        "operationType": "REFUND",
+        "operationAmount": "200",
+        **changes,
+    }
 
 
-def disagreements(order: PaymentOrder) -> list[tuple[str, str]]:
-    return [(one.kind, one.theirs) for one in order.discrepancies.order_by("id")]
+def show(gateway: Simulator, order: PaymentOrder, *entries: dict[str, Any]) -> None:
+    """The next inquiry shows the charge and these."""
+    charge = operation_body(order, "EXECUTED")
+    path = f"/orders/{order.order_id}"
+    gateway.next_reply(path, order_reply(order, charge, *entries))
+
+
+def answer_with_id(gateway: Simulator, id_: str) -> None:
+    """The next refund is accepted with this id."""
+    reply = Reply(200, json.dumps({"operationId": id_}).encode())
+    gateway.next_reply("/refunds", reply)
+
+
+def discrepancies(order: PaymentOrder) -> list[tuple[str, str, str]]:
+    rows = order.discrepancies.order_by("pk")
+    return [(one.kind, one.ours, one.theirs) for one in rows]
 
 
 @pytest.mark.parametrize(
     ("change", "member"),
     [
-        ({"order_id": "ANOTHER"}, "orderId"),
-        ({"currency": "USD"}, "operationCurrency"),
-        ({"amount": None, "invalid_members": ("amount",)}, "operationAmount"),
+        ({"orderId": "ANOTHER"}, "orderId"),
+        ({"operationCurrency": "USD"}, "operationCurrency"),
+        ({"operationAmount": "9999.00"}, "operationAmount"),
     ],
 )
-def test_what_is_not_ours_is_not_adopted(
-    paid: PaymentOrder, change: dict[str, Any], member: str
+def test_what_is_not_ours_is_neither_adopted_nor_confirms(
+    paid: PaymentOrder, gateway: Simulator, change: dict[str, str], member: str
 ) -> None:
+    show(gateway, paid)
+    answer_with_id(gateway, "n-1")
     for _ in range(2):
-        look(paid, replace(ELSEWHERE, **change))
-    assert state_and_amounts(paid) == (OrderState.PAID, 1250, 0, 0, 0)
-    assert not paid.operations.filter(kind=OperationKind.REFUND).exists()
-    assert disagreements(paid) == [("mismatch", f"{member} of REFUND n-1")]
-    # the same with matching or absent members is
-    look(paid, replace(ELSEWHERE, order_id=paid.order_id, currency="EUR"))
+        show(gateway, paid, refund_entry(paid, "n-1", **change))
+    row = flows.refund(paid, Decimal("2.00"))
+    flows.reconcile(paid)
+    row.refresh_from_db()
+    assert row.outcome == OperationOutcome.ACCEPTED
+    assert state_and_amounts(paid) == (OrderState.PAID, 1250, 0, 0, 200)
+    ours = f"{paid.order_id} EUR"
+    theirs = f"{member} of REFUND n-1"
+    assert discrepancies(paid) == [("mismatch", ours, theirs)]
+    # the same with matching members does
+    show(gateway, paid, refund_entry(paid, "n-1"))
+    flows.reconcile(paid)
     assert state_and_amounts(paid) == (OrderState.PAID, 1250, 0, 200, 0)
 
 
@@ -70,103 +100,99 @@ def test_what_is_not_ours_is_not_adopted(
         {"operationAmount": "9999.00"},
     ],
 )
-def test_what_is_not_ours_confirms_nothing(
-    shopper: Shopper, gateway: Simulator, change: dict[str, Any]
+def test_a_refund_of_something_else_is_not_adopted(
+    paid: PaymentOrder, gateway: Simulator, change: dict[str, str]
 ) -> None:
-    order = shopper.pay(new_order(), "refund_pending")
-    row = flows.refund(order, Decimal("2.00"))
-    assert row.outcome == OperationOutcome.ACCEPTED
-    entry = {
-        **operation_body(order, "EXECUTED"),
-        "operationId": row.gateway_operation_id,
-        "operationType": "REFUND",
-        "operationAmount": "200",
-        **change,
-    }
-    gateway.next_reply(
-        f"/orders/{order.order_id}",
-        order_reply(order, operation_body(order, "EXECUTED"), entry),
-    )
-    gateway.next_reply("/operations/", details_of(entry))
-    flows.reconcile(order)
-    row.refresh_from_db()
-    assert row.outcome == OperationOutcome.ACCEPTED
-    assert state_and_amounts(order) == (OrderState.PAID, 1250, 0, 0, 200)
-    assert {kind for kind, _ in disagreements(order)} == {"mismatch"}
-
-
-def details_of(entry: dict[str, Any]) -> Reply:
-    return Reply(200, json.dumps(entry).encode())
+    show(gateway, paid, refund_entry(paid, "n-1", **change))
+    flows.reconcile(paid)
+    assert not paid.operations.filter(kind=OperationKind.REFUND).exists()
+    assert state_and_amounts(paid) == (OrderState.PAID, 1250, 0, 0, 0)
 
 
 def test_an_entry_that_cannot_be_read_is_no_absence(
     paid: PaymentOrder, gateway: Simulator
 ) -> None:
     """Otherwise the request would be sent again, and given up in the end."""
-    unreadable = replace(ELSEWHERE, amount=None, invalid_members=("amount",))
-    row = Operation.objects.create(
-        order=paid,
-        kind=OperationKind.REFUND,
-        outcome=OperationOutcome.IN_DOUBT,
-        unsettled_order_id=paid.pk,
-        amount=200,
-        correlation_id="c-1",
-        idempotency_key="k-1",
-        target_operation_id=paid.gateway_operation_id,
-        created_at=paid.created_at,
+    gateway.next_reply("/refunds", Reply(500))
+    row = flows.refund(paid, Decimal("2.00"))
+    for _ in range(3):
+        show(gateway, paid, refund_entry(paid, "n-1", operationAmount="2,00"))
+    prove_absent(paid)
+    row.refresh_from_db()
+    assert (row.outcome, row.send_count, row.misses) == (
+        OperationOutcome.IN_DOUBT,
+        1,
+        0,
     )
-    look(paid, unreadable)
-    row.refresh_from_db()
-    assert (row.outcome, row.send_count) == (OperationOutcome.IN_DOUBT, 1)
-    assert not [call for call in gateway.calls if call.path.endswith("/refunds")]
-    look(paid)
-    row.refresh_from_db()
-    assert (row.outcome, row.send_count) == (OperationOutcome.ACCEPTED, 2)
+    assert gateway.count("/refunds") == 1
 
 
-def test_one_id_is_one_refund_of_one_order(
-    shopper: Shopper, gateway: Simulator, paid: PaymentOrder
+def test_one_id_in_two_answers_is_one_refund(
+    paid: PaymentOrder, gateway: Simulator
 ) -> None:
     first = flows.refund(paid, Decimal("2.00"))
-    assert first.outcome == OperationOutcome.DONE
-    gateway.next_reply(
-        "/refunds", details_of({"operationId": first.gateway_operation_id})
-    )
+    id_ = first.gateway_operation_id
+    assert (first.outcome, first.ledger_id) == (OperationOutcome.DONE, id_)
+    answer_with_id(gateway, id_)
     second = flows.refund(paid, Decimal("2.00"))
-    assert (second.outcome, second.gateway_operation_id) == (
+    # the outcome is stored, and the amount stays reserved
+    assert (second.outcome, second.gateway_operation_id, second.ledger_id) == (
         OperationOutcome.ACCEPTED,
-        first.gateway_operation_id,
+        id_,
+        None,
     )
     flows.reconcile(paid)
     assert state_and_amounts(paid) == (OrderState.PAID, 1250, 0, 200, 200)
-    theirs = f"REFUND {first.gateway_operation_id}"
-    assert disagreements(paid) == [("same_id", theirs)]
-    # listed with another order it is not adopted there
-    other = shopper.pay(new_order(reference="R-2"))
-    look(other, replace(ELSEWHERE, operation_id=first.gateway_operation_id))
-    assert state_and_amounts(other) == (OrderState.PAID, 1250, 0, 0, 0)
-    assert disagreements(other) == [
-        ("same_id", f"REFUND 200 {first.gateway_operation_id}")
+    assert discrepancies(paid) == [
+        ("same_id", "another operation has it", f"refund {id_}")
     ]
 
 
 def test_the_id_of_the_charge_is_no_refund(
     paid: PaymentOrder, gateway: Simulator
 ) -> None:
-    gateway.next_reply(
-        "/refunds", details_of({"operationId": paid.gateway_operation_id})
-    )
-    gateway.next_reply(
-        "/operations/",
-        details_of(
-            {
-                "operationId": paid.gateway_operation_id,
-                "operationResult": "EXECUTED",
-                "operationAmount": "1250",
-            }
-        ),
-    )
+    answer_with_id(gateway, paid.gateway_operation_id)
     row = flows.refund(paid)
-    assert row.outcome == OperationOutcome.ACCEPTED
+    for hours in (1, 20):
+        with time_travel(hours * HOUR):
+            flows.reconcile(paid)
+    row.refresh_from_db()
+    assert (row.outcome, row.send_count) == (OperationOutcome.ACCEPTED, 1)
     assert state_and_amounts(paid) == (OrderState.PAID, 1250, 0, 0, 1250)
-    assert disagreements(paid) == [("same_id", f" {paid.gateway_operation_id}")]
+    theirs = f"refund {paid.gateway_operation_id}"
+    assert discrepancies(paid) == [("same_id", "another operation has it", theirs)]
+
+
+def test_an_id_of_another_order_is_not_adopted(
+    paid: PaymentOrder, shopper: Shopper, gateway: Simulator
+) -> None:
+    id_ = flows.refund(paid, Decimal("2.00")).gateway_operation_id
+    other = shopper.pay(new_order(reference="R-2"))
+    show(gateway, other, refund_entry(other, id_))
+    flows.reconcile(other)
+    assert state_and_amounts(other) == (OrderState.PAID, 1250, 0, 0, 0)
+    assert discrepancies(other) == [
+        (
+            "same_id",
+            "an operation of another payment",
+            f"REFUND EXECUTED 200 {id_}",
+        )
+    ]
+    assert Operation.objects.get(ledger_id=id_).order == paid
+
+
+def test_an_id_of_another_order_confirms_nothing_and_proves_nothing(
+    paid: PaymentOrder, shopper: Shopper, gateway: Simulator
+) -> None:
+    """Ours was rejected. An entry of its kind and amount has the id of another order's
+    refund: it is not ours, and a list that shows it proves no absence."""
+    id_ = flows.refund(paid, Decimal("2.00")).gateway_operation_id
+    other = shopper.pay(new_order(reference="R-2"))
+    gateway.next_reply("/refunds", Reply(400, b'{"errors": [{"code": "GW0001"}]}'))
+    row = flows.refund(other, Decimal("2.00"))
+    for _ in range(2):
+        show(gateway, other, refund_entry(other, id_))
+    prove_rejected(other)
+    row.refresh_from_db()
+    assert (row.outcome, row.misses) == (OperationOutcome.IN_DOUBT, 0)
+    assert state_and_amounts(other) == (OrderState.PAID, 1250, 0, 0, 200)

@@ -22,21 +22,27 @@ from tests.support.in_doubt import (
     PAYMENT_ENDPOINT,
     charge_at_gateway,
     payment_in_doubt,
+    prove_absent,
+    prove_rejected,
     reconcile_after,
+    time_travel,
 )
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_two_looks_inside_the_request(shopper: Shopper, gateway: Simulator) -> None:
+def charge_row(order: PaymentOrder) -> Operation:
+    return order.operations.get(kind=OperationKind.PAYMENT)
+
+
+def test_two_inquiries_inside_the_request_find_and_prove_nothing(
+    shopper: Shopper, gateway: Simulator
+) -> None:
     order = payment_in_doubt(shopper)
     assert gateway.counts["GET /orders/{id}"] == 2
-    assert order.answered_polls == 2
-    assert (
-        order.operations.get(kind=OperationKind.PAYMENT).outcome
-        == OperationOutcome.IN_DOUBT
-    )
+    charge = charge_row(order)
+    assert (charge.outcome, charge.misses) == (OperationOutcome.IN_DOUBT, 0)
 
 
 def test_a_charge_found_later_is_paid(shopper: Shopper, gateway: Simulator) -> None:
@@ -47,10 +53,7 @@ def test_a_charge_found_later_is_paid(shopper: Shopper, gateway: Simulator) -> N
     order.refresh_from_db()
     assert (order.state, order.captured_amount) == (OrderState.PAID, 1250)
     assert order.next_poll_at is None
-    assert (
-        order.operations.get(kind=OperationKind.PAYMENT).outcome
-        == OperationOutcome.DONE
-    )
+    assert charge_row(order).outcome == OperationOutcome.DONE
     assert gateway.counts[PAYMENT_ENDPOINT] == 1
 
 
@@ -77,36 +80,43 @@ def test_silence_is_no_result_before_the_time_is_over(
     for moment in (1.1, 3.2, 8.3):
         reconcile_after(moment * MINUTE)
     order.refresh_from_db()
-    assert order.state == OrderState.PAYING
-    assert order.answered_polls == 5
+    assert (order.state, charge_row(order).misses) == (OrderState.PAYING, 3)
 
 
-def test_silence_past_the_time_and_enough_looks_is_failed_and_watched(
+def test_inquiries_less_than_a_lag_apart_count_once(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = payment_in_doubt(shopper)
+    for seconds in (30, 61, 90, 110):
+        with time_travel(seconds):
+            flows.reconcile(order)
+    assert charge_row(order).misses == 1
+
+
+def test_silence_past_the_time_and_three_inquiries_is_failed_and_watched(
     shopper: Shopper, gateway: Simulator
 ) -> None:
     order = payment_in_doubt(shopper, reference="S")
-    reconcile_after(16 * MINUTE)
-    order.refresh_from_db()
+    prove_absent(order)
     assert (order.state, order.reason) == (OrderState.FAILED, Reason.UNCONFIRMED)
     assert order.live_reference is None
-    assert (
-        order.operations.get(kind=OperationKind.PAYMENT).outcome
-        == OperationOutcome.DECLINED
-    )
+    assert charge_row(order).outcome == OperationOutcome.DECLINED
     assert order.watch_until == order.charging_since + timedelta(hours=72)
     assert order.next_poll_at is not None
     # the reference is free again
     assert new_order(reference="S").pk != order.pk
 
 
-def test_several_looks_in_one_pass_when_only_looks_are_lacking(
+def test_the_inquiries_that_are_lacking_follow_soon(
     shopper: Shopper, gateway: Simulator
 ) -> None:
+    """Nobody reconciled meanwhile: time is over, and one inquiry is not enough."""
     order = payment_in_doubt(shopper)
-    PaymentOrder.objects.update(answered_polls=0)
-    reconcile_after(16 * MINUTE)
-    order.refresh_from_db()
-    assert (order.state, order.answered_polls) == (OrderState.FAILED, 3)
+    for minutes, misses in ((16, 1), (17.1, 2)):
+        assert reconcile_after(minutes * MINUTE).inquired == 1
+        order.refresh_from_db()
+        assert (order.state, charge_row(order).misses) == (OrderState.PAYING, misses)
+    assert reconcile_after(18.2 * MINUTE).failed == 1
 
 
 def test_looks_that_fail_never_fail_the_order(
@@ -115,7 +125,7 @@ def test_looks_that_fail_never_fail_the_order(
     order = payment_in_doubt(shopper)
     for reply in (Reply(500), Reply(503, b"<html>"), Reply(200, b"nonsense")):
         gateway.next_reply(f"/orders/{order.order_id}", reply)
-        PaymentOrder.objects.update(next_poll_at=timezone.now(), answered_polls=0)
+        PaymentOrder.objects.update(next_poll_at=timezone.now())
         counts = reconcile_after(20 * MINUTE)
         assert counts.unanswered >= 1
     order.refresh_from_db()
@@ -212,13 +222,12 @@ def test_a_list_behind_the_validation_is_not_pending_for_ever(
     order = lost_and_pending
     flows.reconcile(order)
     assert (order.state, order.gateway_pending) == (OrderState.PAYING, False)
-    assert order.answered_polls == 2  # PENDING is no sign that nothing was charged
+    assert charge_row(order).misses == 0  # PENDING is no sign that nothing was charged
     with gateway.store.edit_payment(order.gateway_operation_id) as record:
         assert record is not None
         record.update(result="THREEDS_VALIDATED")
-    assert reconcile_after(16 * MINUTE).failed == 1
-    order.refresh_from_db()
-    assert order.reason == Reason.UNCONFIRMED
+    prove_absent(order)
+    assert (order.state, order.reason) == (OrderState.FAILED, Reason.UNCONFIRMED)
 
 
 def test_in_two_steps_pending_is_that_of_3d_secure(
@@ -226,7 +235,8 @@ def test_in_two_steps_pending_is_that_of_3d_secure(
 ) -> None:
     order = payment_in_doubt(shopper, terminal="two")
     assert gateway.record(order.order_id)["result"] == "PENDING"
-    assert reconcile_after(16 * MINUTE).failed == 1
+    prove_absent(order)
+    assert (order.state, order.reason) == (OrderState.FAILED, Reason.UNCONFIRMED)
 
 
 def test_pending_then_paid(shopper: Shopper, gateway: Simulator) -> None:
@@ -238,16 +248,21 @@ def test_pending_then_paid(shopper: Shopper, gateway: Simulator) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 415, 422])
-def test_a_refusal_and_two_good_looks_is_failed(
+def test_a_rejection_and_two_late_inquiries_is_failed(
     shopper: Shopper, gateway: Simulator, status: int
 ) -> None:
     form = shopper.start(new_order())
     gateway.next_reply("/payment", Reply(status, b'{"errors":[{"code":"GW0001"}]}'))
     shopper.return_from_issuer(form, shopper.answer_challenge(form))
     order = PaymentOrder.objects.get()
+    with time_travel(61):
+        flows.reconcile(order)
+    assert (order.state, charge_row(order).misses) == (OrderState.PAYING, 1)
+    with time_travel(122):
+        flows.reconcile(order)
     assert (order.state, order.reason) == (OrderState.FAILED, Reason.REJECTED)
     assert order.watch_until is not None
-    operation = order.operations.get(kind=OperationKind.PAYMENT)
+    operation = charge_row(order)
     assert (operation.http_status, operation.error) == (
         status,
         "Rejected rejected GW0001",
@@ -273,7 +288,9 @@ def test_too_many_requests_on_payment_fails_as_busy(
     form = shopper.start(new_order())
     gateway.next_reply("/payment", Reply(429))
     shopper.return_from_issuer(form, shopper.answer_challenge(form))
-    assert PaymentOrder.objects.get().reason == Reason.BUSY
+    order = PaymentOrder.objects.get()
+    prove_rejected(order)
+    assert (order.state, order.reason) == (OrderState.FAILED, Reason.BUSY)
 
 
 @pytest.mark.parametrize("status", [401, 403])

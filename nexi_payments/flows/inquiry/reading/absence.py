@@ -58,16 +58,14 @@ def judge(row: OperationFacts, times: InquiryTimes, *, complete: bool) -> Absenc
     misses = row.misses + counted
     settled = times.asked_at >= ended + times.settle_after
     proof = _proof(row, misses, settled=settled) if counted else Proof.NONE
-    soon = complete and proof is Proof.NONE and _needs_only_inquiries(row, times)
+    settles = times.asked_at >= ended + times.settle_after - times.lag
+    soon = complete and proof is Proof.NONE and (settles or _is_rejected(row))
     return Absence(proof, misses, counted, soon)
 
 
-def _needs_only_inquiries(row: OperationFacts, times: InquiryTimes) -> bool:
-    if row.rejected and row.send_count == 1:
-        return True
-    if row.send_ended_at is None:
-        return False
-    return times.asked_at >= row.send_ended_at + times.settle_after - times.lag
+def _is_rejected(row: OperationFacts) -> bool:
+    """Whether the only send was rejected."""
+    return row.rejected and row.send_count == 1
 
 
 def counts(row: OperationFacts, times: InquiryTimes) -> bool:
@@ -77,7 +75,7 @@ def counts(row: OperationFacts, times: InquiryTimes) -> bool:
 
 
 def _proof(row: OperationFacts, misses: int, *, settled: bool) -> Proof:
-    if row.rejected and row.send_count == 1:
+    if _is_rejected(row):
         return Proof.REJECTED if misses >= ENOUGH_AFTER_REJECTION else Proof.NONE
     if misses < ENOUGH or not settled:
         return Proof.NONE

@@ -131,7 +131,7 @@ def _adopt_entry(entry: Entry, rows: Sequence[OperationFacts], found: Adoption) 
     if new.kind == OperationKind.CANCEL and _is_rolled_back(new.parent, rows):
         return
     found.adopted.append(new)
-    if not _fits(new, books.sum_up(rows)):
+    if not _fits(new, rows):
         found.findings.append(
             Finding(DiscrepancyKind.MADE_AT_NEXI, "less money", entry.text)
         )
@@ -177,10 +177,14 @@ def _is_rolled_back(key: int | None, rows: Sequence[OperationFacts]) -> bool:
     )
 
 
-def _fits(new: NewOperation, sums: books.Books) -> bool:
+def _fits(new: NewOperation, rows: Sequence[OperationFacts]) -> bool:
+    sums = books.sum_up(rows)
     amount = new.minor or 0
     if new.kind == OperationKind.CAPTURE:
-        return amount <= sums.held - sums.capturing
+        listed = any(row.kind == OperationKind.CAPTURE for row in rows)
+        # until a capture is listed, that of the charge itself counts
+        at_once = 0 if listed else sums.captured
+        return amount <= sums.held + at_once - sums.capturing
     if new.kind == OperationKind.REFUND:
         return amount <= sums.kept + sums.capturing - sums.refunding
     return True

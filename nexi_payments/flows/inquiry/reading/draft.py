@@ -65,18 +65,24 @@ class Draft:
         if not absence.counts(row, self.times):
             return
         misses = row.misses + 1
+        twice = misses >= absence.ENOUGH_TO_CONTRADICT
         self.find(
             DiscrepancyKind.CONTRADICTION,
             f"{row.kind} done",
             entry.text,
-            blocks=row.kind in enums.CHARGING,
+            blocks=twice and row.kind in enums.CHARGING,
         )
-        if misses >= absence.ENOUGH_TO_CONTRADICT:
+        if twice:
             self.change(row, OperationOutcome.DECLINED, entry)
         else:
             self.changes[row.key] = OperationChange(
                 row.key, row.outcome, misses=misses, counted=True
             )
+
+    def confirm(self, row: OperationFacts) -> None:
+        """What spoke against a final word is over when Nexi repeats the word."""
+        if row.misses:
+            self.changes[row.key] = OperationChange(row.key, row.outcome)
 
     def apply_absence(self, row: OperationFacts, judged: Absence) -> None:
         outcome = row.outcome

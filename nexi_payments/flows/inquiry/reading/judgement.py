@@ -60,7 +60,8 @@ def _charge_row(draft: Draft, entry: Entry | None) -> OperationFacts | None:
     flight, else the last.
     """
     rows = [row for row in draft.rows if row.kind in enums.CHARGING]
-    known = [row for row in rows if entry and row.done and row.operation_id == entry.id]
+    with_id = [row for row in rows if entry and row.operation_id == entry.id]
+    known = [row for row in with_id if row.done] or with_id
     waiting = [row for row in rows if row.in_flight]
     return next(iter(known or waiting or rows[-1:]), None)
 
@@ -109,6 +110,8 @@ def _judge_success(
     )
     if not row.done or captured_or_released:
         draft.change(row, OperationOutcome.DONE, entry)
+    else:
+        draft.confirm(row)
     return adopted
 
 
@@ -172,6 +175,8 @@ def _judge_listed(draft: Draft, row: OperationFacts, entry: Entry) -> None:
             draft.find(DiscrepancyKind.LATE_EXECUTION, ours, entry.text)
         if not row.done or not row.operation_id:
             draft.change(row, OperationOutcome.DONE, entry)
+        else:
+            draft.confirm(row)
     elif entry.status is Status.NEGATIVE:
         if row.in_flight:
             draft.change(row, OperationOutcome.DECLINED, entry)

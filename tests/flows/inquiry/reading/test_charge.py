@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState, Reason
-from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.responses import OperationResult
 from tests.support.readings import Ledger, authorization, charge, entry, operation
 
@@ -129,6 +128,7 @@ def test_a_charge_and_its_capture_are_the_same_money() -> None:
     ledger = paying()
     reading = ledger.see(*both, captured=1000)
     assert (reading.books.captured, reading.state) == (1000, OrderState.PAID)
+    assert ledger.kinds == []
     assert ledger.see(*both, captured=1000).changes == ()
 
 
@@ -176,16 +176,31 @@ def test_a_late_charge(result: str, state: str, reason: str) -> None:
     assert ledger.rows[0].outcome == OperationOutcome.DONE
 
 
-@pytest.mark.parametrize("word", ["VOIDED", "REVERSED"])
+@pytest.mark.parametrize("word", ["VOIDED", "REVERSED", "EXPIRED"])
 def test_an_authorization_that_ends_at_nexi(word: str) -> None:
-    reading = Ledger.of(charge(), state="authorized").read(authorization(word))
-    assert (reading.state, reading.reason) == (OrderState.VOIDED, Reason.LAPSED)
-
-
-def test_an_expired_authorization_ends_when_it_is_said_twice() -> None:
     ledger = Ledger.of(charge(), state="authorized")
-    expired = [authorization("EXPIRED")]
-    assert states(ledger, 2, 2.5, 4, of=expired) == ["authorized"] * 2 + ["failed"]
+    reading = ledger.see(authorization(word))
+    assert (reading.state, reading.reason) == (OrderState.VOIDED, Reason.LAPSED)
+    again = ledger.see(authorization(word), after=timedelta(days=1))
+    assert (again.changes, again.findings, again.state) == ((), (), None)
+
+
+@pytest.mark.parametrize("word", ["VOIDED", "EXPIRED"])
+def test_an_authorization_that_ends_keeps_what_was_captured(word: str) -> None:
+    capture = operation(
+        2,
+        OperationKind.CAPTURE,
+        300,
+        outcome=OperationOutcome.DONE,
+        operation_id="cap",
+    )
+    ledger = Ledger.of(charge(), capture, state="paid")
+    captured = entry("CAPTURE", "EXECUTED", 300, "cap")
+    books = ledger.see(authorization(word), captured).books
+    assert (books.captured, books.held, ledger.order.state) == (300, 0, "paid")
+    back = entry("REFUND", "REFUNDED", 300, "r")
+    reading = ledger.see(authorization(word), captured, back)
+    assert reading.state == OrderState.REFUNDED
 
 
 def test_refunded_without_a_refund_needs_a_person() -> None:
@@ -195,11 +210,34 @@ def test_refunded_without_a_refund_needs_a_person() -> None:
     assert paying().read(*both).state == OrderState.REFUNDED
 
 
-def test_a_charge_is_declined_after_it_was_done() -> None:
-    ledger = Ledger.of(charge(result_codes.EXECUTED), state="paid")
-    reading = ledger.read(authorization("DECLINED"), after=timedelta(minutes=5))
-    assert [finding.kind for finding in reading.findings] == ["contradiction"]
-    assert reading.state is None
+def test_a_decline_of_a_done_charge_needs_a_person_when_it_is_said_twice() -> None:
+    ledger = Ledger.of(charge("EXECUTED"), state="paid")
+    declined = [authorization("DECLINED")]
+    assert states(ledger, 0.5, 2, 2.5, of=declined) == ["paid"] * 3
+    reading = ledger.see(*declined, after=timedelta(minutes=3))
+    assert (reading.state, reading.reason) == ("review", Reason.CONTRADICTION)
+    assert ledger.rows[0].outcome == OperationOutcome.DECLINED
+    assert set(ledger.kinds) == {"contradiction"}
+
+
+def test_a_charge_that_is_confirmed_between_two_declines_stays_done() -> None:
+    ledger = Ledger.of(charge("EXECUTED"), state="paid")
+    ledger.see(authorization("DECLINED"), after=timedelta(minutes=2))
+    assert ledger.rows[0].misses == 1
+    ledger.see(authorization("EXECUTED"), after=timedelta(minutes=4))
+    assert ledger.rows[0].misses == 0
+    ledger.see(authorization("DECLINED"), after=timedelta(minutes=6))
+    assert (ledger.rows[0].outcome, ledger.order.state) == ("done", "paid")
+
+
+def test_a_decline_of_one_charge_says_nothing_about_another() -> None:
+    """Ours was declined, another was found. A lagging list shows only the decline."""
+    ours = charge("DECLINED", outcome=OperationOutcome.DECLINED)
+    found = replace(charge(), key=2, operation_id="other", adopted=True)
+    ledger = Ledger.of(ours, found, state="authorized")
+    assert states(ledger, 2, 4, of=[authorization("DECLINED")]) == ["authorized"] * 2
+    assert ledger.rows[1].outcome == OperationOutcome.DONE
+    assert ledger.kinds == []
 
 
 def test_a_charge_with_another_id_is_this_order_s_money() -> None:
@@ -227,3 +265,15 @@ def test_lone_captures_while_the_id_is_unknown(count: int, state: str | None) ->
     ledger.order = replace(ledger.order, operation_id="")
     captures = [entry("CAPTURE", "EXECUTED", id_=f"c{n}") for n in range(count)]
     assert ledger.read(*captures).state == state
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_capture_that_nobody_asked_for(listed: bool) -> None:
+    """Captured at once although the shop captures later; one that is listed is made in
+    the back office."""
+    ledger = paying()
+    ledger.order = replace(ledger.order, manual_capture=True)
+    captures = [entry("CAPTURE", "EXECUTED", 1000, "cap")] if listed else []
+    ledger.see(authorization("EXECUTED"), *captures)
+    assert ledger.kinds == ([] if listed else ["captured_unasked"])
+    assert ledger.order.state == OrderState.PAID

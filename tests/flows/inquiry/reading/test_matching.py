@@ -9,11 +9,6 @@ from typing import Any
 import pytest
 
 from nexi_payments.enums import DiscrepancyKind, OperationKind, OperationOutcome
-from nexi_payments.flows.inquiry.reading.matching import (
-    CONTRADICTION,
-    EXECUTED_TWICE,
-    LATE_EXECUTION,
-)
 from nexi_payments.gateway.responses import OperationResult
 from tests.support.readings import (
     NOON,
@@ -219,7 +214,7 @@ def test_a_second_execution_of_our_repetition_is_named() -> None:
     )
     ledger = paid(ours)
     both = [entry("REFUND", "REFUNDED", 300, id_) for id_ in ("r", "s")]
-    assert kinds_after(ledger, *both) == [EXECUTED_TWICE]
+    assert kinds_after(ledger, *both) == [DiscrepancyKind.EXECUTED_TWICE]
     assert ledger.read(*listed(*both)).books.refunded == 600
 
 
@@ -251,7 +246,7 @@ def test_what_was_refused_and_executed_later_is_found() -> None:
     found = kinds_after(
         ledger, entry("REFUND", "REFUNDED", 300, "r"), after=timedelta(hours=20)
     )
-    assert found == [LATE_EXECUTION]
+    assert found == [DiscrepancyKind.LATE_EXECUTION]
     assert ledger.outcomes[-1] == ("refund", "done", 300)
 
 
@@ -264,9 +259,20 @@ def test_a_contrary_final_word_counts_when_it_is_said_twice() -> None:
     for minutes, outcome in ((2, "done"), (2.5, "done"), (4, "declined")):
         kinds_after(ledger, failed, after=timedelta(minutes=minutes))
         assert ledger.rows[2].outcome == outcome
-    assert set(ledger.kinds) == {CONTRADICTION}
+    assert set(ledger.kinds) == {DiscrepancyKind.CONTRADICTION}
     assert ledger.rows[2].missed_at == NOON + timedelta(minutes=2)
     assert ledger.read(*listed(failed)).books.refunded == 0
+
+
+def test_a_contrary_word_between_two_confirmations_changes_nothing() -> None:
+    done = operation(
+        3, OperationKind.REFUND, 300, outcome=OperationOutcome.DONE, operation_id="r"
+    )
+    ledger = paid(done)
+    for minutes, word in ((2, "FAILED"), (4, "REFUNDED"), (6, "FAILED")):
+        entry_ = entry("REFUND", word, 300, "r")
+        kinds_after(ledger, entry_, after=timedelta(minutes=minutes))
+    assert (ledger.rows[2].outcome, ledger.rows[2].misses) == ("done", 1)
 
 
 def test_a_refused_operation_stays_refused() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nexi_payments import enums
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState
 from nexi_payments.flows.inquiry.reading import Dispute, OperationFacts, OrderFacts
 from nexi_payments.gateway import result_codes
@@ -71,8 +72,20 @@ def rows_of(key: int) -> Any:
     )
 
 
-ROWS = st.integers(0, 5).flatmap(
-    lambda count: st.tuples(*[rows_of(key + 1) for key in range(count)])
+def possible(rows: tuple[OperationFacts, ...]) -> tuple[OperationFacts, ...]:
+    """An order's charge is sent once: any further charge was found at Nexi, done."""
+    ours = [row.key for row in rows if row.kind in enums.CHARGING]
+    return tuple(
+        row
+        for row in rows
+        if row.key not in ours[1:] or (row.adopted and row.done and row.operation_id)
+    )
+
+
+ROWS = (
+    st.integers(0, 5)
+    .flatmap(lambda count: st.tuples(*[rows_of(key + 1) for key in range(count)]))
+    .map(possible)
 )
 ORDERS = st.builds(
     OrderFacts,

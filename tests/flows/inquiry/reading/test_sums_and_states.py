@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from nexi_payments.enums import (
+    DiscrepancyKind,
     OperationKind,
     OperationOutcome,
     OrderState,
     Reason,
 )
-from nexi_payments.flows.inquiry.reading.matching import TOTALS
 from nexi_payments.flows.ledger.books import Books, state_of, sum_up
 from tests.support.readings import Ledger, authorization, charge, entry, operation
 
@@ -39,7 +39,9 @@ CAPTURE, VOID, REFUND = OperationKind.CAPTURE, OperationKind.VOID, OperationKind
         (Books(1000, 1000, 1001), {}, OrderState.REVIEW),
         (Books(1000, 1001), {}, OrderState.REVIEW),
         (Books(1001, 1001), {}, OrderState.REVIEW),
-        (Books(1000, 1000, charges=2), {}, OrderState.REVIEW),
+        # two charges: both held, or one of them released
+        (Books(2000, 1000), {}, OrderState.REVIEW),
+        (Books(2000, 1000, released=1000), {}, OrderState.PAID),
     ],
 )
 def test_states(books: Books, facts: dict[str, bool], state: str | None) -> None:
@@ -119,7 +121,7 @@ def test_a_total_never_speaks_where_we_sent_a_capture() -> None:
     assert totals(ledger, (0, 300), (1, 300), (2, 300)) == [0, 0, 0]
     assert ledger.kinds == []  # our capture explains it
     assert totals(ledger, (3, 600), (4, 600)) == [0, 0]
-    assert ledger.kinds == [TOTALS]
+    assert ledger.kinds == [DiscrepancyKind.TOTALS]
     assert len(ledger.rows) == 2
 
 
