@@ -310,6 +310,7 @@ def _write_outcome(operation: Operation, update: OperationUpdate) -> bool:
             None if keeps_slot or update.outcome == OperationOutcome.ACCEPTED else now
         ),
         "send_ended_at": now,
+        "misses": 0,
         **ledger_id(operation.kind, update),
         **update.operation,
     }
