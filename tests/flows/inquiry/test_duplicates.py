@@ -73,33 +73,6 @@ def test_beside_a_paid_attempt_the_shop_hears_once_that_it_is_a_duplicate(
     assert (other.state, other.live_reference) == (OrderState.PAID, "L")
 
 
-def test_beside_an_attempt_whose_money_was_given_back_it_is_a_duplicate(
-    shopper: Shopper, gateway: Simulator
-) -> None:
-    order = given_up(shopper, reference="L")
-    other = shopper.pay(new_order(reference="L"), "frictionless")
-    flows.refund(other)
-    inquire_after(MINUTE, other)
-    assert (other.state, other.live_reference) == (OrderState.REFUNDED, None)
-    charge_at_gateway(gateway, order)
-    inquire_after(3 * HOUR, order)
-    assert (order.state, order.reason) == (OrderState.REVIEW, Reason.REFERENCE_TAKEN)
-
-
-def test_an_attempt_whose_card_was_not_used_is_superseded(
-    shopper: Shopper, gateway: Simulator
-) -> None:
-    order = given_up(shopper, reference="L")
-    other = new_order(reference="L")
-    assert other.pk != order.pk
-    charge_at_gateway(gateway, order)
-    inquire_after(3 * HOUR, order)
-    assert (order.state, order.reason) == (OrderState.PAID, Reason.LATE_CHARGE)
-    assert order.live_reference == "L"
-    other.refresh_from_db()
-    assert (other.state, other.reason) == (OrderState.FAILED, Reason.SUPERSEDED)
-
-
 def test_an_attempt_that_is_being_paid_is_waited_for(
     shopper: Shopper, gateway: Simulator
 ) -> None:
