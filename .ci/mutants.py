@@ -337,7 +337,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         """        "send_count": operation.send_count,
         "unsettled_order_id__isnull": False,""",
         """        "unsettled_order_id__isnull": False,""",
-        "tests/system/test_suspended_workers.py",
+        "tests/flows/ledger/test_sends.py",
     ),
     "a sleeper sends after its deadline": (
         "nexi_payments/gateway/deadline.py",
