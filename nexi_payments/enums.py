@@ -283,7 +283,7 @@ class Reason(TextChoices):
     CHARGED_AFTER_DECLINE = "charged_after_decline"
     #: charged after the attempt was given up
     LATE_CHARGE = "late_charge"
-    #: charged late, and another order holds the reference
+    #: charged late, beside another attempt of the same purchase: a duplicate
     REFERENCE_TAKEN = "reference_taken"
     #: Nexi shows totals and lists no operations
     NO_DETAILS = "no_details"
@@ -311,9 +311,7 @@ class DiscrepancyKind(TextChoices):
     UNEXPECTED_CHARGE = "unexpected_charge"
     #: Nexi declined, and charged later
     CHARGED_AFTER_DECLINE = "charged_after_decline"
-    #: charged after the attempt was given up, in a way that needs a person
-    LATE_CHARGE = "late_charge"
-    #: charged late, and another attempt paid the purchase
+    #: charged late, beside another attempt of the same purchase: a duplicate
     REFERENCE_TAKEN = "reference_taken"
     #: two charges for one order
     TWO_AUTHORIZATIONS = "two_authorizations"

@@ -9,6 +9,9 @@ repeated until no receiver raises.
 which makes a new order with the same reference. While the order is watched
 (``WATCH_FOR``), a late charge may still lead to ``payment_paid``.
 
+``payment_duplicate`` follows ``payment_needs_review``: an attempt that had failed was
+charged after all, and another attempt of the same purchase took money or may take it.
+
 The first partial capture sends ``payment_paid``, each later one ``payment_captured``.
 ``capture_cancelled``: a capture was cancelled; if it was the only one,
 ``payment_authorized`` follows.
@@ -35,6 +38,7 @@ payment_failed = Signal()
 payment_refunded = Signal()
 payment_voided = Signal()
 payment_needs_review = Signal()
+payment_duplicate = Signal()
 payment_captured = Signal()
 capture_cancelled = Signal()
 contract_activated = Signal()
@@ -50,6 +54,7 @@ SIGNAL_BY_EVENT_KIND: Final[dict[str, Signal]] = {
     EventKind.REFUNDED: payment_refunded,
     EventKind.VOIDED: payment_voided,
     EventKind.REVIEW: payment_needs_review,
+    EventKind.DUPLICATE: payment_duplicate,
     EventKind.CAPTURED: payment_captured,
     EventKind.CAPTURE_CANCELLED: capture_cancelled,
     EventKind.CONTRACT_ACTIVATED: contract_activated,

@@ -1,4 +1,4 @@
-"""Tables of the page about the gateway: results, response codes, currencies."""
+"""Tables about the gateway: results, response codes, currencies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from markdown_tables import code, table
 
 from nexi_payments import money
 from nexi_payments.admin.staff_texts import response_code_text
-from nexi_payments.enums import OperationOutcome
+from nexi_payments.flows.inquiry.reading import vocabulary
+from nexi_payments.flows.inquiry.reading.vocabulary import Role, Status
 from nexi_payments.flows.ledger import outcomes
 from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.responses import OperationResult
@@ -25,23 +26,60 @@ _GROUPS: Final = (
 _FRAUD: Final = "201"
 
 
+#: What a status means on an entry of a role, where it differs from the words below.
+_OF_ROLE: Final = {
+    (Role.CHARGE, Status.DONE): "captured",
+    (Role.CHARGE, Status.HELD): "authorized",
+    (Role.CHARGE, Status.REVERSED): "authorized, and released since",
+}
+_STATUSES: Final = {
+    Status.OPEN: "on its way",
+    Status.DONE: "done",
+    Status.REVERSED: "done, and taken back since",
+    Status.NEGATIVE: "not done",
+    Status.UNKNOWN: "in doubt",
+}
+#: Types with their roles: the columns.
+_COLUMNS: Final = {
+    "`AUTHORIZATION`": Role.CHARGE,
+    "`CAPTURE`": Role.CAPTURE,
+    "`REFUND`, `VOID`": Role.RETURN,
+    "`CANCEL`": Role.ROLLBACK,
+}
+
+
 def operation_results() -> str:
-    """What the code makes of each ``operationResult``."""
-    listed = {value for name, value in vars(result_codes).items() if name == value}
-    head = ("`operationResult`", "listed by Nexi", "of a charge", "of what follows it")
+    """What the code makes of each ``operationResult`` of a response to a charge."""
     return table(
-        head,
+        ("`operationResult`", "listed by Nexi", "of a charge"),
+        ((code(one), _is_listed(one), _of_charge(one)) for one in _results()),
+    )
+
+
+def operation_words() -> str:
+    """What a listed operation means: type × result."""
+    roles = _COLUMNS.values()
+    return table(
+        ("result", *_COLUMNS),
         (
-            (
-                code(result),
-                "yes" if result in listed else "no, observed",
-                _of_charge(result),
-                _of_post_charge(result),
-            )
-            for group in _GROUPS
-            for result in sorted(group)
+            (code(one) or "any other", *(_of_entry(one, role) for role in roles))
+            for one in (*_results(), "")
         ),
     )
+
+
+def _results() -> list[str]:
+    return [one for group in _GROUPS for one in sorted(group)]
+
+
+def _is_listed(result: str) -> str:
+    listed = {value for name, value in vars(result_codes).items() if name == value}
+    return "yes" if result in listed - {result_codes.EXPIRED} else "no, observed"
+
+
+def _of_entry(result: str, role: Role) -> str:
+    status = vocabulary.status_of(OperationResult(result=result), role)
+    return _OF_ROLE.get((role, status)) or _STATUSES[status]
 
 
 def _of_charge(result: str) -> str:
@@ -50,16 +88,6 @@ def _of_charge(result: str) -> str:
     if update.state is None:
         return "in doubt" + (", a discrepancy" if update.discrepancy else "")
     return code(update.state) + (f", {code(update.reason)}" if update.reason else "")
-
-
-def _of_post_charge(result: str) -> str:
-    if result in result_codes.COMPLETED:
-        return code(OperationOutcome.DONE.value)
-    if result in result_codes.UNSUCCESSFUL:
-        return code(OperationOutcome.DECLINED.value)
-    if result in result_codes.IN_PROGRESS:
-        return code(OperationOutcome.ACCEPTED.value)
-    return "in doubt, a discrepancy"
 
 
 def response_codes() -> str:

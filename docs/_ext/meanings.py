@@ -35,9 +35,12 @@ SETTINGS: Final = {
     "KEEP_ALIVE": "how long an idle connection is reused; 0 = never",
     "SETTLE_AFTER": (
         "the earliest time at which a missing answer may count as “not charged”, and"
-        " then only with three answered status inquiries"
+        " then only with three late status inquiries"
     ),
-    "WATCH_FOR": "how long failed orders are polled for late charges",
+    "WATCH_FOR": (
+        "how long failed charges, and captures and refunds that were given up, are"
+        " looked for at Nexi"
+    ),
     "EXPIRE_AFTER": (
         "how long a shopper has, from the order and again from the start of 3-D Secure"
     ),
@@ -135,6 +138,11 @@ SIGNALS: Final = {
     ),
     "contract_ended": "a saved card may not be charged any more",
     "payment_needs_review": "contradictory responses: staff decide. Do not ship",
+    "payment_duplicate": (
+        "a failed attempt was charged late, beside another attempt of the same"
+        " purchase: staff decide which one is refunded. `payment_needs_review` was sent"
+        " before"
+    ),
     "discrepancy_found": "Nexi and we disagree: alert your staff",
 }
 
@@ -155,8 +163,10 @@ REASONS: Final = {
     "3ds_unavailable": "no 3-D Secure for this card: nothing is charged without",
     "unsafe_3ds_url": "3-D Secure was to begin on a host that is not allowed",
     "not_sent": "Nexi could not be reached: nothing left this machine",
-    "rejected": "a complete 4xx, and status inquiries without a charge",
-    "busy": "429: Nexi accepted no more requests, and shows no charge",
+    "rejected": "a complete 4xx, and two late inquiries without a charge",
+    "busy": (
+        "429: Nexi accepted no more requests, and two late inquiries show no charge"
+    ),
     "config": "Nexi does not know our key, or the address is wrong",
     "init_unknown": "no usable response before 3-D Secure: nothing can be charged",
     "validation_unknown": "no usable response to the validation, sent twice",
@@ -167,16 +177,22 @@ REASONS: Final = {
     "expired": "no card was submitted in time, or the shopper did not return",
     "abandoned": "returned from 3-D Secure, and the worker died before the charge",
     "superseded": "a newer attempt took its place",
-    "unconfirmed": "no charge in enough status inquiries over enough time",
+    "unconfirmed": "no charge in three late inquiries, the last past `SETTLE_AFTER`",
     "unexpected_charge": "Nexi shows a charge where none was sent",
     "charged_after_decline": "Nexi declined, and charged later",
-    "late_charge": "charged after we gave up, in a form that needs a person",
-    "reference_taken": "charged late, after another attempt had paid the reference",
-    "no_details": "charged, and Nexi lists no operation with an amount",
+    "late_charge": "charged after the attempt had failed",
+    "reference_taken": (
+        "charged late, beside another attempt of the same purchase: a duplicate"
+    ),
+    "no_details": (
+        "charged without an amount or a currency, or refunded without saying how much"
+    ),
     "still_pending": "PENDING for all of `WATCH_FOR`",
     "two_authorizations": "Nexi shows two charges for one order",
+    "made_at_nexi": "Nexi shows operations that do not fit the payment",
+    "contradiction": "Nexi says the contrary of its own final result of the charge",
     "capture_cancelled": "the only capture was reversed on its day: authorized again",
-    "lapsed": "an authorization that expired",
+    "lapsed": "an authorization that ended at Nexi without a void of ours",
     "restored": "at Nexi with our prefix, and not in the restored database",
     "resolved": "staff decided, and Nexi agreed",
 }

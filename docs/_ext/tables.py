@@ -266,6 +266,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "scripts": scripts,
     "decisions": decisions,
     "operation-results": gateway_tables.operation_results,
+    "operation-words": gateway_tables.operation_words,
     "response-codes": gateway_tables.response_codes,
     "currencies": gateway_tables.currencies,
 }

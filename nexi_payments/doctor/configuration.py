@@ -21,6 +21,7 @@ _SIGNALS: Final = (
     "payment_refunded",
     "payment_voided",
     "payment_needs_review",
+    "payment_duplicate",
     "discrepancy_found",
 )
 

@@ -34,9 +34,6 @@ REVERSED: Final = frozenset({VOIDED, REFUNDED, "REVERSED"})
 #: No result yet.
 IN_PROGRESS: Final = frozenset({PENDING, THREEDS_VALIDATED})
 
-#: A completed capture, refund or void.
-COMPLETED: Final = frozenset({EXECUTED}) | REVERSED
-
 # operationType
 AUTHORIZATION: Final = "AUTHORIZATION"
 CAPTURE: Final = "CAPTURE"

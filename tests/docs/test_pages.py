@@ -12,6 +12,9 @@ from nexi_payments import exceptions, flows, signals
 from nexi_payments.conf import settings as conf
 from nexi_payments.conf import terminals
 from nexi_payments.enums import OperationOutcome, OrderState
+from nexi_payments.flows.inquiry.reading import vocabulary
+from nexi_payments.gateway import result_codes
+from nexi_payments.gateway.responses import OperationResult
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import TEST_CARDS
 from tests.support import doc_pages
@@ -43,9 +46,29 @@ def test_every_state_and_outcome() -> None:
         assert f"`{word}`" in text, word
 
 
+def test_the_words_of_a_listed_operation() -> None:
+    """The columns are the types of each role; the rows are all results we know."""
+    text = doc_pages.page_text("states.md")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines()]
+    head = next(row for row in rows if row[:2] == ["result", "`AUTHORIZATION`"])
+    for cell, role in zip(head[1:], vocabulary.Role, strict=True):
+        for type_ in re.findall(r"`(\w+)`", cell):
+            entry = OperationResult(type=type_)
+            assert vocabulary.role_of(entry) is role
+    first = rows.index(head) + 2
+    shown = {row[0].strip("`") for row in rows[first : first + 17]}
+    assert shown == {
+        *result_codes.IN_PROGRESS,
+        *result_codes.CHARGED,
+        *result_codes.UNSUCCESSFUL,
+        *result_codes.REVERSED,
+        "any other",
+    }
+
+
 def test_every_signal() -> None:
     names = [n for n, value in vars(signals).items() if hasattr(value, "receivers")]
-    assert len(names) == 12
+    assert len(names) == 13
     for name in names:
         assert f"| `{name}` |" in doc_pages.page_text("signals.md"), name
 

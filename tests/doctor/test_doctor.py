@@ -87,6 +87,7 @@ def test_all_is_well(gateway: Simulator, shopper: Shopper, capsys: Any) -> None:
                 "payment_refunded",
                 "payment_voided",
                 "payment_needs_review",
+                "payment_duplicate",
                 "discrepancy_found",
             )
         ),

@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
+from django.db import transaction
 from django.utils import timezone
 
 from nexi_payments import delivery_workers, doctor, outbox
-from nexi_payments.flows.ledger import discrepancies
+from nexi_payments.flows.ledger import discrepancies, transitions
 from nexi_payments.models import Event, PaymentOrder
 from nexi_payments.signals import (
     discrepancy_found,
@@ -86,6 +88,33 @@ def test_a_failure_after_the_lease_changes_nothing(shop: Shop) -> None:
     assert not outbox.deliver(event)
     event.refresh_from_db()
     assert (event.deliver_at, event.attempts) == (None, 1)
+
+
+class SlowReceiver:
+    """It takes a second longer than the lease of an event."""
+
+    def __init__(self, clock: Any) -> None:
+        self.clock = clock
+        self.heard: list[int] = []
+
+    def __call__(self, event: Event, **kwargs: Any) -> None:
+        self.heard.append(event.pk)
+        self.clock.shift(26)
+
+
+def test_a_new_event_is_not_delivered_after_its_lease() -> None:
+    """The receiver of the first event of a commit takes longer than the lease."""
+    [order] = new_orders(1)
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        slow = SlowReceiver(clock)
+        with connected(payment_captured, slow):
+            with transaction.atomic():
+                for _ in range(2):
+                    transitions.write_event(order, "captured", source="paid")
+            first, second = Event.objects.order_by("pk")
+            assert slow.heard == [first.pk]
+            assert outbox.deliver_due() == 1
+    assert slow.heard == [first.pk, second.pk]
 
 
 def test_two_processes_do_not_lease_the_same_event() -> None:

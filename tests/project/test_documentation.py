@@ -50,6 +50,7 @@ def test_every_signal_of_the_contract_is_there() -> None:
         "payment_refunded",
         "payment_voided",
         "payment_needs_review",
+        "payment_duplicate",
         "discrepancy_found",
     ):
         assert hasattr(signals, name)

@@ -69,3 +69,15 @@ def test_a_stale_instance_still_writes_the_true_origin() -> None:
     assert [e.from_state for e in order.events.all()] == ["init", "awaiting_3ds"]
     assert not transitions.transition(order, OrderState.PAYING)
     assert order.state == OrderState.FAILED  # shows what is on disk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_caller_cannot_allow_a_change_that_the_table_does_not() -> None:
+    order = new_order()
+    PaymentOrder.objects.filter(pk=order.pk).update(state=OrderState.PAID)
+    order.refresh_from_db()
+    assert not transitions.transition(
+        order, OrderState.VALIDATED, sources=(OrderState.PAID,)
+    )
+    order.refresh_from_db()
+    assert (order.state, order.version) == (OrderState.PAID, 0)

@@ -44,6 +44,11 @@ def test_a_lost_answer_is_sent_once_more_after_settling() -> None:
     assert seen[10] == ("declined", 2)
 
 
+def test_one_inquiry_past_settling_proves_nothing() -> None:
+    seen = outcomes_at([15, 16, 17])
+    assert seen == [("in_doubt", 1), ("in_doubt", 1), ("in_doubt", 2)]
+
+
 def test_a_rejected_repetition_proves_nothing_about_the_first_send() -> None:
     seen = outcomes_at([1, 2, 3, 14], rejected=True, send_count=2)
     assert seen == [("in_doubt", 2)] * 4
