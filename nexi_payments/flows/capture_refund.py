@@ -37,8 +37,6 @@ from nexi_payments.models import Operation, PaymentOrder, db_transactions
 
 #: Inquiries before a request, while others change the order.
 _LOOKS: Final = 2
-#: What must be left of the time for the request itself: it would end in doubt.
-_MINIMUM_TIME_SHARE: Final = 0.4
 
 
 def capture(
@@ -235,7 +233,7 @@ def _look(call: PostChargeCall) -> None:
             raise GatewayUnavailable(order.terminal)
         if _find_existing(call):
             return
-        if call.deadline.remaining < call.deadline.total * _MINIMUM_TIME_SHARE:
+        if call.deadline.is_late:
             raise GatewayUnavailable(order.terminal)
         if inquiry.applied:
             return

@@ -46,8 +46,6 @@ from nexi_payments.models import Operation, PaymentOrder
 
 log = logging.getLogger("nexi_payments.three_ds_return")
 
-#: The charge is sent only if this share of the time budget is left for its response.
-_MINIMUM_TIME_SHARE = 2 / 5
 #: Seconds. The longest ``Retry-After`` that a request waits for.
 _LONGEST_RETRY_WAIT = 3.0
 #: The effect of ``_SealedCardGone``.
@@ -165,7 +163,7 @@ class _Validation(_ReturnCall[ValidationResult]):
         return self.client.validate(*args, self.context(operation))
 
     def _may_repeat(self, failure: GatewayError) -> bool:
-        if _is_late(self.deadline):
+        if self.deadline.is_late:
             return False
         if isinstance(failure, Rejected):
             wait = failure.retry_after or 1.0
@@ -194,7 +192,7 @@ class _Payment(Charge):
     def card_and_authentication(self) -> tuple[Card, Authentication]: ...
 
     def send(self, operation: Operation) -> OperationResult:
-        if _is_late(self.deadline):
+        if self.deadline.is_late:
             raise NotSent("too little time left")
         card, authentication = self.card_and_authentication()
         return self.client.pay(
@@ -239,10 +237,6 @@ class _ChargeAfterValidation(_Payment):
         return self.validation.card, Authentication(
             value=answer.value, eci=answer.eci, xid=answer.xid
         )
-
-
-def _is_late(deadline: Deadline) -> bool:
-    return deadline.remaining < deadline.total * _MINIMUM_TIME_SHARE
 
 
 class _SealedCardGone(NotSent):

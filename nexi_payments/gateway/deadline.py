@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
 
 
+#: A money request is sent only if this share of the time is left for its response: it
+#: would end in doubt.
+_ENOUGH_FOR_A_REQUEST: Final = 2 / 5
+
+
 class Deadline:
     """Time budget in seconds. It starts when the object is created."""
 
@@ -31,6 +36,11 @@ class Deadline:
     def remaining(self) -> float:
         """Seconds left; never negative."""
         return max(0.0, self.at - time.monotonic())
+
+    @property
+    def is_late(self) -> bool:
+        """Whether too little time is left to begin a request that moves money."""
+        return self.remaining < self.total * _ENOUGH_FOR_A_REQUEST
 
 
 class DeadlineExceeded(Exception):
