@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -17,8 +18,10 @@ from tests.support.shopper import Shopper, new_order
 
 PAYMENT_ENDPOINT = "POST /orders/3steps/payment"
 
-
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+#: ``SETTLE_AFTER``, and a fifteenth of it: how long after a send, and after the inquiry
+#: before it, an inquiry counts.
+SETTLE, LAG = 15 * MINUTE, MINUTE
 
 
 def payment_in_doubt(shopper: Shopper, **facts: Any) -> PaymentOrder:
@@ -44,6 +47,40 @@ def time_travel(seconds: float) -> Any:
 def reconcile_after(seconds: float) -> flows.Counts:
     with time_travel(seconds):
         return flows.reconcile()
+
+
+def inquiry_unanswered_after(gateway: Simulator, path_part: str) -> None:
+    """The first inquiry after the next request to ``path_part`` has no answer."""
+    handle = gateway.handle
+
+    def noticing(
+        method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply:
+        if path_part in url:
+            gateway.handle = handle  # type: ignore[method-assign]
+            gateway.next_reply("/orders/", Reply(500))
+        return handle(method, url, headers, body)
+
+    gateway.handle = noticing  # type: ignore[method-assign]
+
+
+def prove_rejected(order: PaymentOrder) -> None:
+    """Two inquiries, each a lag after what was before: a rejected request was not
+    executed."""
+    _inquire_after(order, LAG + 1, 2 * LAG + 2)
+
+
+def prove_absent(order: PaymentOrder, *, since: float = 0) -> None:
+    """Three inquiries, the last past ``SETTLE_AFTER``: a request without an answer was
+    not executed. ``since``: seconds from now to the end of its last send."""
+    _inquire_after(order, since + LAG + 1, since + 2 * LAG + 2, since + SETTLE + MINUTE)
+
+
+def _inquire_after(order: PaymentOrder, *seconds: float) -> None:
+    for wait in seconds:
+        with time_travel(wait):
+            flows.reconcile(order)
+    order.refresh_from_db()
 
 
 def order_reply(
