@@ -26,6 +26,7 @@ from nexi_payments.models import Discrepancy, Operation, PaymentOrder
 from nexi_payments.models.bookkeeping import TerminalOutage
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.in_doubt import (
+    SETTLE,
     order_reply,
     payment_in_doubt,
     prove_absent,
@@ -245,6 +246,7 @@ def stands(order: PaymentOrder) -> str:
 
 def reads(shopper: Shopper, order: PaymentOrder) -> None:
     """The page that goes with the state, and with no other."""
+    order.refresh_from_db()
     page = shopper.browser.get(f"/payments/result/{order.public_id}/").content.decode()
     tone, words = PAGES[order.state]
     assert words in page
@@ -261,7 +263,9 @@ def check_charge(name: str, order: PaymentOrder, expected: str) -> None:
     assert stands(order) == expected
 
 
-def check_post_charge(name: str, order: PaymentOrder, operation: Operation) -> bool:
+def check_post_charge(
+    gateway: Simulator, name: str, order: PaymentOrder, operation: Operation
+) -> bool:
     """Whether the capture or refund is done in the end."""
     expected = ROWS[name][6]
     if name.split()[0] in REJECTED:
@@ -272,6 +276,7 @@ def check_post_charge(name: str, order: PaymentOrder, operation: Operation) -> b
         prove_absent(order)
         operation.refresh_from_db()
         assert operation.send_count == 2
+        gateway.advance(2 * SETTLE)
         flows.reconcile(order)
         expected = "done"
     operation.refresh_from_db()
@@ -348,7 +353,7 @@ def test_capture(shopper: Shopper, gateway: Simulator, name: str) -> None:
     fault = Fault(gateway, "/captures", ROWS[name][1])
     operation = flows.capture(order)
     assert fault.met == 1
-    booked = 1250 if check_post_charge(name, order, operation) else 0
+    booked = 1250 if check_post_charge(gateway, name, order, operation) else 0
     order.refresh_from_db()
     assert (order.captured_amount, order.capturing_amount) == (booked, 0)
     assert order.state == (OrderState.PAID if booked else OrderState.AUTHORIZED)
@@ -361,7 +366,7 @@ def test_refund(shopper: Shopper, gateway: Simulator, name: str) -> None:
     fault = Fault(gateway, "/refunds", ROWS[name][1])
     operation = flows.refund(order)
     assert fault.met == 1
-    given_back = 1250 if check_post_charge(name, order, operation) else 0
+    given_back = 1250 if check_post_charge(gateway, name, order, operation) else 0
     order.refresh_from_db()
     assert (order.refunded_amount, order.refunding_amount) == (given_back, 0)
     assert gateway.charge_of(order.order_id).refunded == given_back
