@@ -77,6 +77,7 @@ def prove_absent(order: PaymentOrder, *, since: float = 0) -> None:
 
 
 def _inquire_after(order: PaymentOrder, *seconds: float) -> None:
+    order.refresh_from_db()
     for wait in seconds:
         with time_travel(wait):
             flows.reconcile(order)
