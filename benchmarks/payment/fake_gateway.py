@@ -12,11 +12,14 @@ import itertools
 import json
 import ssl
 import time
+from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
 LATENCY = 0.0
+#: An order's id → its operations at Nexi.
+_operations: dict[str, list[dict[str, Any]]] = defaultdict(list)
 _ids = itertools.count(1)
 
 
@@ -32,6 +35,9 @@ class GatewayHandler(BaseHTTPRequestHandler):
         if self.path.startswith("/v1/account"):  # dj-stripe asks once
             account = {"id": "acct_1", "object": "account", "settings": {}}
             self._answer(json.dumps(account))
+            return
+        if self.path.startswith("/orders/"):
+            self._answer(json.dumps(nexi_order(self.path.rpartition("/")[2])))
             return
         self._answer(json.dumps({"connections": self.server.connections_made - 1}))
         self.server.connections_made -= 1
@@ -60,7 +66,7 @@ class GatewayHandler(BaseHTTPRequestHandler):
 
 def nexi_response(path: str, asked: dict[str, Any]) -> dict[str, Any]:
     if path.endswith(("/captures", "/refunds")):
-        return {"operationId": f"{next(_ids):018d}"}
+        return nexi_acceptance(path, asked)
     order = asked.get("order", {})
     operation = {
         "orderId": order.get("orderId"),
@@ -96,7 +102,32 @@ def nexi_response(path: str, asked: dict[str, Any]) -> dict[str, Any]:
                 "status": "AUTHENTICATED",
             },
         }
+    if path.endswith(("/payment", "/moto", "/mit")):
+        _operations[operation["orderId"]] = [operation]
     return {"operation": operation}
+
+
+def nexi_acceptance(path: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Accepts a capture or refund of a charge, and executes it."""
+    target, kind = path.split("/")[-2:]
+    name = f"{next(_ids):018d}"
+    for operations in _operations.values():
+        charge = operations[0]
+        if charge["operationId"] == target:
+            made = {
+                "operationId": name,
+                "operationType": kind.removesuffix("s").upper(),
+                "operationAmount": asked["amount"],
+            }
+            operations.append({**charge, **made})
+    return {"operationId": name}
+
+
+def nexi_order(order_id: str) -> dict[str, Any]:
+    return {
+        "orderStatus": {"order": {"orderId": order_id}},
+        "operations": _operations[order_id],
+    }
 
 
 def authorize_net_response() -> str:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from nexi_payments import enums, money
@@ -22,7 +23,7 @@ from nexi_payments.exceptions import (
     ExceedsRemaining,
     InvalidState,
 )
-from nexi_payments.flows.ledger import totals
+from nexi_payments.flows.ledger import books, totals
 from nexi_payments.models import Operation, PaymentOrder
 
 #: Nexi counts days in this time zone.
@@ -31,7 +32,8 @@ _GATEWAY_TIME_ZONE: Final = ZoneInfo("Europe/Rome")
 
 @dataclass(frozen=True)
 class ConfirmedCapture:
-    """One capture that Nexi has confirmed. Amounts in minor units.
+    """One capture that Nexi has confirmed, or one of several charges that were captured
+    at once. Amounts in minor units.
 
     ``remaining`` is neither refunded, cancelled nor reserved. ``cancel`` is the amount
     that a cancel would take back: always the whole capture, 0 after a partial refund,
@@ -70,20 +72,22 @@ class Available:
     def captures(self) -> tuple[ConfirmedCapture, ...]:
         """All confirmed captures, oldest first; read on first use.
 
-        Empty for a payment that was captured with its charge.
+        Empty for a payment that was captured with its charge. If it was charged more
+        than once, the charges.
         """
         rows = self.order.operations.filter(outcome=OperationOutcome.DONE)
         cancels = rows.filter(kind=OperationKind.CANCEL)
         cancelled = set(cancels.values_list("capture_id", flat=True))
         return tuple(
             self._confirmed(row, is_cancelled=row.pk in cancelled)
-            for row in rows.filter(kind=OperationKind.CAPTURE)
+            for row in _captured(rows.order_by("pk"))
         )
 
     def _confirmed(self, row: Operation, *, is_cancelled: bool) -> ConfirmedCapture:
         remaining = totals.remaining_of(row)
         cancel = None
-        if self.order.state == OrderState.PAID and row.gateway_operation_id:
+        is_capture = row.kind == OperationKind.CAPTURE and row.gateway_operation_id
+        if self.order.state == OrderState.PAID and is_capture:
             cancel = remaining if remaining == row.amount else 0
         return ConfirmedCapture(row, remaining, is_cancelled, cancel)
 
@@ -140,7 +144,18 @@ class Available:
         """What may be refunded of ``capture``, or of a payment without captures."""
         if self.refund is None or capture is None:
             return self.refund
-        return capture.remaining
+        return min(capture.remaining, self.refund)
+
+
+def _captured(done: QuerySet[Operation]) -> list[Operation]:
+    """The operations that a refund may name."""
+    kinds = enums.CHARGING | {OperationKind.CAPTURE}
+    rows = list(done.filter(kind__in=kinds))
+    captures = [row for row in rows if row.kind == OperationKind.CAPTURE]
+    if captures:
+        return captures
+    at_once = [row for row in rows if row.result in books.CAPTURED_WITH_CHARGE]
+    return at_once if len(at_once) > 1 else []
 
 
 def available(order: PaymentOrder) -> Available:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.db import connection
 
 from nexi_payments import flows
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState
 from nexi_payments.exceptions import InvalidState, OrderBusy
-from nexi_payments.flows import availability, capture_refund
+from nexi_payments.flows import availability
 from nexi_payments.models import Operation, PaymentOrder
-from nexi_payments.simulator import Reply, Simulator
+from nexi_payments.simulator import Simulator
 from tests.support.api_clients import ALL_PERMISSIONS, ShopServer
 from tests.support.clerk import PERMISSIONS, Clerk, action_url, order_url
+from tests.support.in_doubt import inquiry_unanswered_after
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,7 +71,7 @@ def test_of_a_review(shopper: Shopper, held: PaymentOrder) -> None:
 def test_nothing_is_left_while_a_void_is_on_its_way(
     held: PaymentOrder, gateway: Simulator
 ) -> None:
-    gateway.next_reply("/orders/", Reply(500))
+    inquiry_unanswered_after(gateway, "/refunds")
     assert flows.void(held).outcome == OperationOutcome.ACCEPTED
     assert amounts(held) == (0, 0, None)
     assert flows.available(held).void_pending
@@ -83,7 +87,7 @@ def test_nothing_is_left_while_a_void_is_on_its_way(
 def test_nothing_is_left_while_a_capture_is_on_its_way(
     held: PaymentOrder, gateway: Simulator
 ) -> None:
-    gateway.next_reply("/orders/", Reply(500))
+    inquiry_unanswered_after(gateway, "/captures")
     assert flows.capture(held).outcome == OperationOutcome.ACCEPTED
     assert amounts(held) == (0, 0, None)
     assert not flows.available(held).void_pending
@@ -96,7 +100,7 @@ def test_the_same_decision_while_it_is_on_its_way(
     held: PaymentOrder, gateway: Simulator
 ) -> None:
     flows.capture(held)
-    gateway.next_reply("/orders/", Reply(500))
+    inquiry_unanswered_after(gateway, "/refunds")
     facts = {"expected_remaining": Decimal("12.50"), "nonce": "one-decision"}
     first = flows.refund(held, **facts)
     assert first.outcome == OperationOutcome.ACCEPTED
@@ -104,21 +108,35 @@ def test_the_same_decision_while_it_is_on_its_way(
     assert gateway.count("POST /operations/{id}/refunds") == 1
 
 
+@dataclass
+class FasterRequest:
+    """Makes the same decision in another request, right after the nonce was looked up
+    for the ``lookup``-th time."""
+
+    order: PaymentOrder
+    lookup: int
+    lookups: int = 0
+    made: list[Operation] = field(default_factory=list)
+
+    def __call__(self, execute: Any, sql: str, *rest: Any) -> Any:
+        found = execute(sql, *rest)
+        if sql.startswith("SELECT") and "nonce" in sql.partition("WHERE")[2]:
+            self.lookups += 1
+            if self.lookups == self.lookup:
+                self.lookup = 0
+                same = PaymentOrder.objects.get(pk=self.order.pk)
+                self.made.append(flows.capture(same, Decimal("5.00"), nonce="n"))
+        return found
+
+
+@pytest.mark.parametrize("lookup", [1, 2], ids=["before the look", "before the claim"])
 def test_a_decision_that_a_concurrent_request_takes_first(
-    held: PaymentOrder, gateway: Simulator, monkeypatch: pytest.MonkeyPatch
+    held: PaymentOrder, gateway: Simulator, lookup: int
 ) -> None:
-    """It claims after we have looked the nonce up."""
-    faster: list[Operation] = []
-    look_up = capture_refund.find_existing
-
-    def overtaken(order: PaymentOrder, nonce: str | None) -> Operation | None:
-        monkeypatch.setattr(capture_refund, "find_existing", look_up)
-        same = PaymentOrder.objects.get(pk=order.pk)
-        faster.append(flows.capture(same, Decimal("5.00"), nonce=nonce))
-        return None
-
-    monkeypatch.setattr(capture_refund, "find_existing", overtaken)
-    assert flows.capture(held, Decimal("5.00"), nonce="n") == faster[0]
+    faster = FasterRequest(held, lookup)
+    with connection.execute_wrapper(faster):
+        operation = flows.capture(held, Decimal("5.00"), nonce="n")
+    assert [operation] == faster.made
     assert gateway.count("POST /operations/{id}/captures") == 1
 
 
@@ -138,7 +156,7 @@ def test_a_capture_that_is_not_confirmed_is_not_refunded(
     held: PaymentOrder, gateway: Simulator
 ) -> None:
     flows.capture(held, Decimal("5.00"))
-    gateway.next_reply("/orders/", Reply(500))
+    inquiry_unanswered_after(gateway, "/captures")
     accepted = flows.capture(held, Decimal("2.00"))
     assert accepted.outcome == OperationOutcome.ACCEPTED
     with pytest.raises(InvalidState):
@@ -160,6 +178,9 @@ def test_the_api_says_the_same(held: PaymentOrder) -> None:
     assert left() == ("7.50", "5.00")
     flows.cancel_capture(held, flows.capture(held))
     assert left() == ("7.50", "5.00")
+    flows.refund(held)
+    assert (held.state, left()) == (OrderState.AUTHORIZED, ("7.50", "0.00"))
+    flows.capture(held)
     flows.refund(held)
     assert (held.state, left()) == (OrderState.REFUNDED, ("0.00", "0.00"))
 

@@ -17,6 +17,7 @@ from tests.simulator.merchant_client import MerchantClient, idempotency_header
 from tests.support.in_doubt import (
     DAY,
     HOUR,
+    prove_rejected,
     reconcile_after,
     state_and_amounts,
     time_travel,
@@ -99,7 +100,8 @@ def test_what_was_taken_back_is_captured_again(
     assert gateway.charge_of(captured.order_id).captured == 1000
     assert [one.amount for one in captures(captured)] == [1000]
     flows.refund(captured)
-    assert state_and_amounts(captured) == (OrderState.REFUNDED, 1000, 0, 1000, 0)
+    # 2.50 are held
+    assert state_and_amounts(captured) == (OrderState.AUTHORIZED, 1000, 0, 1000, 0)
     assert gateway.charge_of(captured.order_id).net == 0
 
 
@@ -128,11 +130,17 @@ def test_of_several_captures_one_is_named(
     assert gateway.counts[CANCELS] == 1
 
 
-def test_the_last_cancel_after_a_refund_ends_it(in_parts: PaymentOrder) -> None:
+def test_the_last_cancel_after_a_refund_leaves_the_rest_held(
+    in_parts: PaymentOrder,
+) -> None:
     first, second = captures(in_parts)
     flows.refund(in_parts, capture=first)
     flows.cancel_capture(in_parts, second)
-    assert state_and_amounts(in_parts) == (OrderState.REFUNDED, 500, 0, 500, 0)
+    assert state_and_amounts(in_parts) == (OrderState.AUTHORIZED, 500, 0, 500, 0)
+    assert (flows.available(in_parts).capture, in_parts.reason) == (
+        750,
+        Reason.CAPTURE_CANCELLED,
+    )
 
 
 def test_what_was_refunded_in_part_is_not_cancelled(
@@ -170,11 +178,14 @@ def test_the_day_after_it_is_too_late(
     with time_travel(DAY):
         assert cancellable_today(captured) == []
         operation = flows.cancel_capture(captured)
-        assert (operation.outcome, operation.http_status) == (
-            OperationOutcome.REJECTED,
+        assert (operation.outcome, operation.http_status, operation.error) == (
+            OperationOutcome.IN_DOUBT,
             400,
+            "Rejected rejected PS0002",
         )
-        assert "PS0002" in operation.error
+        prove_rejected(captured)
+        operation.refresh_from_db()
+        assert operation.outcome == OperationOutcome.REJECTED
         assert state_and_amounts(captured) == (OrderState.PAID, 1250, 0, 0, 0)
         flows.refund(captured)
 

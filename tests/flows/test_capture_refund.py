@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +22,11 @@ from nexi_payments.flows.ledger import terminal_outages
 from nexi_payments.models import Event, PaymentOrder
 from nexi_payments.signals import payment_captured, payment_paid
 from nexi_payments.simulator import Reply, Simulator
-from tests.support.in_doubt import state_and_amounts
+from tests.support.in_doubt import (
+    inquiry_unanswered_after,
+    prove_rejected,
+    state_and_amounts,
+)
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -94,7 +99,8 @@ def test_the_shop_is_told_of_each_part(held: PaymentOrder, gateway: Simulator) -
     flows.capture(held, Decimal("5.00"))
     flows.capture(held, Decimal("2.50"))
     gateway.fail_next("/captures", status=400, body=b'{"errors": []}')
-    assert flows.capture(held).outcome == OperationOutcome.REJECTED
+    assert flows.capture(held).outcome == OperationOutcome.IN_DOUBT
+    prove_rejected(held)
     flows.capture(held)
     for signal in (payment_paid, payment_captured):
         signal.disconnect(hear)
@@ -144,7 +150,7 @@ def test_what_was_captured_in_part_is_not_voided(
 def test_a_capture_waits_for_a_void_on_its_way(
     held: PaymentOrder, gateway: Simulator
 ) -> None:
-    gateway.next_reply("/orders/", Reply(500))
+    inquiry_unanswered_after(gateway, "/refunds")
     operation = flows.void(held)
     assert operation.outcome == OperationOutcome.ACCEPTED
     with pytest.raises(OrderBusy):
@@ -205,6 +211,19 @@ def test_one_decision_is_one_refund(paid: PaymentOrder, gateway: Simulator) -> N
     assert len(calls(gateway, "/refunds")) == 1
 
 
+@pytest.mark.parametrize("verb", [flows.refund, flows.void, flows.cancel_capture])
+def test_a_decision_is_of_one_kind(
+    held: PaymentOrder, gateway: Simulator, verb: Any
+) -> None:
+    capture = flows.capture(held, nonce="n")
+    before = len(gateway.calls)
+    with pytest.raises(InvalidState):
+        verb(held, nonce="n")
+    assert len(gateway.calls) == before
+    assert flows.capture(held, nonce="n") == capture
+    assert state_and_amounts(held) == (OrderState.PAID, 1250, 0, 0, 0)
+
+
 def test_captures_are_refunded_one_by_one(
     held: PaymentOrder, gateway: Simulator
 ) -> None:
@@ -226,6 +245,61 @@ def test_captures_are_refunded_one_by_one(
     flows.refund(held)  # only one has a rest
     assert state_and_amounts(held) == (OrderState.REFUNDED, 1250, 0, 1250, 0)
     assert gateway.charge_of(held.order_id).net == 0
+
+
+# -- a part was captured and refunded: the rest is held --------------------------------
+
+
+@pytest.fixture
+def rest_held(shopper: Shopper) -> PaymentOrder:
+    """Of 100.00, 30.00 were captured and refunded."""
+    amount = Decimal("100.00")
+    order = shopper.pay(new_order(reference="R-3", terminal="manual", amount=amount))
+    flows.capture(order, Decimal("30.00"))
+    flows.refund(order, Decimal("30.00"))
+    assert state_and_amounts(order) == (OrderState.AUTHORIZED, 3000, 0, 3000, 0)
+    now = flows.available(order)
+    assert (now.capture, now.void, now.refund) == (7000, 7000, None)
+    assert order.live_reference == "R-3"
+    return order
+
+
+def test_the_rest_is_captured(rest_held: PaymentOrder, gateway: Simulator) -> None:
+    with pytest.raises(ExceedsRemaining) as error:
+        flows.capture(rest_held, Decimal("70.01"))
+    assert error.value.remaining == 7000
+    operation = flows.capture(rest_held)
+    assert (operation.outcome, operation.amount) == (OperationOutcome.DONE, 7000)
+    assert state_and_amounts(rest_held) == (OrderState.PAID, 10000, 0, 3000, 0)
+    assert gateway.charge_of(rest_held.order_id).net == 7000
+    assert flows.available(rest_held).refund == 7000
+
+
+def test_the_rest_is_voided(rest_held: PaymentOrder, gateway: Simulator) -> None:
+    """The simulator voids whole authorizations only: its part is played here."""
+    made = {"operationId": "void-1", "operationTime": "2026-11-30 10:00:00.000"}
+    gateway.next_reply("/refunds", Reply(200, json.dumps(made).encode()))
+    operation = flows.void(rest_held)
+    assert (operation.outcome, operation.amount) == (OperationOutcome.ACCEPTED, 7000)
+    assert calls(gateway, "/refunds")[-1].path == (
+        f"/operations/{rest_held.gateway_operation_id}/refunds"
+    )
+    assert state_and_amounts(rest_held) == (OrderState.AUTHORIZED, 3000, 0, 3000, 0)
+    with gateway.store.edit_payment(rest_held.gateway_operation_id) as record:
+        record["post_charge"].append(
+            {
+                **record["post_charge"][-1],
+                "id": "void-1",
+                "target": rest_held.gateway_operation_id,
+                "amount": "7000",
+                "outcome": "VOIDED",
+            }
+        )
+    flows.reconcile(rest_held)
+    operation.refresh_from_db()
+    assert operation.outcome == OperationOutcome.DONE
+    assert state_and_amounts(rest_held) == (OrderState.REFUNDED, 3000, 0, 3000, 0)
+    assert (rest_held.is_released, rest_held.live_reference) == (True, None)
 
 
 def test_amounts_that_cannot_be(paid: PaymentOrder, gateway: Simulator) -> None:

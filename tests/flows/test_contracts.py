@@ -36,7 +36,12 @@ from tests.support.contracts import (
     charge_contract,
     make_contract,
 )
-from tests.support.in_doubt import HOUR, order_reply, reconcile_after
+from tests.support.in_doubt import (
+    HOUR,
+    order_reply,
+    prove_absent,
+    reconcile_after,
+)
 from tests.support.shopper import CARDS, SITE, Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -134,9 +139,7 @@ def test_a_late_charge_makes_it_after_all(shopper: Shopper, gateway: Simulator) 
     form = shopper.start(order, agree="on")
     gateway.next_reply("payment", Reply(500))
     shopper.return_from_issuer(form, shopper.answer_challenge(form))
-    for _ in range(4):
-        reconcile_after(2 * HOUR)
-    order.refresh_from_db()
+    prove_absent(order)
     assert (order.state, order.contract.state) == (
         OrderState.FAILED,
         ContractState.NOT_MADE,

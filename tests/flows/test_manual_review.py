@@ -24,10 +24,12 @@ from tests.support.shopper import CARDS, Shopper, new_order
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def reviewed(shopper: Shopper, **changes: Any) -> PaymentOrder:
+def reviewed(
+    shopper: Shopper, result: str = "EXECUTED", **changes: Any
+) -> PaymentOrder:
     """Declined first; then the charge appears at Nexi."""
     order = shopper.pay(new_order(reference="R-1", **changes), "declined")
-    charge_at_gateway(shopper.gateway, order)
+    charge_at_gateway(shopper.gateway, order, result)
     flows.reconcile(order)
     order.refresh_from_db()
     assert (order.state, order.reason) == (OrderState.REVIEW, "charged_after_decline")
@@ -87,9 +89,8 @@ def test_to_failed_when_nexi_shows_nothing(
     assert (order.state, order.live_reference) == (OrderState.FAILED, None)
 
 
-def test_to_authorized(shopper: Shopper, gateway: Simulator) -> None:
-    order = reviewed(shopper, terminal="manual")
-    charge_at_gateway(gateway, order, "AUTHORIZED")
+def test_to_authorized(shopper: Shopper) -> None:
+    order = reviewed(shopper, "AUTHORIZED", terminal="manual")
     flows.resolve(order, "authorized", reason="held")
     order.refresh_from_db()
     assert (order.state, order.authorized_amount, order.captured_amount) == (
@@ -153,11 +154,8 @@ def test_a_second_charge_of_a_basket_is_given_back(
 
 
 def test_a_hold_under_review_is_released(shopper: Shopper, gateway: Simulator) -> None:
-    order = shopper.pay(new_order(reference="R-1", terminal="manual"), "declined")
-    charge_at_gateway(gateway, order, "AUTHORIZED")
-    flows.reconcile(order)
-    order.refresh_from_db()
-    assert (order.state, order.authorized_amount) == (OrderState.REVIEW, 1250)
+    order = reviewed(shopper, "AUTHORIZED", terminal="manual")
+    assert order.authorized_amount == 1250
     with pytest.raises((InvalidState, ExceedsRemaining)):
         flows.refund(order)
     flows.void(order)

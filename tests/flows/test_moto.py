@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from nexi_payments import flows
 from nexi_payments.card import Card
-from nexi_payments.enums import OrderState
+from nexi_payments.enums import OrderState, Reason
 from nexi_payments.exceptions import (
     InvalidAmount,
     InvalidCustomer,
@@ -26,7 +26,13 @@ from nexi_payments.flows import moto, payment_link
 from nexi_payments.flows.ledger import terminal_outages
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Reply, Simulator
-from tests.support.in_doubt import MINUTE, operation_body, order_reply, reconcile_after
+from tests.support.in_doubt import (
+    MINUTE,
+    operation_body,
+    order_reply,
+    prove_rejected,
+    reconcile_after,
+)
 from tests.support.shopper import CARDS, Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,9 +76,10 @@ def test_the_endings(gateway: Simulator, ending: str, state: str, reason: str) -
 
 def test_silence_after_moto_is_given_up_by_the_rules(gateway: Simulator) -> None:
     order = pay(by_phone(), "garbage")
-    reconcile_after(14 * MINUTE)
-    order.refresh_from_db()
-    assert order.state == OrderState.PAYING
+    for minutes in (2, 14):
+        reconcile_after(minutes * MINUTE)
+        order.refresh_from_db()
+        assert order.state == OrderState.PAYING
     reconcile_after(16 * MINUTE)
     order.refresh_from_db()
     assert (order.state, order.reason) == (OrderState.FAILED, "unconfirmed")
@@ -122,8 +129,12 @@ def test_an_answer_about_something_else(
 def test_a_refusal_is_looked_into(gateway: Simulator, status: int) -> None:
     gateway.next_reply("/orders/moto", Reply(status))
     order = pay(by_phone())
-    assert order.state == OrderState.FAILED
+    assert order.state == OrderState.PAYING
     assert gateway.count("GET /orders/{id}") == 2
+    prove_rejected(order)
+    reason = Reason.BUSY if status == 429 else Reason.REJECTED
+    assert (order.state, order.reason) == (OrderState.FAILED, reason)
+    assert gateway.count("GET /orders/{id}") == 4
     assert motos(gateway) == 1
 
 

@@ -40,7 +40,14 @@ from tests.support.clerk import (
     result_url,
 )
 from tests.support.contracts import Clock, make_contract
-from tests.support.in_doubt import DAY, HOUR, MINUTE, payment_in_doubt, time_travel
+from tests.support.in_doubt import (
+    DAY,
+    HOUR,
+    LAG,
+    MINUTE,
+    payment_in_doubt,
+    time_travel,
+)
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,8 +112,9 @@ def test_orders_wait_by_the_schedule_and_are_logged_once_a_pass(
     assert orders[0].next_poll_at is not None
     assert orders[0].next_poll_at - timezone.now() > timedelta(hours=2)
     remove()
-    clock.advance(DAY)
-    flows.reconcile()
+    for wait in (DAY, LAG + 1, LAG + 1):
+        clock.advance(wait)
+        flows.reconcile()
     for order in (*orders, other):
         order.refresh_from_db()
         assert order.state == OrderState.FAILED

@@ -37,7 +37,7 @@ WRITE = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM)\s+[\"`]nexi_payments_")
 #: Columns that differ in each run (a note may have a time): only whether they are empty
 #: is compared.
 RANDOM = re.compile(
-    r"(^|_)(id|hash|reference|key|blob|cid|body|theirs|fingerprint|caller|host|nonce|note)$"
+    r"(^|_)(ids?|hash|reference|key|blob|cid|body|theirs|fingerprint|caller|host|nonce|note)$"
     r"|^(rrn|authorization_code)$"
 )
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
-from django.db.models import Exists, Q
+from django.db.models import Exists, F, Q
 
 from nexi_payments.models import db_transactions, raw_sql
 from nexi_payments.models.raw_sql import Rows
@@ -31,8 +31,13 @@ def insert(row: models.Model) -> None:
 
 
 def update(
-    model: type[models.Model], where: Mapping[str, Any], values: Mapping[str, Any]
+    model: type[models.Model],
+    where: Mapping[str, Any],
+    values: Mapping[str, Any],
+    increment: str = "",
 ) -> int:
+    if increment:
+        values = {**values, increment: F(increment) + 1}
     return _all(model).filter(**where).update(**values)
 
 
@@ -97,11 +102,13 @@ def compare_all(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         assert (row._state.adding, row._state.db) == (False, twin._state.db)
         seen[f"insert {type(row).__name__}"] += 1
 
-    def both_update(model: type[models.Model], where: Any, values: Any) -> int:
+    def both_update(
+        model: type[models.Model], where: Any, values: Any, increment: str = ""
+    ) -> int:
         with _rolled_back():
-            expected = update(model, where, values)
+            expected = update(model, where, values, increment)
             rows = _table(model)
-        found: int = by_hand.update(model, where, values)
+        found: int = by_hand.update(model, where, values, increment)
         assert (found, _table(model)) == (expected, rows)
         seen[f"update {model.__name__} {found}"] += 1
         return found

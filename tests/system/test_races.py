@@ -11,7 +11,7 @@ from nexi_payments.card import Card
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState, Reason
 from nexi_payments.exceptions import OrderBusy, OrderNotPayable, ReferenceInUse
 from nexi_payments.flows import three_ds_return
-from nexi_payments.flows.inquiry import query
+from nexi_payments.flows.inquiry import query, unfinished
 from nexi_payments.flows.orders import create
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Reply, Simulator
@@ -230,10 +230,8 @@ def test_reconciled_while_validation_was_out(
     def slow(method: str, url: str, headers: Any, body: bytes) -> Reply:
         reply = handle(method, url, headers, body)
         if url.endswith("/validation"):
-            from nexi_payments.flows.inquiry import consequences
-
             row = PaymentOrder.objects.get()
-            assert consequences.fail_unfinished(row, Reason.ABANDONED)
+            assert unfinished.fail(row, Reason.ABANDONED)
         return reply
 
     gateway.handle = slow  # type: ignore[method-assign]

@@ -16,7 +16,8 @@ from nexi_payments.gateway import result_codes
 
 CHARGES: Final = enums.CHARGING
 _ENDED: Final = result_codes.REVERSED | {result_codes.EXPIRED}
-_CAPTURED_WITH_CHARGE: Final = frozenset({result_codes.EXECUTED, result_codes.REFUNDED})
+#: Results of a charge that was captured at once.
+CAPTURED_WITH_CHARGE: Final = frozenset({result_codes.EXECUTED, result_codes.REFUNDED})
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def sum_up(rows: Sequence[OperationFacts]) -> Books:
     rolled_back = {row.parent for row in done if row.kind == OperationKind.CANCEL}
     captures = [row for row in rows if row.kind == OperationKind.CAPTURE]
     captured = _sum(row for row in captures if row.done and row.key not in rolled_back)
-    at_once = [row for row in charges if row.result in _CAPTURED_WITH_CHARGE]
+    at_once = [row for row in charges if row.result in CAPTURED_WITH_CHARGE]
     reversed_ = [row for row in charges if row.result in _ENDED]
     reversed_ = [row for row in reversed_ if row not in at_once]
     if not captures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from nexi_payments import enums
@@ -75,9 +75,21 @@ def update_totals(order: PaymentOrder) -> None:
 
 
 def returned_amount(capture: Operation) -> int:
-    """What of one capture is refunded, cancelled or reserved for it, in minor units."""
-    rows = capture.refunds.filter(
-        kind__in=enums.REFUNDING, outcome__in=enums.RESERVING | {OperationOutcome.DONE}
+    """What of one capture, or of one of several charges, is refunded, cancelled or
+    reserved for it, in minor units.
+    """
+    of_it = Q(capture=capture)
+    if capture.kind in enums.CHARGING:
+        # as long as there was one charge, a refund named its id alone
+        of_it |= Q(
+            order=capture.order_id,
+            capture=None,
+            target_operation_id=capture.gateway_operation_id,
+        )
+    rows = Operation.objects.filter(
+        of_it,
+        kind__in=enums.REFUNDING,
+        outcome__in=enums.RESERVING | {OperationOutcome.DONE},
     )
     return sum(row.amount or 0 for row in rows)
 

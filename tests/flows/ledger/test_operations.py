@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState
 from nexi_payments.exceptions import OrderBusy, OutcomeNotRecorded, UnknownOutcome
-from nexi_payments.flows.capture_refund import _PostChargeCall
+from nexi_payments.flows.capture_refund import PostChargeCall
 from nexi_payments.flows.contracts import _ContractCharge
 from nexi_payments.flows.ledger import operations
 from nexi_payments.flows.ledger.charge import Charge
@@ -159,7 +159,7 @@ def test_a_call_shows_nothing_of_itself(order: PaymentOrder) -> None:
     call = perform(order, lambda operation: "secret")
     assert re.fullmatch(r"<[\w.]+Call object at 0x\w+>", repr(call))
     calls = (_Authentication, _Validation, _ChargeWithPares, _ChargeAfterValidation)
-    for kind in (*calls, _MotoCharge, _ContractCharge, _PostChargeCall):
+    for kind in (*calls, _MotoCharge, _ContractCharge, PostChargeCall):
         assert kind.__repr__ is object.__repr__
 
 

@@ -16,13 +16,13 @@ PRINTED = """
 init          awaiting_3ds failed paying review
 awaiting_3ds  failed paying review validated
 validated     failed paying review
-paying        authorized failed paid review
-authorized    paid review voided
-paid          authorized refunded
-failed        authorized paid review
+paying        authorized failed paid refunded review voided
+authorized    paid refunded review voided
+paid          authorized refunded review voided
+failed        authorized paid refunded review voided
 review        authorized failed paid refunded voided
-voided
-refunded
+voided        authorized paid refunded review
+refunded      authorized paid review voided
 """
 
 

@@ -232,8 +232,11 @@ def test_the_law_is_in_the_database(order: PaymentOrder) -> None:
     for wrong in (
         {"state": "gone"},
         {"amount": 0},
-        {"captured_amount": 1251},
-        {"captured_amount": 100, "refunded_amount": 101},
+        {"authorized_amount": -1},
+        {"captured_amount": -1},
+        {"capturing_amount": -1},
+        {"refunded_amount": -1},
+        {"refunding_amount": -1},
         {"live_reference": None},
         {"state": OrderState.FAILED},
         {"state": OrderState.PAID, "live_reference": None},
@@ -243,6 +246,12 @@ def test_the_law_is_in_the_database(order: PaymentOrder) -> None:
     other = new_order()
     with pytest.raises(IntegrityError), transaction.atomic():
         rows.update(live_reference=other.live_reference)
+
+
+def test_whatever_nexi_shows_is_stored(order: PaymentOrder) -> None:
+    rows = PaymentOrder.objects.filter(pk=order.pk)
+    shown = {"authorized_amount": 2500, "captured_amount": 1251}
+    assert rows.update(**shown, refunded_amount=9999) == 1
 
 
 def test_saving_an_instance_changes_no_state(order: PaymentOrder) -> None:
