@@ -226,8 +226,8 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "a refused repetition ends it": (
         FLOWS + "inquiry/reading/absence.py",
-        "    if row.rejected and row.send_count == 1:\n        return Proof.REJECTED",
-        "    if row.rejected:\n        return Proof.REJECTED",
+        "    return row.rejected and row.send_count == 1",
+        "    return row.rejected",
         "tests/flows/inquiry/reading/test_absence.py",
     ),
     "a review is not looked at": (

@@ -24,6 +24,7 @@ from nexi_payments.exceptions import (
     InvalidState,
 )
 from nexi_payments.flows.ledger import books, totals
+from nexi_payments.gateway import result_codes
 from nexi_payments.models import Operation, PaymentOrder
 
 #: Nexi counts days in this time zone.
@@ -81,6 +82,22 @@ class Available:
         return tuple(
             self._confirmed(row, is_cancelled=row.pk in cancelled)
             for row in _captured(rows.order_by("pk"))
+        )
+
+    @cached_property
+    def held_charge(self) -> Operation | None:
+        """The charge that a void releases, where the payment was charged more than
+        once: the first that is not voided yet. ``None`` where it was charged once.
+        """
+        rows = self.order.operations.filter(outcome=OperationOutcome.DONE)
+        charges = list(rows.filter(kind__in=enums.CHARGING).order_by("pk"))
+        if len(charges) < 2:
+            return None
+        voids = rows.filter(kind=OperationKind.VOID)
+        voided = set(voids.values_list("target_operation_id", flat=True))
+        held = [one for one in charges if one.result == result_codes.AUTHORIZED]
+        return next(
+            (one for one in held if one.gateway_operation_id not in voided), None
         )
 
     def _confirmed(self, row: Operation, *, is_cancelled: bool) -> ConfirmedCapture:

@@ -171,7 +171,14 @@ class _Void(PostChargeCall):
             raise InvalidState(self.order)
         if not now.void:
             raise OrderBusy(self.order)  # a capture or a void is on its way
-        self.set_details(now.void, self.order.gateway_operation_id)
+        charge = now.held_charge
+        amount, target = now.void, self.order.gateway_operation_id
+        if charge is not None:
+            amount, target = (
+                min(amount, charge.amount or 0),
+                charge.gateway_operation_id,
+            )
+        self.set_details(amount, target)
 
 
 class _Refund(PostChargeCall):

@@ -62,6 +62,7 @@ def reconcile(order: PaymentOrder | None = None, *, limit: int = 1000) -> Counts
     db_transactions.require_no_transaction()
     counts = Counts()
     if order is not None:
+        order.refresh_from_db()
         _reconcile_order(order, counts)
     else:
         counts.purged = sealed_cards.purge()

@@ -138,8 +138,8 @@ class PaymentOrder(RetryingModel):
     disputed_total = models.BigIntegerField(null=True, editable=False)
     disputed_sum = models.BigIntegerField(null=True, editable=False)
     disputed_since = models.DateTimeField(null=True, editable=False)
-    #: what was authorized and not captured is released or lapsed
-    is_released = models.BooleanField(default=False, editable=False)
+    #: voided or lapsed: it may not be captured any more
+    released_amount = models.BigIntegerField(default=0, editable=False)
     expires_at = models.DateTimeField()
     watch_until = models.DateTimeField(null=True)
     #: when to inquire next; NULL = never
@@ -216,6 +216,7 @@ class PaymentOrder(RetryingModel):
                 # no upper bounds: what Nexi shows must be stored, whatever it is
                 condition=Q(
                     authorized_amount__gte=0,
+                    released_amount__gte=0,
                     captured_amount__gte=0,
                     refunded_amount__gte=0,
                     capturing_amount__gte=0,

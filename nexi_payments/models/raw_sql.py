@@ -41,6 +41,7 @@ _UNADAPTED: Final[dict[type[Any], type[Any]]] = {
     models.CharField: str,
     models.PositiveIntegerField: int,
     models.PositiveSmallIntegerField: int,
+    models.TextField: str,
 }
 
 

@@ -299,7 +299,7 @@ def test_the_rest_is_voided(rest_held: PaymentOrder, gateway: Simulator) -> None
     operation.refresh_from_db()
     assert operation.outcome == OperationOutcome.DONE
     assert state_and_amounts(rest_held) == (OrderState.REFUNDED, 3000, 0, 3000, 0)
-    assert (rest_held.is_released, rest_held.live_reference) == (True, None)
+    assert (rest_held.released_amount, rest_held.live_reference) == (7000, None)
 
 
 def test_amounts_that_cannot_be(paid: PaymentOrder, gateway: Simulator) -> None:

@@ -117,8 +117,10 @@ def test_one_that_is_only_held_is_voided(shopper: Shopper, gateway: Simulator) -
 class SecondCharge:
     """Nexi lists one more charge of the order, and takes refunds of it."""
 
-    def __init__(self, gateway: Simulator, order: PaymentOrder) -> None:
-        self.operations = [operation_body(order, "EXECUTED", operationId="second")]
+    def __init__(
+        self, gateway: Simulator, order: PaymentOrder, result: str = "EXECUTED"
+    ) -> None:
+        self.operations = [operation_body(order, result, operationId="second")]
         self.order, self.handle = order, gateway.handle
         gateway.handle = self  # type: ignore[method-assign, assignment]
 
@@ -139,9 +141,10 @@ class SecondCharge:
         return Reply(200, json.dumps(response).encode(), reply.headers)
 
     def _refund(self, amount: str) -> Reply:
+        is_held = self.operations[0]["operationResult"] == "AUTHORIZED"
         made = operation_body(
             self.order,
-            "EXECUTED",
+            "VOIDED" if is_held else "EXECUTED",
             operationId=f"back-{len(self.operations)}",
             operationType="REFUND",
             operationAmount=amount,
@@ -232,3 +235,23 @@ def test_a_charge_is_not_cancelled(paid: PaymentOrder, second: SecondCharge) -> 
     assert ours.cancel is None
     with pytest.raises(InvalidState):
         flows.cancel_capture(paid, ours.operation)
+
+
+def test_two_held_charges_are_voided_one_by_one(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = shopper.pay(new_order(terminal="manual"))
+    second = SecondCharge(gateway, order, "AUTHORIZED")
+    flows.reconcile(order)
+    assert state_and_amounts(order) == (OrderState.REVIEW, 0, 0, 0, 0)
+    assert order.reason == Reason.TWO_AUTHORIZATIONS
+    first = flows.void(order)
+    assert (first.amount, first.outcome) == (1250, "done")
+    assert first.target_operation_id == order.gateway_operation_id
+    assert (second.refunds, order.state) == ([], OrderState.REVIEW)
+    assert flows.available(order).void == 1250
+    other = flows.void(order)
+    assert (other.amount, other.outcome) == (1250, "done")
+    assert (other.target_operation_id, second.refunds) == ("second", ["1250"])
+    assert state_and_amounts(order) == (OrderState.VOIDED, 0, 0, 0, 0)
+    assert (order.authorized_amount, order.released_amount) == (2500, 2500)

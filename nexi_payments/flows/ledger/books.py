@@ -22,9 +22,7 @@ CAPTURED_WITH_CHARGE: Final = frozenset({result_codes.EXECUTED, result_codes.REF
 
 @dataclass(frozen=True)
 class Books:
-    """Sums in minor units. ``released`` is of charges that Nexi calls voided or lapsed.
-    ``ended``: nothing is held any more.
-    """
+    """Sums in minor units. ``released``: voided or lapsed."""
 
     authorized: int = 0
     captured: int = 0
@@ -33,13 +31,11 @@ class Books:
     refunding: int = 0
     voiding: int = 0
     released: int = 0
-    ended: bool = False
 
     @property
     def held(self) -> int:
-        """Authorized and not captured."""
-        left = self.authorized - self.captured - self.released
-        return 0 if self.ended else max(0, left)
+        """Authorized, neither captured nor released."""
+        return max(0, self.authorized - self.captured - self.released)
 
     @property
     def kept(self) -> int:
@@ -85,9 +81,20 @@ def sum_up(rows: Sequence[OperationFacts]) -> Books:
         capturing=_sum(row for row in waiting if row.kind == OperationKind.CAPTURE),
         refunding=_sum(row for row in waiting if row.kind in enums.REFUNDING),
         voiding=_sum(row for row in waiting if row.kind == OperationKind.VOID),
-        released=_sum(reversed_),
-        ended=bool(voids) or 0 < authorized <= _sum(reversed_),
+        released=_released(reversed_, voids),
     )
+
+
+def _released(
+    charges: Sequence[OperationFacts], voids: Sequence[OperationFacts]
+) -> int:
+    """Nexi shows one release twice: as a void, and as the word of its charge. A void
+    that was made at Nexi names no charge.
+    """
+    ids = {row.operation_id for row in charges}
+    of_others = _sum(row for row in voids if row.target_id and row.target_id not in ids)
+    unnamed = _sum(row for row in voids if not row.target_id)
+    return of_others + max(_sum(charges), unnamed)
 
 
 def state_of(

@@ -43,7 +43,7 @@ def columns(order: PaymentOrder, sums: Books) -> dict[str, Any]:
         "refunded_amount": sums.refunded,
         # a capture that is being cancelled must not be refunded
         "refunding_amount": sums.refunding,
-        "is_released": sums.ended,
+        "released_amount": sums.released,
     }
     if order.refunded_amount != sums.refunded:
         found["refunded_at"] = timezone.now()
@@ -105,10 +105,8 @@ def uncaptured_amount(order: PaymentOrder) -> int:
     """Authorized, neither captured, reserved for a capture nor released, in minor
     units.
     """
-    if order.is_released:
-        return 0
-    left = order.authorized_amount - order.captured_amount - order.capturing_amount
-    return max(0, left)
+    used = order.captured_amount + order.capturing_amount + order.released_amount
+    return max(0, order.authorized_amount - used)
 
 
 def unrefunded_amount(order: PaymentOrder) -> int:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from nexi_payments import enums
-from nexi_payments.enums import DiscrepancyKind, OperationOutcome
+from nexi_payments.enums import DiscrepancyKind, OperationKind, OperationOutcome
 from nexi_payments.flows.inquiry.reading import absence
 from nexi_payments.flows.inquiry.reading.absence import Absence, Proof
 from nexi_payments.flows.inquiry.reading.matching import Entry, Finding
+from nexi_payments.flows.ledger import books
 from nexi_payments.flows.ledger.facts import (
     InquiryTimes,
     OperationFacts,
@@ -87,20 +88,28 @@ class Draft:
     def apply_absence(self, row: OperationFacts, judged: Absence) -> None:
         outcome = row.outcome
         self.soon |= judged.soon
-        resend = judged.proof is Proof.RESEND
-        if judged.proof is Proof.REJECTED:
+        proof = judged.proof
+        if proof is Proof.RESEND and self._is_pointless(row):
+            proof = Proof.ABSENT
+        resend = proof is Proof.RESEND
+        if proof is Proof.REJECTED:
             outcome = OperationOutcome.REJECTED
-        elif judged.proof is Proof.ABSENT:
+        elif proof is Proof.ABSENT:
             outcome = OperationOutcome.DECLINED
         if judged.counted:
             self.changes[row.key] = OperationChange(
                 row.key,
                 outcome,
-                error="unconfirmed" if judged.proof is Proof.ABSENT else "",
+                error="unconfirmed" if proof is Proof.ABSENT else "",
                 misses=0 if resend else judged.misses,  # about the new send now
                 counted=True,
                 resend=resend,
             )
+
+    def _is_pointless(self, row: OperationFacts) -> bool:
+        """Whether nothing is held any more that a capture or a void could take."""
+        takes_held = row.kind in (OperationKind.CAPTURE, OperationKind.VOID)
+        return takes_held and books.sum_up(self.rows_after()).held == 0
 
     def is_overdue(self, row: OperationFacts) -> bool:
         """Whether ``WATCH_FOR`` is over since the operation was sent."""

@@ -31,11 +31,11 @@ CAPTURE, VOID, REFUND = OperationKind.CAPTURE, OperationKind.VOID, OperationKind
         (Books(1000), {"blocked": True}, OrderState.REVIEW),
         (Books(1000, 300), {}, OrderState.PAID),
         (Books(1000, 300, 300), {}, OrderState.AUTHORIZED),
-        (Books(1000, 300, 300, ended=True), {}, OrderState.REFUNDED),
+        (Books(1000, 300, 300, released=700), {}, OrderState.REFUNDED),
         (Books(1000, 1000, 1000), {}, OrderState.REFUNDED),
         (Books(1000, 1000, 1000), {"blocked": True}, OrderState.REFUNDED),
-        (Books(1000, ended=True), {}, OrderState.VOIDED),
-        (Books(1000, ended=True, refunding=5), {}, None),
+        (Books(1000, released=1000), {}, OrderState.VOIDED),
+        (Books(1000, released=1000, refunding=5), {}, None),
         (Books(1000, 1000, 1001), {}, OrderState.REVIEW),
         (Books(1000, 1001), {}, OrderState.REVIEW),
         (Books(1001, 1001), {}, OrderState.REVIEW),
@@ -59,7 +59,7 @@ def test_a_void_after_a_capture_gives_captured_money_back() -> None:
 
 def test_a_void_of_what_was_not_captured_refunds_nothing() -> None:
     books = sum_up([charge(), operation(2, VOID, 1000, **DONE)])
-    assert (books.held, books.refunded, books.ended) == (0, 0, True)
+    assert (books.held, books.refunded, books.released) == (0, 0, 1000)
 
 
 def test_what_is_in_flight_is_reserved() -> None:
