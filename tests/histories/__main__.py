@@ -87,7 +87,7 @@ def _run(
     played = time.monotonic() - started
     broken += idle.found
     broken += invariants.sealed_cards_opened()
-    requests.get(f"{gateway}/control/calm", timeout=30)
+    requests.get(f"{gateway}/control/faults?posts=0&gets=0", timeout=30)
     shop.stop_charging()
     quiescence.wait_until_settled()
     rested = time.monotonic() - started - played

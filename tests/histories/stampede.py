@@ -137,7 +137,7 @@ def main() -> None:
         os.environ.update(env)
         clerk = database.create_tables_and_clerks()[0]
         shop = processes.Shop(env, folder, port, random.Random(1))
-        shop.start(reconciler=False)
+        shop.start("web")
         try:
             broken = _run_all(
                 ConcurrentClients(shop.site, gateway, clerk, options.n), env, gateway
