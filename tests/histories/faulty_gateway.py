@@ -17,7 +17,9 @@ import struct
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -133,25 +135,29 @@ class GatewayHandler(BaseHTTPRequestHandler):
             name = "500 json"
         with books.lock:
             books.faults[f"{self.command} {when} {name}".strip()] += 1
+        # of this request: the connection may have read the next one by then
+        headers = dict(self.headers.items())
+        request = partial(
+            self.process, self.command, self.path, headers, body, order_id
+        )
         if when and self.command == "POST" and self.server.always_late:
-            self.process_later(dice * worlds.LATEST, body, order_id)
+            self.process_later(dice * worlds.LATEST, request)
             known = name in FIXED_REPLIES or name in ("reset", "close", "hang")
             self.send_fault(name if known else "500 json", None)
         elif when == "late":
-            wait = 0.5 + dice * self.server.options.latest
-            self.process_later(wait, body, order_id)
+            self.process_later(0.5 + dice * self.server.options.latest, request)
             self.send_fault(name, None)
         elif when == "before" or (when == "inquiry" and name != "half"):
             if name == "missing":
                 books.misled_orders.add(order_id)
             self.send_fault(name, None)
         elif when:
-            reply = self.process(body, order_id)
+            reply = request()
             if when == "after" and (name[:3] in ("400", "sai", "wro")):
                 books.misled_orders.add(order_id)
             self.send_fault(name, reply)
         else:
-            self.answer(self.process(body, order_id))
+            self.answer(request())
 
     # -- what is executed --------------------------------------------------------------
 
@@ -189,24 +195,31 @@ class GatewayHandler(BaseHTTPRequestHandler):
         found = self.server.simulator.store.find_by_operation(operation_id)
         return str(found["order_id"]) if found else default
 
-    def process_later(self, seconds: float, body: bytes, order_id: str) -> None:
+    def process_later(self, seconds: float, request: Callable[[], Reply]) -> None:
         books = self.server.books
         with books.lock:
             books.waiting += 1
-        threading.Timer(seconds, self.process_late, (body, order_id)).start()
+        threading.Timer(seconds, self.process_late, (request,)).start()
 
-    def process_late(self, body: bytes, order_id: str) -> None:
-        self.process(body, order_id)
+    def process_late(self, request: Callable[[], Reply]) -> None:
+        request()
         with self.server.books.lock:
             self.server.books.waiting -= 1
 
-    def process(self, body: bytes, order_id: str) -> Reply:
+    def process(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        order_id: str,
+    ) -> Reply:
         simulator, books = self.server.simulator, self.server.books
-        url = f"http://127.0.0.1:{self.server.server_address[1]}{self.path}"
-        reply = simulator.handle(self.command, url, dict(self.headers.items()), body)
+        url = f"http://127.0.0.1:{self.server.server_address[1]}{path}"
+        reply = simulator.handle(method, url, headers, body)
         record = simulator.record(order_id) if order_id else None
         charged = record and record["charged_at"] and record["code"] == "000"
-        if charged and self.command == "POST":
+        if charged and method == "POST":
             with books.lock:
                 books.charged_at.setdefault(order_id, time.time())
         return reply

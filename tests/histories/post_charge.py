@@ -61,6 +61,8 @@ def main() -> None:
             for name in names
         }
         env = processes.environment(folder, url, False) | {"LOG_LEVEL": "ERROR"}
+        env["NEXI_SETTLE_AFTER"] = str(worlds.SETTLE)
+        env["NEXI_WATCH_FOR"] = str(worlds.WATCH)
         env["HISTORIES_WORLDS"] = " ".join(
             f"{name} {site}/api/phoenix-0.0/psp/api/v1"
             for name, site in gateways.items()

@@ -18,7 +18,7 @@ from pathlib import Path
 #: Pauses between two steps, in seconds: often shorter than a request takes.
 _PAUSES = (0.0, 0.0, 0.3, 1.0, 3.0)
 #: How long a clerk waits for the outcome of what is on its way, in seconds.
-_PATIENCE = (0.0, 1.0, 30.0, 30.0, 30.0)
+_PATIENCE = (0.0, 1.0, 20.0, 20.0, 20.0)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Play:
             self.number,
             self.reference,
             f"{self.seed}/{self.taken}/{clerk}",
-            f"{self.dice.getrandbits(128):032x}",
+            f"{self.number:08x}{self.dice.getrandbits(96):024x}",
             self.dice.choice(_PATIENCE),
             self.dice.uniform(0.005, 0.15) if dies else 0.0,
         )

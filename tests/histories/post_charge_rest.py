@@ -11,7 +11,7 @@ import requests
 
 from nexi_payments import enums, flows
 from nexi_payments.models import Event, Operation, PaymentOrder
-from tests.histories import post_charge_invariants, processes
+from tests.histories import post_charge_invariants, worlds
 from tests.histories.post_charge_invariants import BothBooks
 from tests.histories.post_charge_plays import Play
 from tests.support.waiting import wait_until
@@ -32,11 +32,11 @@ def judge(
     Then each order is reconciled, because nothing tells us what others made at Nexi.
     """
     set_faults(gateways, 0, 0)
-    quiet_at = time.monotonic() + processes.WATCH + 5
-    wait_until(lambda: _is_nexi_at_rest(gateways), 2 * processes.WATCH, every=1)
+    quiet_at = time.monotonic() + worlds.WATCH + 5
+    wait_until(lambda: _is_nexi_at_rest(gateways), 2 * worlds.WATCH, every=1)
     wait_until(
         lambda: time.monotonic() >= quiet_at and _are_we_at_rest(),
-        2 * processes.WATCH + processes.LATEST,
+        2 * worlds.WATCH + worlds.LATEST,
         every=1,
     )
     broken: dict[int, list[str]] = defaultdict(list)
@@ -45,7 +45,7 @@ def judge(
     for _ in range(3):
         for play in plays:
             _reconcile(play, broken)
-        time.sleep(1)  # the next list is another one: more than LAG later
+        time.sleep(2)  # the next list is another one: more than LAG later
     of_world: dict[str, list[BothBooks]] = {world: [] for world in gateways}
     for play, books in _both_books(plays, gateways):
         broken[play.number] += post_charge_invariants.find_violations(books)

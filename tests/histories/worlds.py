@@ -13,8 +13,11 @@ from nexi_payments.simulator.worlds import (
     Twice,
     World,
 )
-from tests.histories.processes import SETTLE, WATCH
 
+#: ``SETTLE_AFTER`` and ``WATCH_FOR`` in seconds: longer than in the other histories, so
+#: that a list which is behind is behind longer than a request takes.
+SETTLE: Final = 20
+WATCH: Final = 80
 #: Beside this the worlds' defaults fit, which are made for 900 seconds.
 _SCALE: Final = SETTLE / 900
 #: A request of the world "late" is executed that many seconds later, at most.
