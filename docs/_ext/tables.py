@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import dataclasses
 import hashlib
 import re
 import sys
@@ -32,7 +33,7 @@ from nexi_payments.conf import settings as conf
 from nexi_payments.conf import terminals
 from nexi_payments.enums import OrderState
 from nexi_payments.models import PaymentOrder
-from nexi_payments.simulator import TEST_CARDS
+from nexi_payments.simulator import TEST_CARDS, WORLDS, World
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -160,6 +161,28 @@ def test_cards() -> str:
     )
 
 
+def worlds() -> str:
+    return table(
+        ("world", "what Nexi does", "name"),
+        (
+            (code(_signature(world)), _docstring(world), code(name))
+            for name, world in WORLDS.items()
+        ),
+    )
+
+
+def _signature(world: type[World]) -> str:
+    options = ", ".join(
+        f"{one.name}={one.default}" for one in dataclasses.fields(world)
+    )
+    return f"{world.__name__}({options})"
+
+
+def _docstring(world: type[World]) -> str:
+    """The docstring, in one line and in Markdown."""
+    return " ".join((world.__doc__ or "").split()).replace("``", "`")
+
+
 def url_names() -> str:
     names = [str(pattern.name) for pattern in urls.urlpatterns]
     words = _words(meanings.URLS, names, "URLS")
@@ -258,6 +281,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "exceptions": exception_tree,
     "commands": commands,
     "test-cards": test_cards,
+    "worlds": worlds,
     "urls": url_names,
     "permissions": permissions,
     "templates": templates,

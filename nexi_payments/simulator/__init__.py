@@ -7,14 +7,34 @@ from nexi_payments.simulator.faults import FAULTS
 from nexi_payments.simulator.responses import Reply
 from nexi_payments.simulator.simulator import Simulator
 from nexi_payments.simulator.test_cards import TEST_CARDS, TestCard
+from nexi_payments.simulator.worlds import (
+    WORLDS,
+    Ahead,
+    BackOffice,
+    Forgetful,
+    Lagging,
+    Late,
+    Pending,
+    Twice,
+    World,
+)
 
 __all__ = [
     "FAULTS",
     "TEST_CARDS",
+    "WORLDS",
+    "Ahead",
+    "BackOffice",
     "Call",
     "Charge",
+    "Forgetful",
+    "Lagging",
+    "Late",
+    "Pending",
     "Reply",
     "Simulator",
     "SimulatorAdapter",
     "TestCard",
+    "Twice",
+    "World",
 ]

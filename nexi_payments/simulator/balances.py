@@ -6,13 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
+from nexi_payments.simulator import local_time
 from nexi_payments.simulator.records import Record
 
 #: Results of an authorization after a charge.
 CHARGED: Final = frozenset({"AUTHORIZED", "EXECUTED"})
+#: Results of captures, refunds, voids and cancels that moved money.
+COMPLETED: Final = frozenset({"EXECUTED", "VOIDED"})
+#: What an operation reads between its validation, or its creation, and its charge.
+_BEFORE_CHARGE: Final = {"3steps": "THREEDS_VALIDATED", "2steps": "PENDING"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,54 @@ def as_of(record: Record, now: datetime) -> Record:
     return aged
 
 
+def as_shown(record: Record, now: datetime) -> Record | None:
+    """Return what a query shows: each operation as it was its ``lag`` ago.
+
+    ``None``: the whole order is not visible yet."""
+    seen = _time_seen(record, now)
+    if seen is not None:
+        post_charge = [
+            _with_result(one, at)
+            for one in record.get("post_charge", [])
+            if (at := _time_seen(one, now)) is not None
+        ]
+        return {**as_of(record, seen), "post_charge": post_charge}
+    if record["flow"] not in _BEFORE_CHARGE:
+        return None
+    created = datetime.fromisoformat(record["created"])
+    return {
+        **record,
+        "result": _BEFORE_CHARGE[record["flow"]],
+        "code": "",
+        "charged_at": None,
+        "time": local_time.format_time(created),
+        "post_charge": [],
+    }
+
+
+def _time_seen(one: Record, now: datetime) -> datetime | None:
+    """Return the time whose state a query shows; ``None`` before the operation.
+
+    Without a lag that is now, also when a test has turned the clock back."""
+    if not one.get("lag"):
+        return now
+    seen = now - timedelta(seconds=one["lag"])
+    made = one.get("made_at") or one.get("charged_at")
+    return None if made and made > seen.isoformat() else seen
+
+
+def ahead_of_list(record: Record, now: datetime) -> Record:
+    """Return a copy as ``as_of``, in which pending captures count as executed."""
+    aged = as_of(record, now)
+    counted = [
+        {**one, "result": "EXECUTED"}
+        if (one["type"], one["result"]) == ("CAPTURE", "PENDING")
+        else one
+        for one in aged["post_charge"]
+    ]
+    return {**aged, "post_charge": counted}
+
+
 def _with_result(one: Record, now: datetime) -> Record:
     done = now.isoformat() >= one["settles_at"]
     return {**one, "result": one["outcome"] if done else "PENDING"}
@@ -79,7 +132,7 @@ def completed_total(record: Record, kind: str) -> int:
     return sum(
         int(one["amount"])
         for one in uncancelled(record)
-        if one["type"] == kind and one["result"] != "PENDING"
+        if one["type"] == kind and one["result"] in COMPLETED
     )
 
 
@@ -101,5 +154,5 @@ def total_including_pending(record: Record, kind: str, target: str) -> int:
     return sum(
         int(one["amount"])
         for one in uncancelled(record)
-        if one["type"] == kind and one["target"] == target
+        if one["type"] == kind and one["target"] == target and one["result"] != "FAILED"
     )

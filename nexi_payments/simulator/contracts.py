@@ -34,7 +34,7 @@ def charge(state: SimulatorState, request: Request) -> Reply:
     fingerprint = idempotency.fingerprint("mit", data)
     store, order = state.store, data["order"]
     with store.transaction():
-        earlier = idempotency.earlier_reply(store, key, fingerprint)
+        earlier = idempotency.earlier_reply(state, key, fingerprint)
         if earlier is not None:
             return earlier
         contract = store.find_contract(data["contractId"])
@@ -49,7 +49,7 @@ def charge(state: SimulatorState, request: Request) -> Reply:
         record["contract"] = contract["contract_id"]
         reply = payments.charge(state, record, data.get("captureType"))
         store.insert(record)
-        store.save_reply(key, fingerprint, reply.body)
+        store.save_reply(key, fingerprint, reply.body, state.now())
     return reply
 
 

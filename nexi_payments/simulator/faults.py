@@ -64,9 +64,14 @@ class FaultInjector:
         return fault.name
 
 
+def moves_money(method: str, path: str) -> bool:
+    """Whether a call charges, captures, refunds, voids or cancels."""
+    return method == "POST" and bool(_MONEY_CALLS.search(path))
+
+
 def _applies_to(fault: Fault, method: str, path: str) -> bool:
     if fault.name != LOST:
         return True
     if method == "GET":
         return not fault.once
-    return bool(_MONEY_CALLS.search(path))
+    return moves_money(method, path)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 from typing import Any, Final
 
 from nexi_payments.simulator import responses
 from nexi_payments.simulator.responses import Reply
-from nexi_payments.simulator.store import Store
+from nexi_payments.simulator.state import SimulatorState
+from nexi_payments.simulator.worlds import Forgetful, Twice
 
 #: Characters of a key.
 MAX_KEY_LENGTH: Final = 63
@@ -22,13 +24,20 @@ def fingerprint(*request: Any) -> str:
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
-def earlier_reply(store: Store, key: str, request: str) -> Reply | None:
+def earlier_reply(state: SimulatorState, key: str, request: str) -> Reply | None:
     """Return the reply for a key that was used, else ``None``.
 
-    ``request`` is a fingerprint. Call it inside the transaction of the change."""
-    found = store.find_reply(key)
+    ``request`` is a fingerprint. Call it inside the transaction of the change. The
+    worlds ``Twice`` and ``Forgetful`` answer a repetition as a new request."""
+    found = state.store.find_reply(key)
     if found is None:
         return None
-    if found[0] != request:
+    earlier, body, used_at = found
+    forgetful = state.worlds.find(Forgetful)
+    if forgetful and state.now() >= used_at + timedelta(seconds=forgetful.seconds):
+        return None
+    if earlier != request:
         return responses.error_reply("PS0025", "idempotency key of another request")
-    return responses.json_reply(json.loads(found[1]))
+    if state.worlds.find(Twice):
+        return None
+    return responses.json_reply(json.loads(body))

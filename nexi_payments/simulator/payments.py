@@ -100,6 +100,7 @@ def charge(state: SimulatorState, record: Record, capture: str | None) -> Reply:
     now = state.now()
     record["capture"] = capture
     record["charged_at"] = now.isoformat()
+    record["lag"] = state.worlds.lag(record["order_id"], 0)
     record["time"] = local_time.format_time(now)
     ending = record["ending"]
     if ending in DECLINE_CODES:

@@ -7,24 +7,34 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from nexi_payments.simulator import balances, responses
+from nexi_payments.simulator.records import Record
 from nexi_payments.simulator.responses import Reply
 from nexi_payments.simulator.routes import Request
 from nexi_payments.simulator.state import SimulatorState
+from nexi_payments.simulator.worlds import Ahead
 
 
 def order(state: SimulatorState, request: Request, order_id: str) -> Reply:
     record = state.store.find_by_order(order_id)
-    if record is None:
+    totals = _totals(state, record) if record else None
+    if record is None or totals is None:
         return Reply(404)
-    return responses.json_reply(responses.order(balances.as_of(record, state.now())))
+    shown = balances.as_shown(record, state.now())
+    return responses.json_reply(responses.order(shown, totals))
 
 
 def operation(state: SimulatorState, request: Request, operation_id: str) -> Reply:
     record = state.store.find_by_operation(operation_id)
-    if record is None:
-        return Reply(404)
-    aged = balances.as_of(record, state.now())
-    return responses.json_reply(responses.any_operation(aged, operation_id))
+    shown = balances.as_shown(record, state.now()) if record else None
+    found = responses.any_operation(shown, operation_id) if shown else None
+    return responses.json_reply(found) if found else Reply(404)
+
+
+def _totals(state: SimulatorState, record: Record) -> Record | None:
+    """Return the record that the totals are made from. ``None``: not visible yet."""
+    if state.worlds.find(Ahead):
+        return balances.ahead_of_list(record, state.now())
+    return balances.as_shown(record, state.now())
 
 
 def orders(state: SimulatorState, request: Request) -> Reply:
@@ -39,10 +49,9 @@ def orders(state: SimulatorState, request: Request) -> Reply:
         return responses.error_reply("PS0026", "invalid parameter maxRecords")
     rows = state.store.created_between(since.isoformat(), until.isoformat())
     wanted = query.get("orderId")
-    found = [row for row in rows if wanted in (None, row["order_id"])]
-    statuses = [
-        responses.order_status(balances.as_of(row, now)) for row in found[: int(limit)]
-    ]
+    found = [_totals(state, row) for row in rows if wanted in (None, row["order_id"])]
+    visible = [row for row in found if row is not None]
+    statuses = [responses.order_status(row) for row in visible[: int(limit)]]
     return responses.json_reply({"orders": statuses})
 
 

@@ -1,9 +1,11 @@
 """Records: the row of one order, as the store keeps it.
 
 ``record["post_charge"]`` lists captures, refunds and cancels, oldest first, as ``{id,
-type, target, amount, outcome, settles_at, day, time}``. ``target`` is the operation it
-was made on, ``outcome`` its final result, ``day`` the local date it was made. Amounts
-are minor units, as text. Of a card: mask, expiry, brand and ending only.
+type, target, amount, outcome, settles_at, made_at, lag, key, day, time}``. ``target``
+is the operation it was made on, ``outcome`` its final result, ``day`` the local date it
+was made. ``lag`` is by how many seconds queries are behind, ``key`` the Idempotency-Key
+of the merchant, "" for the back office. Amounts are minor units, as text. Of a card:
+mask, expiry, brand and ending only.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ def new_record(
         "capture": "",
         "charged_at": None,
         "settles_at": None,
+        "lag": 0.0,
         "created": now.isoformat(),
         "time": local_time.format_time(now),
         "post_charge": [],

@@ -111,11 +111,12 @@ def post_charge_operation(record: Record, one: Record) -> dict[str, Any]:
     }
 
 
-def any_operation(record: Record, operation_id: str) -> dict[str, Any]:
+def any_operation(record: Record, operation_id: str) -> dict[str, Any] | None:
+    """Return the payment, capture, refund or cancel with this id, if it is shown."""
     for one in record["post_charge"]:
         if one["id"] == operation_id:
             return post_charge_operation(record, one)
-    return operation(record)
+    return operation(record) if operation_id == record["operation_id"] else None
 
 
 def order_status(record: Record) -> dict[str, Any]:
@@ -144,12 +145,16 @@ def order_status(record: Record) -> dict[str, Any]:
     }
 
 
-def order(record: Record) -> dict[str, Any]:
+def order(shown: Record | None, totals: Record) -> dict[str, Any]:
+    """Return an order. ``shown`` has the listed operations; ``None`` lists nothing."""
+    operations: list[dict[str, Any]] = []
+    if shown is not None:
+        operations = [
+            operation(shown),
+            *(post_charge_operation(shown, one) for one in shown["post_charge"]),
+        ]
     return {
-        "orderStatus": order_status(record),
-        "operations": [
-            operation(record),
-            *(post_charge_operation(record, one) for one in record["post_charge"]),
-        ],
+        "orderStatus": order_status(totals),
+        "operations": operations,
         "paymentLinks": [],
     }

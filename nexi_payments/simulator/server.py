@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from nexi_payments.simulator.simulator import Simulator
+from nexi_payments.simulator.worlds import WORLDS, worlds_by_name
 
 BASE_PATH = "/api/phoenix-0.0/psp/api/v1"
 
@@ -111,8 +112,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--state", help="file to keep the orders in")
     parser.add_argument("--latency-ms", type=int, default=0)
     parser.add_argument("--key", action="append", help="accept only this API key")
+    parser.add_argument("--world", action="append", default=[], choices=list(WORLDS))
+    parser.add_argument("--seed", default="", help="repeats what the worlds decide")
     options = parser.parse_args(argv)
-    simulator = Simulator(options.state, api_keys=options.key)
+    simulator = Simulator(
+        options.state,
+        api_keys=options.key,
+        worlds=worlds_by_name(options.world),
+        seed=options.seed,
+    )
     server = SimulatorServer(
         simulator, port=options.port, latency=options.latency_ms / 1000, verbose=True
     )

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
 from nexi_payments.simulator import (
+    back_office,
     balances,
     captures_refunds,
     contracts,
@@ -32,13 +32,16 @@ from nexi_payments.simulator import (
 )
 from nexi_payments.simulator.balances import Charge
 from nexi_payments.simulator.call_log import Call, CallLog
-from nexi_payments.simulator.faults import DOWN, LOST, FaultInjector
+from nexi_payments.simulator.faults import DOWN, LOST, FaultInjector, moves_money
+from nexi_payments.simulator.late_requests import LateRequests
+from nexi_payments.simulator.planned_replies import PlannedReplies
 from nexi_payments.simulator.records import Record
 from nexi_payments.simulator.responses import Reply
 from nexi_payments.simulator.routes import Request, RouteTable
 from nexi_payments.simulator.schema_validator import RequestRejected
 from nexi_payments.simulator.state import SimulatorState
 from nexi_payments.simulator.store import Store
+from nexi_payments.simulator.worlds import Late, World, WorldSet
 
 _API_URL: Final = re.compile(
     r"(?P<prefix>.*?)/api/phoenix-0\.0/psp/api/v1(?P<path>/.*)"
@@ -66,23 +69,14 @@ _ROUTES: Final = RouteTable(
 )
 
 
-@dataclass
-class PlannedReply:
-    """One-time reply for the next call whose path contains ``path_part``.
-
-    Alternatives are separated by "|"."""
-
-    path_part: str
-    reply: Reply | None  # None = process the call, then lose the response
-
-
 class Simulator:
     """Simulated gateway.
 
     ``path`` is a file for the orders; ``None`` keeps them in memory. ``api_keys=None``
     accepts any key that is not empty. ``pending_seconds`` is how long "pending" lasts.
     ``latency`` is in seconds, for each response of the API. ``default_capture`` applies
-    to a payment without ``captureType``."""
+    to a payment without ``captureType``. ``worlds`` are what a real gateway may do; see
+    ``nexi_payments.simulator.worlds``. The same ``seed`` repeats their decisions."""
 
     def __init__(
         self,
@@ -93,25 +87,46 @@ class Simulator:
         clock: Callable[[], datetime] | None = None,
         latency: float = 0.0,
         default_capture: str = "IMPLICIT",
+        worlds: Iterable[World] = (),
+        seed: str = "",
     ) -> None:
         self.state = SimulatorState(
             Store(path),
             clock or (lambda: datetime.now(UTC)),
             default_capture,
             pending_seconds,
+            worlds=WorldSet(worlds, seed),
         )
         self.faults = FaultInjector()
         self.api_keys = api_keys
         self.latency = latency
-        self._planned: list[PlannedReply] = []
-        self._lock = threading.Lock()
+        self._planned = PlannedReplies()
         self._call_log = CallLog()
+        self._late = LateRequests()
 
     # -- for tests ---------------------------------------------------------------------
 
     @property
     def store(self) -> Store:
         return self.state.store
+
+    @property
+    def worlds(self) -> tuple[World, ...]:
+        """The worlds that are on. Set them to change them; decisions start anew."""
+        return self.state.worlds.worlds
+
+    @worlds.setter
+    def worlds(self, worlds: Iterable[World]) -> None:
+        self.state.worlds = WorldSet(worlds, self.state.worlds.seed)
+
+    def make_at_nexi(self, order_id: str, kind: str, amount: int | None = None) -> str:
+        """Capture, refund or void in Nexi's back office. Return the operation's id.
+
+        ``kind`` is "capture", "refund" or "void", ``amount`` is in minor units
+        (default: the largest possible one). Raises ``ValueError`` where Nexi's rules do
+        not allow it."""
+        self._execute_late()
+        return back_office.make_at_nexi(self.state, order_id, kind, amount)
 
     def now(self) -> datetime:
         return self.state.now()
@@ -122,11 +137,11 @@ class Simulator:
 
     def lose_next_answer(self, path_part: str) -> None:
         """Process the next call with ``path_part`` in its path; lose its response."""
-        self._add_plan(PlannedReply(path_part, None))
+        self._planned.add(path_part, None)
 
     def next_reply(self, path_part: str, reply: Reply) -> None:
         """Reply to the next call with ``path_part`` in its path; do not process it."""
-        self._add_plan(PlannedReply(path_part, reply))
+        self._planned.add(path_part, reply)
 
     def fail_next(
         self,
@@ -145,6 +160,7 @@ class Simulator:
 
     def record(self, order_id: str) -> Record | None:
         """Return the gateway's record of an order, for a test to compare with."""
+        self._execute_late()
         found = self.store.find_by_order(order_id)
         return balances.as_of(found, self.now()) if found else None
 
@@ -177,8 +193,10 @@ class Simulator:
         return self._call_log.count(endpoint_part)
 
     def reset(self) -> None:
-        """Clear plans, faults, counts and, with the store in memory, the orders."""
+        """Clear plans, faults, worlds, counts and, in memory, the orders."""
         self._planned.clear()
+        self._late.clear()
+        self.worlds = ()
         self.faults.set_fault()
         self._call_log.clear()
         self.state.clock_offset = timedelta()
@@ -208,39 +226,47 @@ class Simulator:
         self._call_log.record_request(method, path)
         if self.latency:
             time.sleep(self.latency)
+        self._execute_late()
         fault = self.faults.inject(method, path)
-        planned = None if fault == DOWN else self._take_plan(path)
+        planned = None if fault == DOWN else self._planned.take(path)
+        site = f"{parts.scheme}://{parts.netloc}{api['prefix']}"
+        request = Request(
+            method, path, parts.query, site, _lowercase_names(headers), body
+        )
         if fault == DOWN:
             reply = Reply(503, fault="refused")
         elif planned is not None and planned.reply is not None:
             reply = planned.reply
+            if reply.status >= 400:
+                self._postpone(request)
+        elif planned is None and fault != LOST:
+            reply = self._handle_api(self.state, request)
+        elif self._postpone(request):
+            reply = Reply(0, fault="cut")
         else:
-            site = f"{parts.scheme}://{parts.netloc}{api['prefix']}"
-            reply = self._handle_api(
-                Request(
-                    method, path, parts.query, site, _lowercase_names(headers), body
-                )
-            )
-            reply = replace(reply, headers={**reply.headers, "cid": str(uuid.uuid4())})
-            if planned is not None or fault == LOST:
-                reply = replace(reply, fault="cut")
+            reply = replace(self._handle_api(self.state, request), fault="cut")
         ms = (time.monotonic() - started) * 1000
         self._call_log.record_reply(method, path, body, reply, ms)
         return reply
 
-    def _add_plan(self, planned: PlannedReply) -> None:
-        with self._lock:
-            self._planned.append(planned)
+    def _postpone(self, request: Request) -> bool:
+        """In the world ``Late``, let a request that moves money wait for its time."""
+        worlds = self.state.worlds
+        late = worlds.find(Late) and moves_money(request.method, request.path)
+        if late:
+            wait = timedelta(seconds=worlds.late_by())
+            self._late.add(request, self.now() + wait)
+        return bool(late)
 
-    def _take_plan(self, path: str) -> PlannedReply | None:
-        with self._lock:
-            for planned in self._planned:
-                if any(part in path for part in planned.path_part.split("|")):
-                    self._planned.remove(planned)
-                    return planned
-        return None
+    def _execute_late(self) -> None:
+        for due, request in self._late.take_due(self.now()):
+            self._handle_api(self.state.at(due), request)
 
-    def _handle_api(self, request: Request) -> Reply:
+    def _handle_api(self, state: SimulatorState, request: Request) -> Reply:
+        reply = self._route(state, request)
+        return replace(reply, headers={**reply.headers, "cid": str(uuid.uuid4())})
+
+    def _route(self, state: SimulatorState, request: Request) -> Reply:
         key = request.headers.get("x-api-key", "").strip()
         if not key or (self.api_keys is not None and key not in self.api_keys):
             return Reply(401)
@@ -255,7 +281,7 @@ class Simulator:
             return Reply(404)
         handler, parameters = route
         try:
-            return handler(self.state, request, *parameters)
+            return handler(state, request, *parameters)
         except RequestRejected as rejection:
             return responses.error_reply(rejection.code, str(rejection))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from nexi_payments.simulator.store import Store
+from nexi_payments.simulator.worlds import WorldSet
 
 
 @dataclass
@@ -15,13 +16,20 @@ class SimulatorState:
 
     ``clock`` returns a time with a zone; ``clock_offset`` moves it forward.
     ``default_capture`` applies to a payment without ``captureType``.
-    ``pending_seconds`` is how long "pending" lasts."""
+    ``pending_seconds`` is how long "pending" lasts. At a ``fixed_time`` the clock
+    stands."""
 
     store: Store
     clock: Callable[[], datetime]
     default_capture: str
     pending_seconds: float
     clock_offset: timedelta = timedelta()
+    worlds: WorldSet = field(default_factory=WorldSet)
+    fixed_time: datetime | None = None
 
     def now(self) -> datetime:
-        return self.clock() + self.clock_offset
+        return self.fixed_time or self.clock() + self.clock_offset
+
+    def at(self, moment: datetime) -> SimulatorState:
+        """Return the same gateway at another time."""
+        return replace(self, fixed_time=moment)

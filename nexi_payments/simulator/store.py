@@ -12,12 +12,13 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final
 
 from nexi_payments.simulator.records import Record
 
-#: ``post_charge`` maps captures, refunds and cancels to their order. ``replies`` are
-#: the responses of each Idempotency-Key, with a fingerprint of the request.
+#: ``post_charge`` maps captures, refunds and cancels to their order.
+#: ``idempotency_keys`` have the response, a fingerprint and the time of a request.
 _SCHEMA: Final = (
     """
     CREATE TABLE IF NOT EXISTS orders (
@@ -35,10 +36,11 @@ _SCHEMA: Final = (
     )
     """,
     """
-    CREATE TABLE IF NOT EXISTS replies (
+    CREATE TABLE IF NOT EXISTS idempotency_keys (
         idempotency_key TEXT PRIMARY KEY,
         fingerprint TEXT NOT NULL,
-        body BLOB NOT NULL
+        body BLOB NOT NULL,
+        used_at TEXT NOT NULL
     )
     """,
     """
@@ -148,18 +150,26 @@ class Store:
                 (json.dumps(record), operation_id),
             )
 
-    def find_reply(self, key: str) -> tuple[str, bytes] | None:
-        """Return fingerprint and body of the response of an Idempotency-Key."""
+    def find_reply(self, key: str) -> tuple[str, bytes, datetime] | None:
+        """Return fingerprint, response and time of the last request with a key."""
         found = self._query(
-            "SELECT fingerprint, body FROM replies WHERE idempotency_key = ?", key
+            "SELECT fingerprint, body, used_at FROM idempotency_keys"
+            " WHERE idempotency_key = ?",
+            key,
         )
-        return (found[0][0], found[0][1]) if found else None
+        if not found:
+            return None
+        fingerprint, body, used_at = found[0]
+        return fingerprint, body, datetime.fromisoformat(used_at)
 
-    def save_reply(self, key: str, fingerprint: str, body: bytes) -> None:
+    def save_reply(
+        self, key: str, fingerprint: str, body: bytes, now: datetime
+    ) -> None:
         """Save a response inside the transaction that makes the change."""
         with self._lock:
             self._connection().execute(
-                "INSERT INTO replies VALUES (?, ?, ?)", (key, fingerprint, body)
+                "INSERT OR REPLACE INTO idempotency_keys VALUES (?, ?, ?, ?)",
+                (key, fingerprint, body, now.isoformat()),
             )
 
     def add_contract(self, contract: Record) -> None:

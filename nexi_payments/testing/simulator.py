@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -15,7 +16,14 @@ from django.urls import Resolver404, resolve, reverse
 from nexi_payments import conf, flows
 from nexi_payments.card import Card
 from nexi_payments.models import PaymentOrder
-from nexi_payments.simulator import TEST_CARDS, Call, Charge, Reply, Simulator
+from nexi_payments.simulator import (
+    TEST_CARDS,
+    Call,
+    Charge,
+    Reply,
+    Simulator,
+    World,
+)
 from nexi_payments.testing.card_data_scan import CardDataScan
 from nexi_payments.testing.clock import Clock
 from nexi_payments.testing.commit_hooks import deliver_new_signals, run_commit_hooks
@@ -180,6 +188,29 @@ class NexiSimulator:
     def fail_next_connection(self, call: str = "any") -> None:
         """The connection of the next such call is refused: nothing is sent."""
         self.gateway.next_reply(_path_of_call(call), Reply(0, fault="refused"))
+
+    # -- worlds ------------------------------------------------------------------------
+
+    @property
+    def worlds(self) -> tuple[World, ...]:
+        """What a real gateway may do after a charge: ``[Lagging(), BackOffice()]``.
+
+        The classes are in ``nexi_payments.simulator``. Set it to change it."""
+        return self.gateway.worlds
+
+    @worlds.setter
+    def worlds(self, worlds: Iterable[World]) -> None:
+        self.gateway.worlds = tuple(worlds)
+
+    def make_at_nexi(
+        self, order: PaymentOrder, kind: str, amount: int | None = None
+    ) -> str:
+        """Capture, refund or void in Nexi's back office. Return Nexi's id of it.
+
+        ``kind`` is "capture", "refund" or "void". ``amount`` is in minor units; the
+        default is the largest possible one. Raises ``ValueError`` where Nexi's rules do
+        not allow it."""
+        return self.gateway.make_at_nexi(order.order_id, kind, amount)
 
     # -- time --------------------------------------------------------------------------
 

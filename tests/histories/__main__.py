@@ -43,13 +43,14 @@ def main() -> None:
         shop = processes.Shop(env, folder, port, dice)
         shop.start()
         try:
-            broken = _run(options, shop, gateway, people, folder)
+            broken = _run(options, shop, gateway, people, folder, url)
         finally:
             shop.stop()
     for line in sorted(broken)[:50]:
         print("BROKEN", line)
     print(f"{len(broken)} broken")
     if not broken:
+        database.drop(options.db, url)
         shutil.rmtree(folder)
     sys.exit(bool(broken))
 
@@ -74,18 +75,19 @@ def _run(
     gateway: str,
     people: tuple[list[dict[str, str]], list[dict[str, str]]],
     folder: Path,
+    url: str,
 ) -> list[str]:
     from tests.histories import contract_invariants, invariants, quiescence
 
     log = RunLog()
     started = time.monotonic()
-    idle = _IdleTransactionWatch(options.db)
+    idle = _IdleTransactionWatch(url)
     with shop.killing_workers(options.kill_every or 1e9), idle:
         broken = _play(options, shop.site, gateway, people, log)
     played = time.monotonic() - started
     broken += idle.found
     broken += invariants.sealed_cards_opened()
-    requests.get(f"{gateway}/control/calm", timeout=30)
+    requests.get(f"{gateway}/control/faults?posts=0&gets=0", timeout=30)
     shop.stop_charging()
     quiescence.wait_until_settled()
     rested = time.monotonic() - started - played
@@ -93,7 +95,7 @@ def _run(
     broken += invariants.find_violations(books, log)
     broken += contract_invariants.find_violations(books, log)
     broken += _replay_posts(shop.site, gateway, log, books)
-    broken += invariants.card_numbers_in(_files_and_dump(options.db, folder))
+    broken += invariants.card_numbers_in(_files_and_dump(url, folder))
     _report(shop, log, books, played, rested)
     return broken
 
@@ -211,13 +213,12 @@ class _IdleTransactionWatch:
                 self.found += [f"I14 {row}" for row in rows]
 
 
-def _files_and_dump(database: str, folder: Path) -> dict[str, bytes]:
+def _files_and_dump(url: str, folder: Path) -> dict[str, bytes]:
     """Every file of the run, and a dump of the database server."""
     found = {
         path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()
     }
-    if database.startswith("postgres"):
-        url = database.rpartition("/")[0] + "/nexi_histories"
+    if url.startswith("postgres"):
         dump = subprocess.run(["pg_dump", url], capture_output=True, check=True)
         found["pg_dump"] = dump.stdout
     return found

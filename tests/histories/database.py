@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 
 def fresh_database(wanted: str, folder: Path, name: str = "nexi_histories") -> str:
-    """A new database: a file, or one beside that of the URL."""
+    """A new database: a file, or one beside that of the URL.
+
+    The process id is part of its name, so that runs do not drop each other's.
+    """
     if wanted == "sqlite":
         return f"sqlite:///{folder / 'shop.sqlite3'}"
-    import environ
+    url = f"{wanted.rpartition('/')[0]}/{name}_{os.getpid()}"
+    drop(wanted, url)
+    encoding = "" if wanted.startswith("postgres") else " CHARACTER SET utf8mb4"
+    _execute(wanted, f"CREATE DATABASE {_name(url)}{encoding}")
+    return url
 
-    facts = environ.Env.db_url_config(wanted)
-    if wanted.startswith("postgres"):
+
+def drop(wanted: str, url: str) -> None:
+    """Drops the database at ``url``, connected to that of ``wanted``."""
+    if wanted == "sqlite":
+        return  # deleted with its folder
+    force = " WITH (FORCE)" if wanted.startswith("postgres") else ""
+    _execute(wanted, f"DROP DATABASE IF EXISTS {_name(url)}{force}")
+
+
+def _name(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+def _execute(url: str, statement: str) -> None:
+    if url.startswith("postgres"):
         import psycopg
 
-        with psycopg.connect(wanted, autocommit=True) as admin:
-            admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-            admin.execute(f"CREATE DATABASE {name}")
-    else:
-        import MySQLdb
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(statement.encode())
+        return
+    import environ
+    import MySQLdb
 
-        admin = MySQLdb.connect(
-            host=facts["HOST"],
-            port=int(facts["PORT"] or 3306),
-            user=facts["USER"],
-            password=facts["PASSWORD"],
-        )
-        admin.query(f"DROP DATABASE IF EXISTS {name}")
-        admin.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-        admin.close()
-    return wanted.rpartition("/")[0] + f"/{name}"
+    facts = environ.Env.db_url_config(url)
+    admin = MySQLdb.connect(
+        host=facts["HOST"],
+        port=int(facts["PORT"] or 3306),
+        user=facts["USER"],
+        password=facts["PASSWORD"],
+    )
+    admin.query(statement)
+    admin.close()
 
 
 def create_tables_and_clerks() -> list[dict[str, str]]:

@@ -69,6 +69,7 @@ def main() -> None:
         gateway.wait()
     for line in broken[:20]:
         print("BROKEN", line)
+    database.drop(options.db, url)
     shutil.rmtree(folder)
     sys.exit(bool(broken))
 

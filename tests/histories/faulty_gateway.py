@@ -17,7 +17,9 @@ import struct
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -25,6 +27,7 @@ from urllib.parse import parse_qs, urlsplit
 from nexi_payments.simulator import Simulator, balances
 from nexi_payments.simulator.responses import Reply
 from nexi_payments.simulator.server import BASE_PATH
+from tests.histories import worlds
 from tests.histories.faults import (
     DELAYED_WEIGHT,
     FIXED_REPLIES,
@@ -41,8 +44,7 @@ class GatewayBooks:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.history: dict[str, str] = {}  # order or operation id → history
-        self.order_of: dict[str, str] = {}  # operation id → order id
+        self.history: dict[str, str] = {}  # order id → history
         self.contract_orders: dict[
             str, str
         ] = {}  # contract → order id of its first payment
@@ -54,6 +56,7 @@ class GatewayBooks:
         self.keys: dict[str, str] = {}
         self.broken: list[str] = []
         self.faults: Counter[str] = Counter()
+        self.waiting = 0  # requests that are executed later
 
 
 class FaultyGatewayServer(ThreadingHTTPServer):
@@ -63,7 +66,12 @@ class FaultyGatewayServer(ThreadingHTTPServer):
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.posts, self.gets = options.posts, options.gets
-        self.simulator = Simulator(pending_seconds=3)
+        self.simulator = Simulator(
+            pending_seconds=3,
+            worlds=worlds.SCALED[options.world],
+            seed=options.seed,
+        )
+        self.always_late = options.world == "late"
         self.books = GatewayBooks()
         super().__init__(("127.0.0.1", options.port), GatewayHandler)
 
@@ -125,21 +133,29 @@ class GatewayHandler(BaseHTTPRequestHandler):
         books = self.server.books
         with books.lock:
             books.faults[f"{self.command} {when} {name}".strip()] += 1
-        if when == "late":
-            wait = 0.5 + dice * self.server.options.latest
-            threading.Timer(wait, self.process, (body, order_id, path)).start()
+        # of this request: the connection may have read the next one by then
+        headers = dict(self.headers.items())
+        request = partial(
+            self.process, self.command, self.path, headers, body, order_id
+        )
+        if when and self.command == "POST" and self.server.always_late:
+            self.process_later(dice * worlds.LATEST, request)
+            known = name in FIXED_REPLIES or name in ("reset", "close", "hang")
+            self.send_fault(name if known else "500 json", None)
+        elif when == "late":
+            self.process_later(0.5 + dice * self.server.options.latest, request)
             self.send_fault(name, None)
         elif when == "before" or (when == "inquiry" and name != "half"):
             if name == "missing":
                 books.misled_orders.add(order_id)
             self.send_fault(name, None)
         elif when:
-            reply = self.process(body, order_id, path)
+            reply = request()
             if when == "after" and (name[:3] in ("400", "sai", "wro")):
                 books.misled_orders.add(order_id)
             self.send_fault(name, reply)
         else:
-            self.answer(self.process(body, order_id, path))
+            self.answer(request())
 
     # -- what is executed --------------------------------------------------------------
 
@@ -150,7 +166,7 @@ class GatewayHandler(BaseHTTPRequestHandler):
         parts = path.strip("/").split("/")
         books = self.server.books
         with books.lock:
-            order_id = order.get("orderId") or books.order_of.get(
+            order_id = order.get("orderId") or self.order_of(
                 data.get("operationId") or (parts[1] if len(parts) > 1 else ""),
                 parts[1] if len(parts) == 2 else "",
             )
@@ -173,18 +189,37 @@ class GatewayHandler(BaseHTTPRequestHandler):
                     books.broken.append(f"{order_id}: key {key} with another body")
         return order_id, history, what
 
-    def process(self, body: bytes, order_id: str, path: str) -> Reply:
+    def order_of(self, operation_id: str, default: str) -> str:
+        found = self.server.simulator.store.find_by_operation(operation_id)
+        return str(found["order_id"]) if found else default
+
+    def process_later(self, seconds: float, request: Callable[[], Reply]) -> None:
+        books = self.server.books
+        with books.lock:
+            books.waiting += 1
+        threading.Timer(seconds, self.process_late, (request,)).start()
+
+    def process_late(self, request: Callable[[], Reply]) -> None:
+        request()
+        with self.server.books.lock:
+            self.server.books.waiting -= 1
+
+    def process(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        order_id: str,
+    ) -> Reply:
         simulator, books = self.server.simulator, self.server.books
-        url = f"http://127.0.0.1:{self.server.server_address[1]}{self.path}"
-        reply = simulator.handle(self.command, url, dict(self.headers.items()), body)
+        url = f"http://127.0.0.1:{self.server.server_address[1]}{path}"
+        reply = simulator.handle(method, url, headers, body)
         record = simulator.record(order_id) if order_id else None
-        if record is not None and self.command == "POST":
+        charged = record and record["charged_at"] and record["code"] == "000"
+        if charged and method == "POST":
             with books.lock:
-                books.order_of[record["operation_id"]] = order_id
-                for one in record["post_charge"]:
-                    books.order_of[one["id"]] = order_id
-                if record["charged_at"] and record["code"] == "000":
-                    books.charged_at.setdefault(order_id, time.time())
+                books.charged_at.setdefault(order_id, time.time())
         return reply
 
     # -- the response that the caller gets ---------------------------------------------
@@ -246,8 +281,9 @@ class GatewayHandler(BaseHTTPRequestHandler):
                 query["id"], query["answer"]
             )
             return Reply(200, json.dumps(fields).encode(), JSON)
-        if url.path == "/control/calm":
-            self.server.posts = self.server.gets = 0.0
+        if url.path == "/control/faults":
+            self.server.posts = float(query["posts"])
+            self.server.gets = float(query["gets"])
             return Reply(200, b"{}", JSON)
         return Reply(200, json.dumps(self.dump()).encode(), JSON)
 
@@ -269,6 +305,11 @@ class GatewayHandler(BaseHTTPRequestHandler):
                     ]
                     for row in rows
                 },
+                "operations": {
+                    row["order_id"]: balances.as_of(row, simulator.now())["post_charge"]
+                    for row in rows
+                },
+                "waiting": books.waiting,
                 "filed": {
                     row["order_id"]: row["contract"]
                     for row in rows
@@ -297,6 +338,9 @@ def main() -> None:
     parser.add_argument("--gets", type=float, default=0.2)
     parser.add_argument("--timeout", type=float, default=3)
     parser.add_argument("--latest", type=float, default=12)
+    parser.add_argument("--world", default="plain")
+    # the share of 401s that are sent; the others become a 500
+    parser.add_argument("--outages", type=float, default=0.3)
     server = FaultyGatewayServer(parser.parse_args())
     print(server.server_address[1], flush=True)
     server.serve_forever()

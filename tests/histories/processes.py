@@ -58,15 +58,23 @@ def children(pid: int) -> list[int]:
 
 @contextmanager
 def gateway(
-    seed: str, folder: Path, *, posts: float = 0.45, gets: float = 0.2
+    seed: str,
+    folder: Path,
+    *,
+    posts: float = 0.45,
+    gets: float = 0.2,
+    world: str = "plain",
+    outages: float = 0.3,
 ) -> Iterator[str]:
     """Runs the gateway; yields its base URL. ``posts`` and ``gets`` are the shares of
-    calls with faults.
+    calls with faults, ``outages`` that of their 401s which remain 401s. ``world`` is
+    a name of ``tests.histories.worlds``.
     """
     command = [sys.executable, "-m", "tests.histories.faulty_gateway", "--seed", seed]
     command += ["--timeout", str(TOTAL), "--latest", str(LATEST)]
-    command += ["--posts", str(posts), "--gets", str(gets)]
-    with (folder / "gateway.log").open("w") as log:
+    command += ["--posts", str(posts), "--gets", str(gets), "--world", world]
+    command += ["--outages", str(outages)]
+    with (folder / f"gateway-{world}.log").open("w") as log:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -103,11 +111,12 @@ class Shop:
     def site(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, *, reconciler: bool = True) -> None:
-        self._run("web")
-        if reconciler:
-            for name in BACKGROUND_PROCESSES:
-                self._run(name)
+    def start(self, *names: str) -> None:
+        """Starts some of "web" and ``BACKGROUND_PROCESSES``; by default all of them."""
+        for name in names or ("web", *BACKGROUND_PROCESSES):
+            self._run(name)
+        if "web" not in self._processes:
+            return
         try:
             wait_until_up(self.site, self._processes["web"])
         except AssertionError as error:
@@ -154,18 +163,22 @@ class Shop:
 
     def _kill(self, every: float) -> None:
         while not self._stop.wait(every * self.dice.uniform(0.5, 1.5)):
-            if self.dice.random() < 0.15:
-                name = self.dice.choice(BACKGROUND_PROCESSES)
-                self._processes[name].kill()
-                self._processes[name].wait()
-                self._run(name)
+            self.kill_one()
+
+    def kill_one(self) -> None:
+        web = self._processes.get("web")
+        if web is None or self.dice.random() < 0.15:
+            name = self.dice.choice([name for name in self._processes if name != "web"])
+            self._processes[name].kill()
+            self._processes[name].wait()
+            self._run(name)
+            self.killed += 1
+            return
+        workers = children(web.pid)
+        if workers:
+            with suppress(ProcessLookupError):
+                os.kill(self.dice.choice(workers), signal.SIGKILL)
                 self.killed += 1
-                continue
-            workers = children(self._processes["web"].pid)
-            if workers:
-                with suppress(ProcessLookupError):
-                    os.kill(self.dice.choice(workers), signal.SIGKILL)
-                    self.killed += 1
 
     def stop_charging(self) -> None:
         """Kills as a crash would; the next run takes over."""

@@ -14,3 +14,13 @@ LOGGING["loggers"]["django.request"] = {  # noqa: F405
     "level": "ERROR",
 }
 LOGGING["loggers"]["nexi_payments"]["level"] = env.str("LOG_LEVEL", default="INFO")  # noqa: F405
+
+#: "lagging http://127.0.0.1:4711 …": each world has a gateway, and two terminals there
+_worlds = env.str("HISTORIES_WORLDS", default="").split()
+for _world, _url in zip(_worlds[::2], _worlds[1::2], strict=True):
+    _there = {**_manual, "BASE_URL": _url}
+    NEXI_PAYMENTS["TERMINALS"][f"{_world}-manual"] = _there
+    NEXI_PAYMENTS["TERMINALS"][f"{_world}-automatic"] = {
+        **_there,
+        "CAPTURE": "automatic",
+    }

@@ -119,9 +119,8 @@ def main() -> None:
     parser.add_argument("--db", default="sqlite")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="stampede-"))
-    env = processes.environment(
-        folder, database.fresh_database(options.db, folder), False
-    )
+    url = database.fresh_database(options.db, folder)
+    env = processes.environment(folder, url, False)
     with processes.gateway("1", folder, posts=0, gets=0) as gateway:
         port = free_port()
         env["NEXI_BASE_URL"] = f"{gateway}/api/phoenix-0.0/psp/api/v1"
@@ -129,7 +128,7 @@ def main() -> None:
         os.environ.update(env)
         clerk = database.create_tables_and_clerks()[0]
         shop = processes.Shop(env, folder, port, random.Random(1))
-        shop.start(reconciler=False)
+        shop.start("web")
         try:
             broken = _run_all(
                 ConcurrentClients(shop.site, gateway, clerk, options.n), env, gateway
@@ -138,6 +137,7 @@ def main() -> None:
             shop.stop()
     for line in broken:
         print("BROKEN", line)
+    database.drop(options.db, url)
     shutil.rmtree(folder)
     sys.exit(bool(broken))
 

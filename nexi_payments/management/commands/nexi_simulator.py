@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from nexi_payments.simulator import server
+from nexi_payments.simulator import WORLDS, server
 
 
 class Command(BaseCommand):
@@ -22,10 +22,20 @@ class Command(BaseCommand):
         parser.add_argument(
             "--latency-ms", type=int, default=0, help="delay of each response (0)"
         )
+        parser.add_argument(
+            "--world",
+            action="append",
+            choices=list(WORLDS),
+            help="what a real gateway may do; may be repeated",
+        )
+        parser.add_argument("--seed", default="", help="repeats what the worlds decide")
 
     def handle(self, *args: Any, **options: Any) -> None:
         argv = ["--port", str(options["port"])]
         argv += ["--latency-ms", str(options["latency_ms"])]
+        argv += ["--seed", options["seed"]]
+        for world in options["world"] or ():
+            argv += ["--world", world]
         if options["state"]:
             argv += ["--state", options["state"]]
         server.main(argv)
