@@ -15,6 +15,7 @@ from nexi_payments import flows, outbox, signals
 from nexi_payments.enums import OperationOutcome, OrderState
 from nexi_payments.models import Discrepancy, Event, PaymentOrder
 from nexi_payments.simulator import Simulator
+from tests.support.in_doubt import prove_absent
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -88,7 +89,8 @@ def test_review_is_told_with_its_break(
     shopper.return_from_issuer(form, {})
     assert [kind for kind, _, _ in ear.heard] == ["review"]
     assert [str(record) for record in broken] == [
-        "unexpected_charge: nothing sent / charged EXECUTED"
+        "unexpected_charge: no charge was sent / AUTHORIZATION EXECUTED 1250"
+        f" {order.gateway_operation_id}"
     ]
 
 
@@ -165,9 +167,7 @@ def test_what_a_newer_version_wrote_is_left_to_it(shopper: Shopper, ear: Ear) ->
 def test_in_order_for_one_order(shopper: Shopper, ear: Ear) -> None:
     order = shopper.pay(new_order(), "garbage")
     ear.failures = 1
-    with later(16 * 60):
-        flows.reconcile()
-    order.refresh_from_db()
+    prove_absent(order)
     assert order.state == OrderState.FAILED
     # the charge turns up late while "failed" is still undelivered
     from nexi_payments.flows.ledger import operations

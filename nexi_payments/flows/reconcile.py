@@ -62,7 +62,8 @@ def reconcile(order: PaymentOrder | None = None, *, limit: int = 1000) -> Counts
     db_transactions.require_no_transaction()
     counts = Counts()
     if order is not None:
-        order.refresh_from_db()
+        if order.state == OrderState.INIT:
+            order.refresh_from_db()  # it may be at the issuer by now
         _reconcile_order(order, counts)
     else:
         counts.purged = sealed_cards.purge()

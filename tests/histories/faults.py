@@ -49,20 +49,19 @@ PROCESSED = {
 }
 #: Connection cut; executed some seconds later.
 DELAYED_WEIGHT = 8
-#: Faults of an inquiry; "missing" is a 404 on an order that exists. Most 401s become a
-#: 500, as an outage stops all charges of a terminal.
+#: Faults of an inquiry; "missing" is a 404 on an order that exists.
 INQUIRY_FAULTS = {
     "reset": 4,
     "close": 3,
     "hang": 2,
-    "500 json": 2,
+    "500 json": 4,
     "502 html": 2,
     "429": 2,
     "302": 1,
     "garbage": 3,
     "half": 3,
     "missing": 2,
-    "401": 3,
+    "401": 1,
 }
 FIXED_REPLIES = {
     "500 json": Reply(500, ERROR, JSON),

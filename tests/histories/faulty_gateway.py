@@ -340,7 +340,6 @@ def main() -> None:
     parser.add_argument("--latest", type=float, default=12)
     parser.add_argument("--world", default="plain")
     # the share of 401s that are sent; the others become a 500
-    parser.add_argument("--outages", type=float, default=0.3)
     server = FaultyGatewayServer(parser.parse_args())
     print(server.server_address[1], flush=True)
     server.serve_forever()

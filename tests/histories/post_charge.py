@@ -54,9 +54,7 @@ def main() -> None:
     with ExitStack() as stack:
         gateways = {
             name: stack.enter_context(
-                processes.gateway(
-                    options.seed, folder, posts=0, gets=0, world=name, outages=0.03
-                )
+                processes.gateway(options.seed, folder, posts=0, gets=0, world=name)
             )
             for name in names
         }

@@ -64,16 +64,13 @@ def gateway(
     posts: float = 0.45,
     gets: float = 0.2,
     world: str = "plain",
-    outages: float = 0.3,
 ) -> Iterator[str]:
     """Runs the gateway; yields its base URL. ``posts`` and ``gets`` are the shares of
-    calls with faults, ``outages`` that of their 401s which remain 401s. ``world`` is
-    a name of ``tests.histories.worlds``.
+    calls with faults. ``world`` is a name of ``tests.histories.worlds``.
     """
     command = [sys.executable, "-m", "tests.histories.faulty_gateway", "--seed", seed]
     command += ["--timeout", str(TOTAL), "--latest", str(LATEST)]
     command += ["--posts", str(posts), "--gets", str(gets), "--world", world]
-    command += ["--outages", str(outages)]
     with (folder / f"gateway-{world}.log").open("w") as log:
         process = subprocess.Popen(
             command,

@@ -18,7 +18,7 @@ from nexi_payments.models.sealed_card import SealedCard
 from nexi_payments.simulator import Simulator
 from tests.support.api_clients import ALL_PERMISSIONS, PayerClient, ShopServer
 from tests.support.clerk import PERMISSIONS, Clerk, confirm_action, order_url
-from tests.support.in_doubt import payment_in_doubt, reconcile_after
+from tests.support.in_doubt import payment_in_doubt, prove_absent
 from tests.support.shopper import CARDS, Form, Shopper, new_order
 
 ALIAS = os.environ["DATABASE_ALIAS"]
@@ -95,8 +95,7 @@ def test_staff_charge_and_give_back(
 
 def test_doubt_is_settled(shopper: Shopper, transaction_open: Any) -> None:
     order = payment_in_doubt(shopper)
-    assert reconcile_after(16 * 60).failed == 1
-    order.refresh_from_db()
+    prove_absent(order)
     assert order.state == OrderState.FAILED
     assert not any(transaction_open)
 

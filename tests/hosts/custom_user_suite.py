@@ -50,7 +50,7 @@ from tests.support.clerk import (
 )
 from tests.support.contracts import charge_contract, make_contract
 from tests.support.in_doubt import charge_at_gateway as charge_at_nexi
-from tests.support.in_doubt import payment_in_doubt, reconcile_after, time_travel
+from tests.support.in_doubt import payment_in_doubt, prove_absent, time_travel
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -124,7 +124,8 @@ def test_such_a_key_in_each_statement(giulia: Any, compared: Counter[str]) -> No
 
 def test_doubt_and_a_new_attempt(shopper: Shopper, giulia: Any) -> None:
     order = payment_in_doubt(shopper, user=giulia)
-    assert reconcile_after(16 * 60).failed == 1
+    prove_absent(order)
+    assert order.state == OrderState.FAILED
     with time_travel(17 * 60):
         form = shopper.start(order)
         shopper.return_from_issuer(form, shopper.answer_challenge(form))

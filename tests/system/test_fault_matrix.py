@@ -142,8 +142,8 @@ ELSEWHERE = {
     "F05": ["gateway/test_transport.py::test_stalled_handshake"],
     "F06": ["gateway/test_transport.py::test_unknown"],
     "F08": [
-        "flows/inquiry/test_late_charges.py::test_late_money_makes_a_failed_order_paid",
-        "flows/inquiry/test_late_charges.py::test_late_money_beside_a_paid_order_is_reviewed",
+        "flows/inquiry/test_late_money.py::test_without_another_attempt_it_is_paid",
+        "flows/inquiry/test_late_money.py::test_beside_a_payment_it_is_a_duplicate",
     ],
     "F10": ["gateway/test_transport.py::test_unknown"],
     "F11": ["gateway/test_transport.py::test_unknown"],
