@@ -29,14 +29,14 @@ _ASKED_FIRST: Final = _(
     " is decided. Nothing is sent that moves money."
 )
 _ACCEPT_TOTALS: Final = _("Accept Nexi's total")
-_LOOK_FIRST: Final = _("Decide it only after a look into Nexi's back office.")
+_LOOK_FIRST: Final = _("Decide only after a look into Nexi's back office.")
 _QUESTIONS: Final = {
-    OperationOutcome.DONE: _("Did Nexi execute it: %(what)s?"),
-    OperationOutcome.DECLINED: _("Did Nexi not execute it: %(what)s?"),
+    OperationOutcome.DONE: _("Count as executed: %(what)s?"),
+    OperationOutcome.DECLINED: _("Count as not executed: %(what)s?"),
 }
 _BUTTONS: Final = {
-    OperationOutcome.DONE: _("Yes, it was executed"),
-    OperationOutcome.DECLINED: _("Yes, it was not executed"),
+    OperationOutcome.DONE: _("Count as executed"),
+    OperationOutcome.DECLINED: _("Count as not executed"),
 }
 _DECIDED: Final = {
     OperationOutcome.DONE: _("It counts as executed: %(what)s."),

@@ -57,11 +57,14 @@ _TEXTS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
     ),
     DiscrepancyKind.NO_DETAILS: (
         _("Nexi shows that money moved, and not how much."),
-        _("Find the amounts in Nexi's back office. Then decide here."),
+        _("Find the amounts in Nexi's back office. Then resolve the payment."),
     ),
     DiscrepancyKind.STILL_PENDING: (
         _("Nexi has not said for days how it ended."),
-        _("Find out in Nexi's back office, or ask Nexi. Then decide here."),
+        _(
+            "Find out in Nexi's back office, or ask Nexi. Then decide it on the page of"
+            " the payment."
+        ),
     ),
     DiscrepancyKind.UNKNOWN_RESULT: (
         _("Nexi uses a word that we do not know."),
@@ -115,9 +118,18 @@ _TEXTS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
     ),
     DiscrepancyKind.TOTALS: (
         _("Nexi's total of what is captured differs from the known operations."),
-        _("Find the captures in Nexi's back office. Then decide here."),
+        _(
+            "Find the captures in Nexi's back office. If the total is right, accept it"
+            " on the page of the payment."
+        ),
     ),
 }
+
+_TOTAL_FITS: Final = _("The total fits again since the last question. Nothing is left.")
+_TOTAL_IS_LESS: Final = _(
+    "Nexi's total is less than what we know. Find the captures in Nexi's back office,"
+    " and ask Nexi."
+)
 
 _TYPES: Final[dict[str, str | Promise]] = {
     result_codes.AUTHORIZATION: OperationKind.PAYMENT.label,
@@ -174,6 +186,10 @@ def describe(record: Discrepancy) -> DiscrepancyText:
     excess = ""
     if order and record.kind == DiscrepancyKind.TOTALS:
         excess = excess_of(order)
+        if order.disputed_since is None:
+            do = _TOTAL_FITS
+        elif not excess:
+            do = _TOTAL_IS_LESS
         ours, theirs = (_total(text, currency) for text in (record.ours, record.theirs))
     else:
         ours, theirs = (_words(text, currency) for text in (record.ours, record.theirs))

@@ -80,7 +80,7 @@ def next_question(order: PaymentOrder) -> Any:
     if due <= timezone.now():
         return _("Nexi is asked again in a moment.")
     when = formats.date_format(timezone.localtime(due), "SHORT_DATETIME_FORMAT")
-    return _("Nexi is asked again on %(when)s.") % {"when": when}
+    return _("Nexi is asked again: %(when)s") % {"when": when}
 
 
 def _next_step(operation: Operation, order: PaymentOrder) -> Any:
