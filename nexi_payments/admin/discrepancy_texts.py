@@ -32,10 +32,6 @@ _TEXTS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
         _("Nexi declined the card first, and charged it later."),
         _("Refund it, or resolve the payment as paid if the customer wants the order."),
     ),
-    DiscrepancyKind.LATE_CHARGE: (
-        _("Nexi charged the card after this attempt was given up."),
-        _("Check whether the customer has paid in another way since. Refund it then."),
-    ),
     DiscrepancyKind.REFERENCE_TAKEN: (
         _("Charged late, beside another payment of the same purchase."),
         _("The customer may have paid twice. Compare both payments, and refund one."),
