@@ -82,3 +82,17 @@ def error_text(error: Exception) -> Any:
         InvalidAmount: _("This amount cannot be asked for in that currency."),
     }
     return texts.get(type(error), _("This is not possible. Nothing was sent."))
+
+
+def decision_error_text(error: Exception) -> Any:
+    """The text for an error of ``resolve_operation`` and ``accept_totals``."""
+    texts = {
+        GatewayUnavailable: _(
+            "Nexi does not answer. Nothing was decided; try again in a few minutes."
+        ),
+        OrderBusy: _("This payment has just changed. Nothing was decided; look again."),
+        InvalidState: _(
+            "Nexi's total shows no more than the known operations. Nothing was changed."
+        ),
+    }
+    return texts.get(type(error)) or error_text(error)

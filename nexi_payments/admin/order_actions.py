@@ -9,7 +9,7 @@ makes a second submit find the operation of the first.
 from __future__ import annotations
 
 import secrets
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -62,8 +62,6 @@ _REFUND = _OrderAction(
     _("Give %(amount)s back to the customer's card?"),
     _("Refund %(amount)s"),
 )
-
-
 _CANCEL = _OrderAction(
     "cancel",
     _("Cancel a capture"),
@@ -72,6 +70,11 @@ _CANCEL = _OrderAction(
         " and may be captured anew or released."
     ),
     _("Cancel the capture of %(amount)s"),
+)
+
+
+_SENT_ONCE: Final = _(
+    "It is sent once. If somebody else changes this payment meanwhile, nothing is sent."
 )
 
 
@@ -188,6 +191,7 @@ def _confirm_context(
         "order": order,
         "total": money.display(order.amount, order.currency),
         "question": action.question % {"amount": amount},
+        "notes": [_SENT_ONCE],
         "button": action.button % {"amount": amount},
         "hidden": {
             "amount": input_text(data["amount"], order.currency),

@@ -9,7 +9,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, enums, flows, money, permissions
-from nexi_payments.admin import captures, customer_info_texts, staff_texts
+from nexi_payments.admin import (
+    captures,
+    customer_info_texts,
+    discrepancy_texts,
+    in_flight,
+    staff_texts,
+)
 from nexi_payments.admin.base import DetailView
 from nexi_payments.admin.forms import EmailForm
 from nexi_payments.admin.order_timeline import timeline
@@ -53,7 +59,12 @@ class OrderDetail(DetailView):
             "facts": _detail_rows(order),
             "timeline": timeline(order),
             "omitted": customer_info_texts.omitted(order),
-            "discrepancies": order.discrepancies.filter(resolved_at=None),
+            "discrepancies": [
+                discrepancy_texts.describe(one)
+                for one in order.discrepancies.filter(resolved_at=None)
+            ],
+            "in_flight": in_flight.operations(order),
+            "next_question": in_flight.next_question(order),
             "attempts": _other_attempts(order),
             "live": conf.current().is_live(order.terminal),
             "is_phone_order": order.channel in enums.STAFF_CHANNELS and clerk,

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import money
-from nexi_payments.admin import customer_info_texts, staff_texts
+from nexi_payments.admin import (
+    customer_info_texts,
+    discrepancy_texts,
+    in_flight,
+    staff_texts,
+)
+from nexi_payments.enums import EventKind
 from nexi_payments.models import Event, PaymentOrder
 from nexi_payments.signals import SIGNAL_BY_EVENT_KIND
+
+#: Words of ours in ``Operation.error``; the others are the gateway's.
+_ERROR_TEXTS: Final = {
+    "resolved": EventKind.DECIDED.label,
+    "unconfirmed": _("Nexi does not show it"),
+}
 
 
 @dataclass
@@ -43,10 +55,11 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
             actor=str(one.actor or ""),
             address=one.address or "",
             details=[
+                in_flight.origin(one),
                 one.get_outcome_display(),
                 one.result,
                 _response_code_text(one.response_code),
-                one.error,
+                _ERROR_TEXTS.get(one.error, one.error),
                 *map(customer_info_texts.warning_text, one.warnings.split()),
             ],
             ids=[
@@ -62,7 +75,7 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
         for one in order.operations.select_related("actor")
     ]
     labels = dict(order._meta.get_field("state").choices or [])
-    for event in order.events.select_related("actor"):
+    for event in order.events.select_related("actor", "operation"):
         if event.from_state != event.to_state:
             title: Any = f"{labels[event.from_state]} → {labels[event.to_state]}"
         else:
@@ -74,7 +87,12 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
                 tone="event",
                 actor=str(event.actor or ""),
                 address=event.address or "",
-                details=[event.reason, event.note, _delivery_status(event)],
+                details=[
+                    _decided_operation(event, order),
+                    discrepancy_texts.what_happened(event.reason) or event.reason,
+                    event.note,
+                    _delivery_status(event),
+                ],
                 event_id=event.pk if event.kind in SIGNAL_BY_EVENT_KIND else None,
             )
         )
@@ -83,6 +101,12 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
         one.details = [word for word in one.details if word]
         one.ids = [(word, value) for word, value in one.ids if value]
     return entries
+
+
+def _decided_operation(event: Event, order: PaymentOrder) -> str:
+    if event.kind != EventKind.DECIDED or event.operation is None:
+        return ""
+    return in_flight.title(event.operation, order)
 
 
 def _delivery_status(event: Event) -> Any:

@@ -23,6 +23,7 @@ from nexi_payments.admin import base, changelist, changelist_media, csv_export
 from nexi_payments.admin.customer_messages import CustomerMessages
 from nexi_payments.admin.daily_report import DailyReportPage
 from nexi_payments.admin.dashboard import dashboard_context
+from nexi_payments.admin.decisions import Decisions
 from nexi_payments.admin.order_actions import OrderActions
 from nexi_payments.admin.order_detail import OrderDetail
 from nexi_payments.admin.phone_order_results import PhoneOrderResults
@@ -46,6 +47,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         CustomerMessages,
         OrderActions,
         ReviewActions,
+        Decisions,
         ReviewQueuePage,
         DailyReportPage,
     )

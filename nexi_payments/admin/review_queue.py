@@ -13,8 +13,9 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, enums, money, outbox, permissions
-from nexi_payments.admin import staff_texts
+from nexi_payments.admin import discrepancy_texts, in_flight, staff_texts
 from nexi_payments.admin.base import StaffPages
+from nexi_payments.admin.discrepancy_texts import DiscrepancyText
 from nexi_payments.enums import OrderState
 from nexi_payments.models import (
     Discrepancy,
@@ -41,15 +42,18 @@ class ReviewQueuePage(StaffPages):
             "rows": rows[:_MAX_ROWS],
             "more": len(rows) > _MAX_ROWS,
             "outages": TerminalOutage.objects.all(),
-            "discrepancies": Discrepancy.objects.filter(
-                resolved_at=None
-            ).select_related("order")[:_MAX_ROWS],
+            "discrepancies": _discrepancies(),
             "events": _undelivered_events(),
             "may_resolve": permissions.has_any(request, permissions.RESOLVE),
             "may_inquire": permissions.has_any(request, permissions.RECONCILE),
             "list_url": self.admin.admin_url("changelist"),
         }
         return self.render(request, "review_queue.html", context)
+
+
+def _discrepancies() -> list[DiscrepancyText]:
+    rows = Discrepancy.objects.filter(resolved_at=None).select_related("order")
+    return [discrepancy_texts.describe(one) for one in rows[:_MAX_ROWS]]
 
 
 def _undelivered_events() -> list[tuple[Event, str]]:
@@ -85,16 +89,12 @@ def _queued_orders() -> list[tuple[PaymentOrder, list[Operation]]]:
 
 
 def _queue_row(order: PaymentOrder, waiting: list[Operation]) -> dict[str, Any]:
-    what = [
-        f"{row.get_kind_display()} {money.display(row.amount, order.currency)}: "
-        f"{row.get_outcome_display()}"
-        for row in waiting
-        if row.amount is not None
-    ]
+    found = [in_flight.describe(row, order) for row in waiting if row.amount]
     return {
         "order": order,
         "amount": money.display(order.amount, order.currency),
         "age": timesince(order.unsettled_since or timezone.now()),
-        "what": what,
+        "in_flight": found,
+        "next_question": in_flight.next_question(order),
         "advice": staff_texts.advice(order),
     }

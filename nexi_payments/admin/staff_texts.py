@@ -7,7 +7,7 @@ card was reported lost or stolen. Classes of response codes:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from django.utils.functional import Promise
@@ -55,6 +55,20 @@ REVIEW: Final = Advice(
     _("A colleague has to look at this"),
     _("We have to check this payment and will call you back. Please do not pay again."),
     _("Nexi's answers do not fit together. The order is on the list “to check”."),
+)
+MADE_AT_NEXI: Final = replace(
+    REVIEW,
+    do=_(
+        "Nexi shows operations that do not fit this payment: made at Nexi, or executed"
+        " twice. Enter nothing anew before a colleague has decided."
+    ),
+)
+CONTRADICTION: Final = replace(
+    REVIEW,
+    do=_(
+        "Nexi said that the card was charged, and now it says the contrary. Deliver"
+        " nothing before a colleague has decided."
+    ),
 )
 OTHER_CARD: Final = Advice(
     "bad",
@@ -189,6 +203,10 @@ _BY_REASON: Final[dict[str, Advice]] = {
     Reason.THREE_DS_UNAVAILABLE: OTHER_CARD,
     Reason.RESOLVED: CALL_BANK,
 }
+_REVIEW_BY_REASON: Final[dict[str, Advice]] = {
+    Reason.MADE_AT_NEXI: MADE_AT_NEXI,
+    Reason.CONTRADICTION: CONTRADICTION,
+}
 
 
 def advice(order: PaymentOrder) -> Advice:
@@ -199,6 +217,8 @@ def advice(order: PaymentOrder) -> Advice:
         return _BY_REASON.get(order.reason, REJECTED)
     if order.channel == Channel.LINK and order.state == OrderState.INIT:
         return EXPIRED if order.link_expired else WAITING_FOR_CUSTOMER
+    if order.state == OrderState.REVIEW:
+        return _REVIEW_BY_REASON.get(order.reason, REVIEW)
     return _BY_STATE[order.state]
 
 

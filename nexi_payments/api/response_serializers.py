@@ -166,7 +166,15 @@ class OperationDetailResponseSerializer(serializers.Serializer[Operation]):
     remaining_to_refund = serializers.SerializerMethodField(
         help_text="Of a confirmed capture; null for anything else"
     )
-    correlation_id = serializers.CharField(help_text="Sent to Nexi with the request")
+    adopted = serializers.BooleanField(
+        source="is_adopted", help_text="Made at Nexi, not here"
+    )
+    by_totals = serializers.BooleanField(
+        help_text="A capture that only Nexi's total shows: it has no id"
+    )
+    correlation_id = serializers.CharField(
+        allow_blank=True, help_text='Sent to Nexi with the request; "" if adopted'
+    )
     request_id = serializers.CharField(
         allow_blank=True, help_text="The project's own request id"
     )

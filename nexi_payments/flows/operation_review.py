@@ -73,8 +73,20 @@ def resolve_operation(
         snapshot.order, snapshot.operations, snapshot.times(), operation.pk, outcome
     )
     _write(order, snapshot, reading, Decider(actor, reason.strip()))
+    if not order.operations.filter(outcome__in=enums.RESERVING).exists():
+        _resolve_discrepancies(order, DiscrepancyKind.STILL_PENDING, actor)
     operation.refresh_from_db()
     return operation
+
+
+def unexplained_total(order: PaymentOrder) -> int:
+    """What Nexi's total shows as captured beyond the known operations, in minor units.
+
+    0 if it agrees with them or is below them: ``accept_totals`` takes nothing over.
+    """
+    if order.disputed_since is None:
+        return 0
+    return max(0, (order.disputed_total or 0) - (order.disputed_sum or 0))
 
 
 def accept_totals(
@@ -96,9 +108,12 @@ def accept_totals(
     if reading is None:
         raise InvalidState(order)
     _write(order, snapshot, reading, Decider(actor, reason.strip()))
-    of_totals = order.discrepancies.filter(kind=DiscrepancyKind.TOTALS)
-    discrepancies.resolve(of_totals, actor.user)
+    _resolve_discrepancies(order, DiscrepancyKind.TOTALS, actor)
     return order
+
+
+def _resolve_discrepancies(order: PaymentOrder, kind: str, actor: Actor) -> None:
+    discrepancies.resolve(order.discrepancies.filter(kind=kind), actor.user)
 
 
 def _check_reason(reason: str) -> None:

@@ -66,6 +66,23 @@ CONTACT_SHOP: Final = Message(
         " again; contact the shop and name the reference below."
     ),
 )
+PAYMENT_CHANGED: Final = Message(
+    "wait",
+    _("Please contact the shop"),
+    _(
+        "Your card was charged, and the payment was changed since: a person has to look"
+        " at it. Please do not pay again; contact the shop and name the reference"
+        " below."
+    ),
+)
+CONTRADICTION: Final = Message(
+    "wait",
+    _("Please contact the shop"),
+    _(
+        "The bank has given two different answers: your card may have been charged."
+        " Please do not pay again; contact the shop and name the reference below."
+    ),
+)
 VOIDED: Final = Message(
     "neutral",
     _("Payment cancelled"),
@@ -185,6 +202,10 @@ _BY_REASON: Final[dict[str, Message]] = {
     Reason.SUPERSEDED: SUPERSEDED,
     Reason.CONFIG: UNAVAILABLE,
 }
+_REVIEW_BY_REASON: Final[dict[str, Message]] = {
+    Reason.MADE_AT_NEXI: PAYMENT_CHANGED,
+    Reason.CONTRADICTION: CONTRADICTION,
+}
 
 
 def message(order: PaymentOrder) -> Message:
@@ -193,6 +214,8 @@ def message(order: PaymentOrder) -> Message:
         return LINK_EXPIRED
     if order.state == OrderState.FAILED:
         return _BY_REASON.get(order.reason, TRY_AGAIN)
+    if order.state == OrderState.REVIEW:
+        return _REVIEW_BY_REASON.get(order.reason, CONTACT_SHOP)
     if order.is_claimed and order.state == OrderState.AWAITING_3DS:
         return OUTCOME_UNKNOWN
     if order.state == OrderState.PAID and order.refunded_amount:

@@ -21,7 +21,16 @@ from tests.support.clerk import (
     hidden_fields,
     order_url,
 )
+from tests.support.in_doubt import (
+    HOUR,
+    MINUTE,
+    charge_at_gateway,
+    payment_in_doubt,
+    reconcile_after,
+    time_travel,
+)
 from tests.support.shopper import Shopper, new_order
+from tests.support.undecided import entry, show
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,6 +60,60 @@ def test_disagreements_and_other_attempts(clerk: Clerk, shopper: Shopper) -> Non
     assert "&lt;b&gt;x" in page
     assert other.order_id in page
     assert "116: not enough money" in page
+
+
+def test_what_was_made_at_nexi_says_so(
+    clerk: Clerk, paid: PaymentOrder, gateway: Simulator
+) -> None:
+    made = [entry(paid, "REFUND", "REFUNDED", 300, "r-8")]
+    waits = [entry(paid, "REFUND", "PENDING", 200, "r-9")]
+    show(gateway, paid, *made, *waits)
+    flows.reconcile(paid)
+    page = clerk.get_text(order_url(paid))
+    assert "<span>made at Nexi, not here · done · REFUNDED</span>" in page
+    assert (
+        "<strong>refund 2.00 EUR</strong> · made at Nexi, not here · sent, waiting"
+    ) in page
+    queue = ORDERS_URL + "review-queue/"
+    with time_travel(HOUR):
+        clerk.browser.force_login(clerk.user)
+        text = "refund 2.00 EUR: sent, waiting for Nexi (made at Nexi, not here)"
+        assert text in clerk.get_text(queue)
+
+
+def test_a_charge_beside_another_payment_of_the_purchase(
+    clerk: Clerk, shopper: Shopper, gateway: Simulator
+) -> None:
+    late = payment_in_doubt(shopper, reference="R-3")
+    for minutes in (16, 18, 20):
+        reconcile_after(minutes * MINUTE)
+    assert shopper.pay(new_order(reference="R-3")).state == OrderState.PAID
+    charge_at_gateway(gateway, late)
+    assert reconcile_after(3 * HOUR).review == 1
+    page = clerk.get_text(order_url(late))
+    assert "charged beside another payment of the same purchase" in page
+    assert "Charged late, beside another payment of the same purchase." in page
+    assert "The customer may have paid twice." in page
+
+
+@pytest.mark.parametrize(
+    ("reason", "for_staff", "for_shoppers"),
+    [
+        ("made_at_nexi", "Enter nothing anew", "the payment was changed since"),
+        ("contradiction", "Deliver nothing", "given two different answers"),
+        ("mismatch", "do not fit together", "Your card may have been charged"),
+    ],
+)
+def test_why_a_person_must_look(
+    clerk: Clerk, paid: PaymentOrder, reason: str, for_staff: str, for_shoppers: str
+) -> None:
+    PaymentOrder.objects.filter(pk=paid.pk).update(
+        state=OrderState.REVIEW, reason=reason
+    )
+    assert for_staff in clerk.get_text(order_url(paid))
+    result = clerk.get_text(f"/payments/result/{paid.public_id}/")
+    assert for_shoppers in result
+    assert "Please do not pay again" in result
 
 
 # -- afterwards ----------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from nexi_payments import flows
 from nexi_payments.enums import OperationKind, OrderState
 from nexi_payments.models import Operation
 from nexi_payments.models.bookkeeping import IdempotencyRecord
@@ -12,6 +13,7 @@ from nexi_payments.simulator import Simulator
 from tests.support.api_clients import ShopServer, assert_problem
 from tests.support.fault_injection import STORES_OUTCOME, database_fails
 from tests.support.shopper import Shopper, new_order
+from tests.support.undecided import disputed_total, entry, show, show_total
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,6 +44,38 @@ def test_one_order_and_what_was_sent_for_it(
     for unknown in ("0" * 32, "x", "%00", "%F0%9F%92%B3"):
         answer = server.browser.get(f"/api/payments/orders/{unknown}/")
         assert_problem(answer, 404, "not_found")
+
+
+def test_what_was_made_at_nexi(server: ShopServer, shopper: Shopper) -> None:
+    order = shopper.pay(new_order())
+    made = entry(order, "REFUND", "REFUNDED", 300, "r-9")
+    show(shopper.gateway, order, made)
+    answer = server.post(f"orders/{order.order_id}/reconcile/")
+    assert answer.json()["refunded"] == "3.00"
+    rows = server.get(f"orders/{order.order_id}/operations/").json()
+    assert [(row["kind"], row["adopted"], row["by_totals"]) for row in rows] == [
+        ("authentication", False, False),
+        ("validation", False, False),
+        ("payment", False, False),
+        ("refund", True, False),
+    ]
+    assert (rows[3]["correlation_id"], rows[3]["gateway_operation_id"]) == ("", "r-9")
+
+
+def test_a_capture_that_only_the_total_shows(
+    server: ShopServer, shopper: Shopper
+) -> None:
+    order = disputed_total(shopper)
+    show_total(shopper.gateway, order, 500)
+    flows.accept_totals(order, reason="seen at Nexi")
+    rows = server.get(f"orders/{order.order_id}/operations/").json()
+    last = rows[-1]
+    assert (last["kind"], last["amount"], last["adopted"], last["by_totals"]) == (
+        "capture",
+        "2.00",
+        True,
+        True,
+    )
 
 
 def test_a_capture_in_parts_and_a_refund(server: ShopServer, shopper: Shopper) -> None:

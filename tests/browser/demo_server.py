@@ -80,6 +80,37 @@ class PaymentRows:
             assert database.execute(f"UPDATE {table} {change}", values).rowcount == 1
             database.commit()
 
+    def add_discrepancy(
+        self, reference: str, kind: str, ours: str, theirs: str
+    ) -> None:
+        """As if Nexi and we disagreed about the payment of this reference."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=20)) as database:
+            database.execute(
+                "INSERT INTO nexi_payments_discrepancy"
+                " (order_id, kind, ours, theirs, created_at)"
+                " SELECT id, ?, ?, ?, created_at FROM nexi_payments_paymentorder"
+                " WHERE reference = ?",
+                [kind, ours, theirs, reference],
+            )
+            database.commit()
+
+    def age_operations(self, reference: str) -> None:
+        """As if what was done with the payment had been done half a day ago."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=20)) as database:
+            database.execute(
+                "UPDATE nexi_payments_operation"
+                " SET created_at = datetime(created_at, '-12 hours') WHERE order_id IN"
+                " (SELECT id FROM nexi_payments_paymentorder WHERE reference = ?)",
+                [reference],
+            )
+            database.execute(
+                "UPDATE nexi_payments_paymentorder"
+                " SET unsettled_since = datetime(unsettled_since, '-12 hours')"
+                " WHERE reference = ?",
+                [reference],
+            )
+            database.commit()
+
     def value(self, column: str, name: str) -> str:
         """``name`` is the id in the address of a page: of shoppers or of staff."""
         with contextlib.closing(sqlite3.connect(self.path, timeout=20)) as database:
