@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from django.utils import timezone
 
-from nexi_payments import conf, enums
+from nexi_payments import conf, enums, money
 from nexi_payments.enums import DiscrepancyKind, OperationOutcome
 from nexi_payments.exceptions import (
+    AmountChanged,
     GatewayUnavailable,
     InvalidState,
     OrderBusy,
@@ -90,17 +92,25 @@ def unexplained_total(order: PaymentOrder) -> int:
 
 
 def accept_totals(
-    order: PaymentOrder, *, reason: str, actor: Actor = NO_ACTOR
+    order: PaymentOrder,
+    *,
+    reason: str,
+    actor: Actor = NO_ACTOR,
+    expected: Decimal | None = None,
 ) -> PaymentOrder:
     """Takes over what Nexi's total shows as captured beyond the known operations.
 
-    It becomes a capture without an id, which may be refunded. Arguments and errors as
+    It becomes a capture without an id, which may be refunded. ``expected`` is the
+    amount that the person saw, in major units. Arguments and errors as
     ``resolve_operation``; ``InvalidState`` where the total shows no more than the
-    operations do.
+    operations do, ``AmountChanged`` where it is not what the person saw.
     """
     _check_reason(reason)
     order.refresh_from_db()
     _inquire(order)
+    excess = unexplained_total(order)
+    if excess and expected not in (None, money.to_major(excess, order.currency)):
+        raise AmountChanged(order, excess)
     snapshot = Snapshot.take(order)
     reading = decisions.accept_total(
         snapshot.order, snapshot.operations, snapshot.times()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from nexi_payments.enums import (
     OrderState,
 )
 from nexi_payments.exceptions import (
+    AmountChanged,
     CardDataNotAllowed,
     GatewayUnavailable,
     InvalidState,
@@ -100,6 +102,19 @@ def test_a_total_that_agrees_again(disputed: PaymentOrder, gateway: Simulator) -
         accept_totals(disputed)
     assert_not_accepted(disputed)
     assert unexplained_total(disputed) == 0
+
+
+def test_a_total_that_is_not_what_the_person_saw(
+    disputed: PaymentOrder, gateway: Simulator
+) -> None:
+    show_total(gateway, disputed, 600)
+    with pytest.raises(AmountChanged) as error:
+        accept_totals(disputed, expected=Decimal("2.00"))
+    assert error.value.remaining == 300
+    assert_not_accepted(disputed)
+    show_total(gateway, disputed, 600)
+    accept_totals(disputed, expected=Decimal("3.00"))
+    assert state_and_amounts(disputed) == (OrderState.PAID, 600, 0, 0, 0)
 
 
 def test_a_total_below_the_operations(
