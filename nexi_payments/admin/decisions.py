@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -15,12 +16,12 @@ from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, flows, money, permissions
-from nexi_payments.admin import discrepancy_texts, in_flight
+from nexi_payments.admin import in_flight
 from nexi_payments.admin.base import ActionPages, get_actor, show_errors
 from nexi_payments.admin.error_texts import decision_error_text
-from nexi_payments.admin.forms import OperationDecisionForm, ReasonForm
+from nexi_payments.admin.forms import ReasonForm
 from nexi_payments.enums import OperationKind, OperationOutcome
-from nexi_payments.exceptions import InvalidState, NexiPaymentsError
+from nexi_payments.exceptions import AmountChanged, InvalidState, NexiPaymentsError
 from nexi_payments.flows import operation_review
 from nexi_payments.models import Operation, PaymentOrder, db_transactions
 
@@ -54,6 +55,20 @@ _IF_DECLINED: Final = _(
 )
 
 
+class _OperationForm(ReasonForm):
+    """What became of an operation, and the reason."""
+
+    outcome = forms.ChoiceField(
+        choices=[(one, one) for one in operation_review.DECISIONS]
+    )
+
+
+class _TotalsForm(ReasonForm):
+    """The reason, and the amount that staff saw: in major units, not localized."""
+
+    expected = forms.DecimalField(max_digits=15, decimal_places=3)
+
+
 class Decisions(ActionPages):
     @property
     def urls(self) -> list[URLPattern]:
@@ -71,7 +86,7 @@ class Decisions(ActionPages):
         permissions.require_any(request, permissions.RESOLVE)
         operation = get_object_or_404(Operation.objects.select_related("order"), pk=pk)
         order = operation.order
-        form = OperationDecisionForm(request.POST)
+        form = _OperationForm(request.POST)
         if request.method != "POST" or not form.is_valid():
             return self._reject(request, form, order)
         if not operation_review.may_be_decided(operation):
@@ -122,16 +137,21 @@ class Decisions(ActionPages):
         """Take over what Nexi's total shows beyond the known operations."""
         permissions.require_any(request, permissions.RESOLVE)
         order = get_object_or_404(PaymentOrder, pk=pk)
-        form = ReasonForm(request.POST)
+        form = _TotalsForm(request.POST)
         if request.method != "POST" or not form.is_valid():
             return self._reject(request, form, order)
         if "confirmed" in request.POST:
-            self._accept_totals(request, order, form.cleaned_data["reason"])
+            self._accept_totals(request, order, form.cleaned_data)
             return self.redirect("change", pk)
-        amount = discrepancy_texts.excess_of(order)
-        if not amount:
+        excess = operation_review.unexplained_total(order)
+        if excess == 0:
             messages.error(request, decision_error_text(InvalidState(order)))
             return self.redirect("change", pk)
+        if form.cleaned_data["expected"] != money.to_major(excess, order.currency):
+            error = AmountChanged(order, excess)
+            messages.error(request, decision_error_text(error))
+            return self.redirect("change", pk)
+        amount = money.display(excess, order.currency)
         return self._confirm(
             request,
             order,
@@ -144,17 +164,17 @@ class Decisions(ActionPages):
         )
 
     def _accept_totals(
-        self, request: HttpRequest, order: PaymentOrder, reason: str
+        self, request: HttpRequest, order: PaymentOrder, data: dict[str, Any]
     ) -> None:
         try:
-            flows.accept_totals(order, reason=reason, actor=get_actor(request))
+            flows.accept_totals(order, actor=get_actor(request), **data)
         except NexiPaymentsError as error:
             messages.error(request, decision_error_text(error))
             return
         captured = money.display(order.captured_amount, order.currency)
         text = _("Nexi's total was accepted. Captured: %(amount)s.")
         messages.success(request, text % {"amount": captured})
-        self.log_change(request, order, f"{_ACCEPT_TOTALS}: {reason}")
+        self.log_change(request, order, f"{_ACCEPT_TOTALS}: {data['reason']}")
 
     def _reject(
         self, request: HttpRequest, form: ReasonForm, order: PaymentOrder
@@ -176,7 +196,8 @@ class Decisions(ActionPages):
             "live": conf.current().is_live(order.terminal),
             "back": self.admin.admin_url("change", order.pk),
             "reason": form.cleaned_data["reason"],
-            "hidden": form.cleaned_data,
+            # as text: a template would localize a number
+            "hidden": {name: str(value) for name, value in form.cleaned_data.items()},
         }
         return self.render(request, "order_confirm.html", context)
 

@@ -18,7 +18,7 @@ from nexi_payments.enums import (
 )
 from nexi_payments.flows import operation_review
 from nexi_payments.gateway import result_codes
-from nexi_payments.models import Discrepancy, PaymentOrder
+from nexi_payments.models import Discrepancy
 
 _LOOK: Final = _("Look at this payment in Nexi's back office.")
 
@@ -159,7 +159,8 @@ _MONEY: Final = re.compile(r"(?:(\w+) )?(\d{1,12}) ([A-Z]{3})")
 @dataclass(frozen=True)
 class DiscrepancyText:
     """A discrepancy for staff. ``ours`` and ``theirs`` are "" where the stored texts
-    say no more than ``what``. ``excess``: what ``accept_totals`` would take over.
+    say no more than ``what``. ``excess``: what ``accept_totals`` would take over;
+    ``expected``: the same as its form posts it.
     """
 
     record: Discrepancy
@@ -168,6 +169,7 @@ class DiscrepancyText:
     ours: str
     theirs: str
     excess: str = ""
+    expected: str = ""
 
 
 def what_happened(kind: str) -> str | Promise:
@@ -179,9 +181,11 @@ def describe(record: Discrepancy) -> DiscrepancyText:
     what, do = _TEXTS.get(record.kind, (record.kind, _LOOK))
     order = record.order
     currency = order.currency if order else ""
-    excess = ""
+    excess = expected = ""
     if order and record.kind == DiscrepancyKind.TOTALS:
-        excess = excess_of(order)
+        if minor := operation_review.unexplained_total(order):
+            excess = money.display(minor, currency)
+            expected = str(money.to_major(minor, currency))
         if order.disputed_since is None:
             do = _TOTAL_FITS
         elif not excess:
@@ -189,13 +193,7 @@ def describe(record: Discrepancy) -> DiscrepancyText:
         ours, theirs = (_total(text, currency) for text in (record.ours, record.theirs))
     else:
         ours, theirs = (_words(text, currency) for text in (record.ours, record.theirs))
-    return DiscrepancyText(record, what, do, ours, theirs, excess)
-
-
-def excess_of(order: PaymentOrder) -> str:
-    """What Nexi's total has beyond the operations, for people; "" for nothing."""
-    minor = operation_review.unexplained_total(order)
-    return money.display(minor, order.currency) if minor else ""
+    return DiscrepancyText(record, what, do, ours, theirs, excess, expected)
 
 
 def _total(text: str, currency: str) -> str:

@@ -87,6 +87,7 @@ def error_text(error: Exception) -> Any:
 def decision_error_text(error: Exception) -> Any:
     """The text for an error of ``resolve_operation`` and ``accept_totals``."""
     texts = {
+        AmountChanged: _("Nexi's total has changed. Nothing was decided; look again."),
         GatewayUnavailable: _(
             "Nexi does not answer. Nothing was decided; try again in a few minutes."
         ),

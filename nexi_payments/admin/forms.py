@@ -20,7 +20,6 @@ from nexi_payments import conf, money
 from nexi_payments.admin.amount_field import AmountMixin
 from nexi_payments.admin.error_texts import error_text
 from nexi_payments.exceptions import TerminalNotConfigured
-from nexi_payments.flows.operation_review import DECISIONS
 from nexi_payments.models import Contract, PaymentOrder
 from nexi_payments.pan_scanner import contains_card_number
 from nexi_payments.web.card_form import CardForm
@@ -257,12 +256,6 @@ class ReasonForm(_NoCardNumbersForm):
     reason = forms.CharField(
         label=_("Reason"), max_length=300, error_messages={"required": _("Write why.")}
     )
-
-
-class OperationDecisionForm(ReasonForm):
-    """What became of an operation, and the reason."""
-
-    outcome = forms.ChoiceField(choices=[(one, one) for one in DECISIONS])
 
 
 class ResolveForm(ReasonForm):

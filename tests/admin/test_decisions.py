@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 
+from nexi_payments import flows
 from nexi_payments.enums import EventKind, OperationOutcome, OrderState
 from nexi_payments.models import Operation, PaymentOrder
 from nexi_payments.simulator import Reply, Simulator
@@ -222,7 +223,8 @@ def test_errors_decide_nothing(
 
 
 def accept_totals(clerk: Clerk, order: PaymentOrder) -> Any:
-    first = clerk.post(action_url(order, "accept-totals"), reason="seen at Nexi")
+    fields = {"reason": "seen at Nexi", "expected": "2.00"}
+    first = clerk.post(action_url(order, "accept-totals"), **fields)
     assert first.status_code == 200, follow_redirect(clerk, first)
     page = first.content.decode()
     assert "Count 2.00 EUR more as captured?" in page
@@ -236,6 +238,7 @@ def test_the_total_is_taken_over(
     assert "total of what is captured differs from the known operations." in page
     assert "Here: 3.00 EUR · At Nexi: 5.00 EUR" in page
     assert "total: 2.00 EUR more …" in page
+    assert '<input type="hidden" name="expected" value="2.00">' in page
     with time_travel(4 * MINUTE):
         show_total(gateway, disputed, 500)
         page = follow_redirect(clerk, accept_totals(clerk, disputed))
@@ -253,15 +256,24 @@ def test_a_total_that_is_not_accepted(
     gateway.next_reply("/orders/", Reply(503))
     page = follow_redirect(clerk, accept_totals(clerk, disputed))
     assert "Nexi does not answer. Nothing was decided" in page
-    page = follow_redirect(clerk, clerk.post(url, reason=""))
+    page = follow_redirect(clerk, clerk.post(url, reason="", expected="2.00"))
     assert "Write why." in page
+    page = follow_redirect(clerk, clerk.post(url, reason="x", expected="1.00"))
+    assert "total has changed. Nothing was decided; look again." in page
     assert clerk.get(url)["Location"] == order_url(disputed)
+    again = {"reason": "again", "expected": "2.00"}
     with time_travel(4 * MINUTE):
+        show_total(gateway, disputed, 600)
+        page = follow_redirect(clerk, accept_totals(clerk, disputed))
+        assert "total has changed. Nothing was decided; look again." in page
+    with time_travel(6 * MINUTE):
+        show_total(gateway, disputed, 500)
+        flows.reconcile(disputed)
         show_total(gateway, disputed, 300)
         page = follow_redirect(clerk, accept_totals(clerk, disputed))
         text = "total shows no more than the known operations. Nothing was changed."
         assert text in page
-        assert text in follow_redirect(clerk, clerk.post(url, reason="again"))
+        assert text in follow_redirect(clerk, clerk.post(url, **again))
     assert state_and_amounts(disputed) == (OrderState.PAID, 300, 0, 0, 0)
     assert not disputed.operations.filter(by_totals=True).exists()
     assert not LogEntry.objects.exists()
