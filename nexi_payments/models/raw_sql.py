@@ -19,6 +19,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
 from django.db import connections, models, transaction
@@ -174,8 +175,12 @@ def _column(alias: str, model: type[models.Model], key: str) -> _Column:
     name, _, lookup = key.partition("__")
     field: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)
     kind = type(field.target_field if field.is_relation else field)
-    quoted = connections[alias].ops.quote_name(field.column)
-    return _Column(quoted, field, _UNADAPTED.get(kind), lookup)
+    connection = connections[alias]
+    unadapted = _UNADAPTED.get(kind)
+    if kind is models.DateTimeField and connection.vendor == "postgresql":
+        unadapted = datetime  # its driver takes what timezone.now() returns
+    quoted = connection.ops.quote_name(field.column)
+    return _Column(quoted, field, unadapted, lookup)
 
 
 @functools.cache
