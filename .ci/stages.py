@@ -92,7 +92,7 @@ def suites(of_sqlite: str, of_postgres: str, of_mysql: str) -> list[Stage]:
     ]
 
 
-def singles(histories: int, stampede: int, fuzz: int) -> list[Stage]:
+def singles(histories: int, after: int, stampede: int, fuzz: int) -> list[Stage]:
     """The longest first: they fill the lanes best."""
     many = {"N": str(histories)}
     demo = f"DATABASE_URL=sqlite:///{FOLDER}/demo.sqlite3 "
@@ -108,6 +108,11 @@ def singles(histories: int, stampede: int, fuzz: int) -> list[Stage]:
             "histories on SQLite",
             make("histories", **many, SEED="1"),
             seconds=long,
+        ),
+        Stage(
+            "what follows a charge, in each world",
+            make("histories", NAME="post_charge", N=str(after), SEED="1", DB=POSTGRES),
+            seconds=300 + 60 * after,
         ),
         Stage("lint, types, layers", make("lint")),
         Stage("purchases in the shops of others", make("bridges"), seconds=600),
@@ -128,7 +133,7 @@ PACKAGES = Stage(
 )
 STAGES = [
     PACKAGES,
-    *singles(histories=300, stampede=10, fuzz=40),
+    *singles(histories=300, after=8, stampede=10, fuzz=40),
     *suites("-q", "-q -m database", "-q -m mariadb"),
     Stage(
         "known defects are noticed",
@@ -151,7 +156,7 @@ if PYTHONS:
 
 FULL = [
     PACKAGES,
-    *singles(histories=1500, stampede=100, fuzz=300),
+    *singles(histories=1500, after=125, stampede=100, fuzz=300),
     Stage(
         "histories on MariaDB",
         make("histories", N="1500", SEED="3", DB=MYSQL),
