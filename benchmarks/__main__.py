@@ -20,6 +20,7 @@ NAMES: Final = {
     "load": ("load", "servers, pools and databases under 64 shoppers at 800 ms"),
     "scale": ("scale", "pages and plans at 10,000, 1 and 5 million orders"),
     "cluster": ("cluster", "four web and two Celery processes, one killed"),
+    "inquiry": ("inquiry", "one status inquiry, with 1, 5 and 20 operations"),
     "reconciler": ("reconciler", "a pass over a large table, and several workers"),
     "deliveries": ("deliveries", "10,000 signals beside 100 receivers that hang"),
     "scanner": ("pan_scanner", "the search for card numbers in long texts"),
