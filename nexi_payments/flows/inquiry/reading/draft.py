@@ -116,6 +116,10 @@ class Draft:
         end = row.send_ended_at
         return end is not None and self.times.asked_at >= end + self.times.watch_for
 
+    def is_decided(self, row: OperationFacts) -> bool:
+        """Whether this reading settles the row, or leaves it to a person."""
+        return row.key in self.changes or any(one.blocks for one in self.findings)
+
     def is_done_now(self, row: OperationFacts) -> bool:
         change = self.changes.get(row.key)
         outcome = row.outcome if change is None else change.outcome

@@ -25,7 +25,6 @@ from nexi_payments.gateway.responses import OperationResult
 
 #: Types that move none of the order's money.
 _OTHER_TYPES: Final = frozenset({"CARD_VERIFICATION"})
-_POST_CHARGE_ROLES: Final = frozenset({Role.CAPTURE, Role.RETURN, Role.ROLLBACK})
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def _identify(
         if one.order_id and one.order_id != order.order_id:
             found.findings.append(_mismatch(order, "orderId", one))
         elif role is None:
-            found.unclear |= set() if one.type in _OTHER_TYPES else _POST_CHARGE_ROLES
+            found.unclear |= set() if one.type in _OTHER_TYPES else set(Role)
         elif role is not Role.CHARGE and (member := _odd_member(order, one)):
             found.findings.append(_mismatch(order, member, one))
             found.unclear.add(role)
