@@ -155,12 +155,19 @@ def _mismatch(order: OrderFacts, member: str, one: OperationResult) -> Finding:
 
 
 def _merge_same_ids(entries: list[Entry], found: Matching) -> list[Entry]:
-    """One entry an id and role: final beats open, two different finals contradict."""
+    """One entry an id and role: final beats open, two different finals contradict. Two
+    roles of one id are two operations, and a discrepancy.
+    """
     merged: dict[tuple[Role, str], Entry] = {}
+    by_id: dict[str, Entry] = {}
     anonymous = [one for one in entries if not one.id]
     for one in entries:
         if not one.id:
             continue
+        if (other := by_id.setdefault(one.id, one)).role is not one.role:
+            found.findings.append(
+                Finding(DiscrepancyKind.SAME_ID, other.text, one.text)
+            )
         key = (one.role, one.id)
         earlier = merged.setdefault(key, one)
         if earlier is one or (earlier.status, earlier.amount) == (
