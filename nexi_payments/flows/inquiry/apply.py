@@ -267,8 +267,9 @@ def _memory(reading: Reading) -> dict[str, Any]:
 def _needs_another(reading: Reading, written: Written, snapshot: Snapshot) -> bool:
     """Whether only one more inquiry is missing, to prove or to believe something."""
     dispute = reading.dispute
-    is_new = dispute is not None and dispute.since == snapshot.asked_at
-    return reading.soon or is_new or bool(written.resends)
+    lag = snapshot.times().lag
+    waits = dispute is not None and snapshot.asked_at < dispute.since + lag
+    return reading.soon or waits or bool(written.resends)
 
 
 def _schedule(

@@ -64,6 +64,7 @@ class Draft:
         a person decides.
         """
         if not absence.counts(row, self.times):
+            self.soon = True
             return
         misses = row.misses + 1
         twice = misses >= absence.ENOUGH_TO_CONTRADICT
@@ -79,6 +80,7 @@ class Draft:
             self.changes[row.key] = OperationChange(
                 row.key, row.outcome, misses=misses, counted=True
             )
+            self.soon = True
 
     def confirm(self, row: OperationFacts) -> None:
         """What spoke against a final word is over when Nexi repeats the word."""
