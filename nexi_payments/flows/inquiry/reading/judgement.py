@@ -190,10 +190,13 @@ def _judge_listed(draft: Draft, row: OperationFacts, entry: Entry) -> None:
 
 
 def _judge_open(draft: Draft, row: OperationFacts, entry: Entry) -> None:
-    news = row.outcome != OperationOutcome.ACCEPTED or row.result != entry.source.result
+    # a person may have decided against the word that Nexi repeats
+    news = row.result != entry.source.result or (
+        row.in_flight and row.outcome != OperationOutcome.ACCEPTED
+    )
     if not row.done and news:
         draft.change(row, OperationOutcome.ACCEPTED, entry)
-    if draft.is_overdue(row) and not row.done:
+    if draft.is_overdue(row) and not row.done and (row.in_flight or news):
         draft.find(DiscrepancyKind.STILL_PENDING, row.kind, entry.text)
 
 
