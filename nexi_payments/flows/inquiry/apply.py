@@ -257,7 +257,7 @@ def _memory(reading: Reading) -> dict[str, Any]:
     """What the next reading must know of this one."""
     dispute = reading.dispute
     return {
-        "shown_ids": " ".join(sorted(reading.shown_ids)),
+        "shown_ids": "\n".join(sorted(reading.shown_ids)),
         "disputed_total": dispute.total if dispute else None,
         "disputed_sum": dispute.ours if dispute else None,
         "disputed_since": dispute.since if dispute else None,
