@@ -310,6 +310,14 @@ def _update(
     transitions.assign(order, columns)
 
 
+def _is_told(order: PaymentOrder, target: str) -> bool:
+    """Whether a refund or void was taken back, and the shop knows of the charge. It
+    would ship again.
+    """
+    back = order.state in enums.RETURNED and target in enums.SUCCESSFUL
+    return back and order.events.filter(kind=target).exists()
+
+
 def _move(
     order: PaymentOrder,
     snapshot: Snapshot,
@@ -329,6 +337,7 @@ def _move(
         conditions={"version": snapshot.version},
         reason=decision.reason,
         operation=named,
+        silent=named is None and _is_told(order, target),
         **columns,
     )
     if not moved:
