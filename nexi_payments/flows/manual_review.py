@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from django.db import IntegrityError
+from django.utils import timezone
 
 from nexi_payments import conf
 from nexi_payments.enums import OperationOutcome, OrderState, Reason
@@ -17,7 +18,13 @@ from nexi_payments.exceptions import (
 )
 from nexi_payments.flows.inquiry import query
 from nexi_payments.flows.inquiry.reading import Reading, Verdict
-from nexi_payments.flows.ledger import books, discrepancies, operations
+from nexi_payments.flows.ledger import (
+    books,
+    discrepancies,
+    operations,
+    poll_schedule,
+    totals,
+)
 from nexi_payments.flows.ledger.operations import OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.models import Discrepancy, PaymentOrder
@@ -126,8 +133,17 @@ def _shown(order: PaymentOrder, reading: Reading) -> Shown:
     return _BY_STATE[books.plain_state(reading.books)]
 
 
+def _schedule(order: PaymentOrder, state: str) -> dict[str, Any]:
+    """Refunds and other requests that are on their way are inquired about as before."""
+    now = timezone.now()
+    followed = poll_schedule.follow(totals.of_operations(order), now)
+    poll = poll_schedule.PollState.of(order, state=state, reason=Reason.RESOLVED)
+    due = poll_schedule.next_poll(poll, now, answered=False, followed=followed)
+    return {"next_poll_at": due, "unsettled_since": followed.since}
+
+
 def _settle(order: PaymentOrder, state: str, reason: str, actor: Actor) -> None:
-    columns = {}
+    columns = _schedule(order, state)
     if state in (OrderState.PAID, OrderState.AUTHORIZED):
         columns["live_reference"] = order.live_key
     update = OperationUpdate(

@@ -132,7 +132,7 @@ class PaymentOrder(RetryingModel):
     #: raised by each claim, settlement and reading that changes something: a reading of
     #: an older version is discarded
     version = models.PositiveIntegerField(default=0)
-    #: ids of operations that Nexi has shown of this order, separated by spaces
+    #: ids of operations that Nexi has shown of this order, one a line
     shown_ids = models.TextField(blank=True, default="", editable=False)
     #: Nexi's total that differs from our sum, that sum, and since when
     disputed_total = models.BigIntegerField(null=True, editable=False)

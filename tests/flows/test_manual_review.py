@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from nexi_payments import flows
-from nexi_payments.enums import OrderState
+from nexi_payments.enums import OperationOutcome, OrderState
 from nexi_payments.exceptions import (
     CardDataNotAllowed,
     ExceedsRemaining,
@@ -18,8 +19,14 @@ from nexi_payments.exceptions import (
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.clerk import ORDERS_URL, Clerk, order_url
-from tests.support.in_doubt import charge_at_gateway
+from tests.support.in_doubt import (
+    MINUTE,
+    charge_at_gateway,
+    reconcile_after,
+    state_and_amounts,
+)
 from tests.support.shopper import CARDS, Shopper, new_order
+from tests.support.undecided import accept, entry, show
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -199,3 +206,19 @@ def test_the_screen(shopper: Shopper) -> None:
     order.refresh_from_db()
     assert order.state == OrderState.PAID
     assert "seen at Nexi" in clerk.get_text(order_url(order))
+
+
+def test_a_refund_on_its_way_is_still_inquired_about(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = reviewed(shopper)
+    accept(gateway, "/refunds", "r-1")
+    operation = flows.refund(order, Decimal("2.00"))
+    assert operation.outcome == OperationOutcome.ACCEPTED
+    flows.resolve(order, "paid", reason="seen at Nexi")
+    assert state_and_amounts(order) == (OrderState.PAID, 1250, 0, 0, 200)
+    assert order.unsettled_since == operation.created_at
+    show(gateway, order, entry(order, "REFUND", "REFUNDED", 200, "r-1"))
+    reconcile_after(2 * MINUTE)
+    assert state_and_amounts(order) == (OrderState.PAID, 1250, 0, 200, 0)
+    assert (order.next_poll_at, order.unsettled_since) == (None, None)

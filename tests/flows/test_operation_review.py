@@ -27,6 +27,7 @@ from nexi_payments.models import Discrepancy, Operation
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.clerk import staff_user
 from tests.support.in_doubt import (
+    DAY,
     MINUTE,
     payment_in_doubt,
     state_and_amounts,
@@ -173,6 +174,22 @@ def test_what_was_decided_as_not_executed_is_found_when_nexi_shows_it(
         "refund 200 declined",
         "REFUND REFUNDED 200 r-1",
     )
+
+
+def test_a_decision_stays_while_nexi_repeats_what_it_said_before(
+    refund: Operation, gateway: Simulator
+) -> None:
+    order = refund.order
+    show_pending(gateway, order)
+    decide(refund, "declined")
+    for wait in (SETTLED, 4 * DAY):
+        show_pending(gateway, order)
+        with time_travel(wait):
+            flows.reconcile(order)
+        refund.refresh_from_db()
+        assert refund.outcome == OperationOutcome.DECLINED
+        assert state_and_amounts(order) == (OrderState.PAID, 1250, 0, 0, 0)
+    assert not order.discrepancies.filter(resolved_at=None).exists()
 
 
 def test_a_decision_ends_when_nexi_says_the_contrary_twice(

@@ -6,7 +6,7 @@ anything has changed since, it is discarded: the next inquiry reads again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -90,7 +90,7 @@ def _write(
     # the operations before the order, as in settle: two requests that lock them in
     # different orders deadlock
     written = _change_operations(snapshot, reading)
-    written.changed += _insert_adopted(order, reading.adopted)
+    written.changed += _insert_adopted(order, snapshot, reading.adopted)
     issuer_references.store(snapshot.rows, response.operations)
     decision = late_money.decide(order, reading.state, reading.reason)
     columns = {
@@ -129,7 +129,7 @@ def _change_operations(snapshot: Snapshot, reading: Reading) -> Written:
     written = Written()
     for change in reading.changes:
         row, before = rows[change.key], facts[change.key]
-        _change_operation(row, before, change, snapshot.asked_at)
+        _change_operation(row, before, change, snapshot)
         if change.resend:
             written.resends.append(row)
         else:
@@ -138,14 +138,16 @@ def _change_operations(snapshot: Snapshot, reading: Reading) -> Written:
 
 
 def _change_operation(
-    row: Operation, before: OperationFacts, change: OperationChange, asked_at: datetime
+    row: Operation, before: OperationFacts, change: OperationChange, snapshot: Snapshot
 ) -> None:
     """Raises ``PreconditionFailed`` when it was settled or sent again meanwhile."""
     values: dict[str, Any] = {"misses": change.misses}
     if change.counted:
-        values["missed_at"] = asked_at
+        values["missed_at"] = snapshot.asked_at
     if change.outcome != before.outcome or change.entry is not None:
         values |= _outcome_columns(before, change)
+    if "ledger_id" in values and _is_taken(values["ledger_id"], row, snapshot.rows):
+        values["ledger_id"] = None
     if change.amount is not None:
         values["amount"] = change.amount
     if change.error:
@@ -183,8 +185,15 @@ def _outcome_columns(before: OperationFacts, change: OperationChange) -> dict[st
     }
 
 
+def _is_taken(id_: str | None, row: Operation, rows: Iterable[Operation]) -> bool:
+    """Whether another operation of the order has this id. It would be an error of the
+    database at each inquiry: there is a discrepancy instead.
+    """
+    return any(one.ledger_id == id_ and one is not row for one in rows if id_)
+
+
 def _insert_adopted(
-    order: PaymentOrder, adopted: Sequence[NewOperation]
+    order: PaymentOrder, snapshot: Snapshot, adopted: Sequence[NewOperation]
 ) -> list[Operation]:
     """Inserts what was made at Nexi. One of them may belong to an earlier one."""
     inserted: list[Operation] = []
@@ -211,6 +220,8 @@ def _insert_adopted(
             settled_at=now if new.outcome == OperationOutcome.DONE else None,
             **outcomes.issuer_references(source),
         )
+        if _is_taken(row.ledger_id, row, (*snapshot.rows, *inserted)):
+            row.ledger_id = None
         raw_sql.insert(row)
         inserted.append(row)
     return inserted
@@ -246,7 +257,7 @@ def _memory(reading: Reading) -> dict[str, Any]:
     """What the next reading must know of this one."""
     dispute = reading.dispute
     return {
-        "shown_ids": " ".join(sorted(reading.shown_ids)),
+        "shown_ids": "\n".join(sorted(reading.shown_ids)),
         "disputed_total": dispute.total if dispute else None,
         "disputed_sum": dispute.ours if dispute else None,
         "disputed_since": dispute.since if dispute else None,
@@ -256,8 +267,9 @@ def _memory(reading: Reading) -> dict[str, Any]:
 def _needs_another(reading: Reading, written: Written, snapshot: Snapshot) -> bool:
     """Whether only one more inquiry is missing, to prove or to believe something."""
     dispute = reading.dispute
-    is_new = dispute is not None and dispute.since == snapshot.asked_at
-    return reading.soon or is_new or bool(written.resends)
+    lag = snapshot.times().lag
+    waits = dispute is not None and snapshot.asked_at < dispute.since + lag
+    return reading.soon or waits or bool(written.resends)
 
 
 def _schedule(
@@ -298,6 +310,14 @@ def _update(
     transitions.assign(order, columns)
 
 
+def _is_told(order: PaymentOrder, target: str) -> bool:
+    """Whether a refund or void was taken back, and the shop knows of the charge. It
+    would ship again.
+    """
+    back = order.state in enums.RETURNED and target in enums.SUCCESSFUL
+    return back and order.events.filter(kind=target).exists()
+
+
 def _move(
     order: PaymentOrder,
     snapshot: Snapshot,
@@ -317,6 +337,7 @@ def _move(
         conditions={"version": snapshot.version},
         reason=decision.reason,
         operation=named,
+        silent=named is None and _is_told(order, target),
         **columns,
     )
     if not moved:

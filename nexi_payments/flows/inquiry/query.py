@@ -171,8 +171,10 @@ def _reschedule(order: PaymentOrder, snapshot: Snapshot, *, scheduled: bool) -> 
         values["next_poll_at"] = poll_schedule.next_poll(
             poll, now, answered=False, followed=followed
         )
-    PaymentOrder.objects.filter(pk=order.pk, state=order.state).update(**values)
-    transitions.assign(order, values)
+    # who has changed the order meanwhile has scheduled it, too
+    rows = PaymentOrder.objects.filter(pk=order.pk, version=snapshot.version)
+    if rows.update(**values):
+        transitions.assign(order, values)
 
 
 def postpone(order: PaymentOrder) -> None:

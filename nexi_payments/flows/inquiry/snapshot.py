@@ -74,7 +74,7 @@ def _order_facts(order: PaymentOrder) -> OrderFacts:
         charge_sent=order.charging_since is not None,
         pending_is_charge=_pending_means_charge(order),
         was_pending=order.gateway_pending,
-        shown_ids=frozenset(order.shown_ids.split()),
+        shown_ids=frozenset(order.shown_ids.splitlines()),
         # a person decides a review, or it ends when no money is left
         blocked=order.state == OrderState.REVIEW,
         manual_capture=order.capture == CaptureMode.MANUAL,
@@ -96,9 +96,8 @@ def _pending_means_charge(order: PaymentOrder) -> bool:
 
 def _foreign_ids(snapshot: Snapshot, response: OrderResult) -> frozenset[str]:
     """The listed ids that operations of other orders have."""
-    own = {row.gateway_operation_id for row in snapshot.rows}
+    own = {row.ledger_id for row in snapshot.rows}
     listed = {one.operation_id[:64] for one in response.operations} - own - {""}
-    listed -= snapshot.order.shown_ids | {snapshot.order.operation_id}
     if not listed:
         return frozenset()
     rows = Operation.objects.filter(ledger_id__in=listed)

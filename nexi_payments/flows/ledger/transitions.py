@@ -48,11 +48,13 @@ def transition(
     operation: Operation | None = None,
     actor: Actor = NO_ACTOR,
     note: str = "",
+    silent: bool = False,
     **changes: Any,
 ) -> bool:
     """Changes the state by compare-and-swap and writes the event, in one transaction.
 
-    ``changes`` are further columns. False when the order is not in one of ``sources``
+    ``changes`` are further columns. ``silent``: the event is history, without its
+    signal. False when the order is not in one of ``sources``
     (by default every state that ``TRANSITIONS`` allows) or does not meet
     ``conditions``; ``order`` is reloaded then.
     """
@@ -74,6 +76,7 @@ def transition(
                 operation=operation,
                 actor=actor,
                 note=note,
+                silent=silent,
             )
             _update_contract(order, target)
             return True
@@ -97,10 +100,13 @@ def write_event(
     operation: Operation | None = None,
     actor: Actor = NO_ACTOR,
     note: str = "",
+    silent: bool = False,
 ) -> None:
-    """Writes an event of ``order``. The signal of its kind is sent after commit."""
+    """Writes an event of ``order``. The signal of its kind is sent after commit, unless
+    it is ``silent``.
+    """
     now = timezone.now()
-    lease = outbox.delivery_lease(kind)
+    lease = None if silent else outbox.delivery_lease(kind)
     event = Event(
         order=order,
         operation=operation,

@@ -196,3 +196,56 @@ def test_an_id_of_another_order_confirms_nothing_and_proves_nothing(
     row.refresh_from_db()
     assert (row.outcome, row.misses) == (OperationOutcome.IN_DOUBT, 0)
     assert state_and_amounts(other) == (OrderState.PAID, 1250, 0, 0, 200)
+
+
+def test_an_id_of_another_order_hides_nothing_else(
+    paid: PaymentOrder, shopper: Shopper, gateway: Simulator
+) -> None:
+    """It is shown in each inquiry, and each is written."""
+    id_ = flows.refund(paid, Decimal("2.00")).gateway_operation_id
+    other = shopper.pay(new_order(reference="R-2"))
+    foreign = refund_entry(other, id_)
+    show(gateway, other, foreign)
+    flows.reconcile(other)
+    show(gateway, other, foreign, refund_entry(other, "n-1"))
+    flows.reconcile(other)
+    assert state_and_amounts(other) == (OrderState.PAID, 1250, 0, 200, 0)
+    assert [kind for kind, *_ in discrepancies(other)] == ["same_id"]
+
+
+def test_our_answer_with_an_id_of_another_order_hides_nothing_else(
+    paid: PaymentOrder, shopper: Shopper, gateway: Simulator
+) -> None:
+    id_ = flows.refund(paid, Decimal("2.00")).gateway_operation_id
+    other = shopper.pay(new_order(reference="R-2"))
+    answer_with_id(gateway, id_)
+    row = flows.refund(other, Decimal("2.00"))
+    assert (row.outcome, row.ledger_id) == (OperationOutcome.ACCEPTED, None)
+    show(gateway, other, refund_entry(other, id_), refund_entry(other, "n-1"))
+    flows.reconcile(other)
+    assert state_and_amounts(other) == (OrderState.PAID, 1250, 0, 200, 200)
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_one_id_for_a_charge_and_its_capture_is_no_error(
+    shopper: Shopper, gateway: Simulator, sent: bool
+) -> None:
+    """The money counts, and a person is told."""
+    order = shopper.pay(new_order(reference="R-3", terminal="manual"))
+    charge = operation_body(order, "AUTHORIZED")
+    capture = {**operation_body(order, "EXECUTED"), "operationType": "CAPTURE"}
+    path = f"/orders/{order.order_id}"
+    if sent:
+        answer = json.dumps({"operationId": order.gateway_operation_id})
+        gateway.next_reply("/captures", Reply(200, answer.encode()))
+        flows.capture(order)
+    for _ in range(2):
+        gateway.next_reply(path, order_reply(order, charge, capture))
+        flows.reconcile(order)
+    assert state_and_amounts(order) == (OrderState.PAID, 1250, 0, 0, 0)
+    row = order.operations.get(kind=OperationKind.CAPTURE)
+    assert (row.gateway_operation_id, row.ledger_id) == (
+        order.gateway_operation_id,
+        None,
+    )
+    assert {kind for kind, *_ in discrepancies(order)} == {"same_id"}

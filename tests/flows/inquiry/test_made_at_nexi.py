@@ -12,9 +12,19 @@ from nexi_payments.enums import EventKind, OperationKind, OperationOutcome, Orde
 from nexi_payments.exceptions import ExceedsRemaining
 from nexi_payments.gateway.payloads import OperationAmount
 from nexi_payments.models import PaymentOrder
+from nexi_payments.signals import payment_paid
 from nexi_payments.simulator import Reply, Simulator
-from tests.support.in_doubt import operation_body, order_reply, state_and_amounts
+from tests.support.in_doubt import (
+    LAG,
+    charge_at_gateway,
+    operation_body,
+    order_reply,
+    payment_in_doubt,
+    state_and_amounts,
+    time_travel,
+)
 from tests.support.shopper import Shopper, new_order
+from tests.support.undecided import entry, show
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -127,3 +137,57 @@ def test_a_void_that_is_confirmed_after_a_capture_gives_all_back(
     assert state_and_amounts(order) == (OrderState.REFUNDED, 1250, 0, 1250, 0)
     assert kinds(order)[-3:] == ["authorized", "paid", "refunded"]
     assert (order.live_reference, order.next_poll_at) == (None, None)
+
+
+def test_a_refund_that_is_taken_back_is_not_a_payment_again(
+    paid: PaymentOrder, gateway: Simulator
+) -> None:
+    """The shop has shipped already."""
+    refund = flows.refund(paid)
+    taken_back = entry(paid, "REFUND", "CANCELED", 1250, refund.gateway_operation_id)
+    show(gateway, paid, taken_back)
+    flows.reconcile(paid)
+    assert state_and_amounts(paid) == (OrderState.PAID, 1250, 0, 0, 0)
+    assert kinds(paid)[-3:] == ["paid", "refunded", "paid"]
+    event = paid.events.order_by("pk").last()
+    assert event is not None
+    assert (event.deliver_at, event.delivered_at) == (None, None)
+    assert flows.available(paid).refund == 1250
+
+
+def test_a_payment_that_was_refunded_when_it_was_found_is_told_once(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    told: list[str] = []
+
+    def heard(event: Any, **kwargs: Any) -> None:
+        told.append(event.kind)
+
+    payment_paid.connect(heard)
+    order = payment_in_doubt(shopper)
+    charge_at_gateway(gateway, order)
+    show(gateway, order, entry(order, "REFUND", "REFUNDED", 1250, "r-1"))
+    flows.reconcile(order)
+    assert (order.state, told) == (OrderState.REFUNDED, [])
+    for _ in range(2):
+        show(gateway, order, entry(order, "REFUND", "CANCELED", 1250, "r-1"))
+        flows.reconcile(order)
+    assert (order.state, told) == (OrderState.PAID, ["paid"])
+    payment_paid.disconnect(heard)
+
+
+def test_ids_with_spaces_do_not_make_a_list_incomplete(
+    paid: PaymentOrder, gateway: Simulator
+) -> None:
+    odd = entry(paid, "REFUND", "FAILED", 200, "r 1")
+    show(gateway, paid, odd)
+    flows.reconcile(paid)
+    show(gateway, paid, odd)
+    gateway.next_reply("/refunds", Reply(400, b'{"errors": [{"code": "GW0001"}]}'))
+    row = flows.refund(paid, Decimal("2.00"))
+    for wait in (LAG + 1, 2 * LAG + 2):
+        show(gateway, paid, odd)
+        with time_travel(wait):
+            flows.reconcile(paid)
+    row.refresh_from_db()
+    assert row.outcome == OperationOutcome.REJECTED

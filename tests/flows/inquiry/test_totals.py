@@ -26,6 +26,7 @@ from tests.support.in_doubt import (
     payment_in_doubt,
     prove_absent,
     prove_rejected,
+    reconcile_after,
     state_and_amounts,
     time_travel,
 )
@@ -303,3 +304,39 @@ def test_an_authorization_that_becomes_executed_is_paid(
     flows.reconcile(held)
     assert state_and_amounts(held) == (OrderState.PAID, 1250, 0, 0, 0)
     assert flows.available(held).void is None
+
+
+# -- a second inquiry follows ----------------------------------------------------------
+
+
+def test_a_look_in_between_does_not_end_the_doubt_about_a_total(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = shopper.pay(new_order())
+    entry = operation_body(order, "EXECUTED")
+    answer = order_reply(order, entry, capturedAmount="1100")
+    for wait in (0, LAG / 2):
+        gateway.next_reply(f"/orders/{order.order_id}", answer)
+        inquire_after(order, wait)
+    assert order.next_poll_at is not None
+    gateway.next_reply(f"/orders/{order.order_id}", answer)
+    reconcile_after(2 * LAG)
+    found = order.discrepancies.get()
+    assert (found.kind, found.ours, found.theirs) == ("totals", "1250", "1100")
+    order.refresh_from_db()
+    assert order.next_poll_at is None
+
+
+def test_a_contradiction_is_looked_at_again(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = shopper.pay(new_order())
+    answer = order_reply(order, operation_body(order, "DECLINED"))
+    for wait in (LAG + 1, LAG + 30):
+        gateway.next_reply(f"/orders/{order.order_id}", answer)
+        inquire_after(order, wait)
+        assert (order.state, order.next_poll_at is None) == (OrderState.PAID, False)
+    gateway.next_reply(f"/orders/{order.order_id}", answer)
+    reconcile_after(3 * LAG)
+    order.refresh_from_db()
+    assert (order.state, order.reason) == (OrderState.REVIEW, "contradiction")

@@ -184,7 +184,9 @@ def _fits(new: NewOperation, rows: Sequence[OperationFacts]) -> bool:
         listed = any(row.kind == OperationKind.CAPTURE for row in rows)
         # until a capture is listed, that of the charge itself counts
         at_once = 0 if listed else sums.captured
-        return amount <= sums.held + at_once - sums.capturing
+        of_total = row_of_total(rows)
+        shown_before = (of_total.amount or 0) if of_total else 0
+        return amount <= sums.held + at_once + shown_before - sums.capturing
     if new.kind == OperationKind.REFUND:
         return amount <= sums.kept + sums.capturing - sums.refunding
     return True

@@ -25,7 +25,7 @@ class Verdict(Enum):
     MISMATCH = "mismatch"
     #: charged, and Nexi shows no amount or no currency
     NO_DETAILS = "no_details"
-    #: a result that we do not know
+    #: a result that we do not know, or something that may be a charge
     UNKNOWN = "unknown"
 
 
@@ -68,7 +68,10 @@ def read_charge(
     if main is None and successes and not ours:
         main = successes[0]  # our id is not listed, another charge of the order is
     if main is None:
-        return _without_success(order, ours)
+        found = _without_success(order, ours)
+        if found.verdict is Verdict.NO_CHARGE and _may_hide(matching, response):
+            return ChargeReading(Verdict.UNKNOWN)
+        return found
     others = tuple(one for one in successes if one is not main)
     verdict, detail = _details(order, main, response)
     return ChargeReading(verdict, main, others, detail)
@@ -105,6 +108,12 @@ def _without_success(order: OrderFacts, ours: Sequence[Entry]) -> ChargeReading:
     if declined := by_status.get(Status.NEGATIVE):
         return ChargeReading(Verdict.DECLINED, declined)
     return ChargeReading(Verdict.NO_CHARGE)
+
+
+def _may_hide(matching: Matching, response: OrderResult) -> bool:
+    """Whether a charge may be behind what cannot be read, or behind Nexi's totals."""
+    unclear = not response.readable or Role.CHARGE in matching.unclear
+    return unclear or bool(response.authorized or response.captured)
 
 
 def _details(

@@ -64,6 +64,7 @@ class Draft:
         a person decides.
         """
         if not absence.counts(row, self.times):
+            self.soon = True
             return
         misses = row.misses + 1
         twice = misses >= absence.ENOUGH_TO_CONTRADICT
@@ -79,6 +80,7 @@ class Draft:
             self.changes[row.key] = OperationChange(
                 row.key, row.outcome, misses=misses, counted=True
             )
+            self.soon = True
 
     def confirm(self, row: OperationFacts) -> None:
         """What spoke against a final word is over when Nexi repeats the word."""
@@ -115,6 +117,10 @@ class Draft:
         """Whether ``WATCH_FOR`` is over since the operation was sent."""
         end = row.send_ended_at
         return end is not None and self.times.asked_at >= end + self.times.watch_for
+
+    def is_decided(self, row: OperationFacts) -> bool:
+        """Whether this reading settles the row, or leaves it to a person."""
+        return row.key in self.changes or any(one.blocks for one in self.findings)
 
     def is_done_now(self, row: OperationFacts) -> bool:
         change = self.changes.get(row.key)

@@ -139,14 +139,15 @@ def _judge_waiting_charge(
 ) -> None:
     absent = charge.verdict is Verdict.NO_CHARGE
     pending = charge.verdict is Verdict.PENDING or (absent and draft.order.was_pending)
-    if pending and draft.is_overdue(row):
-        kind = DiscrepancyKind.STILL_PENDING
-        draft.find(kind, "an end", result_codes.PENDING, blocks=True)
-    elif absent and not pending:
+    if absent and not pending and draft.complete:
         # in three steps the charge has the id of its authentication
         nameless = replace(row, operation_id="")
-        judged = absence.judge(nameless, draft.times, complete=draft.complete)
+        judged = absence.judge(nameless, draft.times, complete=True)
         draft.apply_absence(row, judged)
+    elif draft.is_overdue(row) and not draft.is_decided(row):
+        theirs = charge.entry.text if charge.entry and not pending else ""
+        kind = DiscrepancyKind.STILL_PENDING
+        draft.find(kind, "an end", theirs or result_codes.PENDING, blocks=True)
 
 
 def judge_post_charge(draft: Draft, matching: Matching) -> list[NewOperation]:
@@ -189,10 +190,13 @@ def _judge_listed(draft: Draft, row: OperationFacts, entry: Entry) -> None:
 
 
 def _judge_open(draft: Draft, row: OperationFacts, entry: Entry) -> None:
-    news = row.outcome != OperationOutcome.ACCEPTED or row.result != entry.source.result
+    # a person may have decided against the word that Nexi repeats
+    news = row.result != entry.source.result or (
+        row.in_flight and row.outcome != OperationOutcome.ACCEPTED
+    )
     if not row.done and news:
         draft.change(row, OperationOutcome.ACCEPTED, entry)
-    if draft.is_overdue(row) and not row.done:
+    if draft.is_overdue(row) and not row.done and (row.in_flight or news):
         draft.find(DiscrepancyKind.STILL_PENDING, row.kind, entry.text)
 
 

@@ -25,7 +25,6 @@ from nexi_payments.gateway.responses import OperationResult
 
 #: Types that move none of the order's money.
 _OTHER_TYPES: Final = frozenset({"CARD_VERIFICATION"})
-_POST_CHARGE_ROLES: Final = frozenset({Role.CAPTURE, Role.RETURN, Role.ROLLBACK})
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def _identify(
         if one.order_id and one.order_id != order.order_id:
             found.findings.append(_mismatch(order, "orderId", one))
         elif role is None:
-            found.unclear |= set() if one.type in _OTHER_TYPES else _POST_CHARGE_ROLES
+            found.unclear |= set() if one.type in _OTHER_TYPES else set(Role)
         elif role is not Role.CHARGE and (member := _odd_member(order, one)):
             found.findings.append(_mismatch(order, member, one))
             found.unclear.add(role)
@@ -156,12 +155,19 @@ def _mismatch(order: OrderFacts, member: str, one: OperationResult) -> Finding:
 
 
 def _merge_same_ids(entries: list[Entry], found: Matching) -> list[Entry]:
-    """One entry an id and role: final beats open, two different finals contradict."""
+    """One entry an id and role: final beats open, two different finals contradict. Two
+    roles of one id are two operations, and a discrepancy.
+    """
     merged: dict[tuple[Role, str], Entry] = {}
+    by_id: dict[str, Entry] = {}
     anonymous = [one for one in entries if not one.id]
     for one in entries:
         if not one.id:
             continue
+        if (other := by_id.setdefault(one.id, one)).role is not one.role:
+            found.findings.append(
+                Finding(DiscrepancyKind.SAME_ID, other.text, one.text)
+            )
         key = (one.role, one.id)
         earlier = merged.setdefault(key, one)
         if earlier is one or (earlier.status, earlier.amount) == (

@@ -70,6 +70,7 @@ def read(
     adopted = judgement.judge_charge(draft, charge, response)
     adopted += judgement.judge_post_charge(draft, matching)
     adopted += _adopt(draft, matching, adopted)
+    _give_way(draft, adopted, response.captured)
     after = with_new(draft.rows_after(), adopted)
     dispute = _dispute(order, books.sum_up(after), response.captured, times.asked_at)
     if dispute is not None and not shown <= order.shown_ids:
@@ -105,6 +106,30 @@ def _adopt(
     for key, entry in found.replaced.items():
         draft.change(by_key[key], OperationOutcome.DONE, entry, entry.amount)
     return found.adopted
+
+
+def _give_way(draft: Draft, adopted: Sequence[NewOperation], total: int | None) -> None:
+    """Captures made at Nexi that are listed as done now, and that the total showed
+    before, count once.
+    """
+    row = adoption.row_of_total(draft.rows)
+    if row is None or row.key in draft.changes:
+        return
+    after = with_new(draft.rows_after(), adopted)
+    before = {one.key for one in draft.rows if one.done}
+    listed = sum(
+        one.amount or 0
+        for one in after
+        if one.kind == OperationKind.CAPTURE
+        and one.done
+        and one.adopted
+        and one.key not in before
+    )
+    sums = books.sum_up(after)
+    excess = sums.captured - (sums.authorized if total is None else total)
+    amount = row.amount or 0
+    if (less := min(listed, excess, amount)) > 0:
+        draft.change(row, row.outcome, amount=amount - less)
 
 
 def _dispute(

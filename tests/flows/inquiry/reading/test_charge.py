@@ -8,9 +8,24 @@ from typing import Any
 
 import pytest
 
-from nexi_payments.enums import OperationKind, OperationOutcome, OrderState, Reason
+from nexi_payments.enums import (
+    DiscrepancyKind,
+    OperationKind,
+    OperationOutcome,
+    OrderState,
+    Reason,
+)
+from nexi_payments.flows.inquiry.reading import Verdict
 from nexi_payments.gateway.responses import OperationResult
-from tests.support.readings import Ledger, authorization, charge, entry, operation
+from tests.support.readings import (
+    TOTAL,
+    WATCH,
+    Ledger,
+    authorization,
+    charge,
+    entry,
+    operation,
+)
 
 
 def paying(**sent: Any) -> Ledger:
@@ -277,3 +292,51 @@ def test_a_capture_that_nobody_asked_for(listed: bool) -> None:
     ledger.see(authorization("EXECUTED"), *captures)
     assert ledger.kinds == ([] if listed else ["captured_unasked"])
     assert ledger.order.state == OrderState.PAID
+
+
+@pytest.mark.parametrize(
+    ("shown", "more"),
+    [
+        ([entry("", "EXECUTED", id_="x")], {}),
+        ([entry("SALE", "EXECUTED", id_="x")], {}),
+        ([entry("AUTHORIZATION", "EXECUTED", id_="foreign")], {}),
+        ([], {"authorized": TOTAL}),
+        ([], {"captured": TOTAL}),
+        ([], {"readable": False}),
+    ],
+)
+def test_what_may_be_a_charge_is_no_absence(
+    shown: list[OperationResult], more: dict[str, Any]
+) -> None:
+    """Otherwise the shopper pays again. At the end of the watch a person decides."""
+    ledger = moto(foreign_ids=frozenset({"foreign"}))
+    for minutes in (2, 10, 20, 40):
+        reading = ledger.see(*shown, after=timedelta(minutes=minutes), **more)
+        assert reading.state is None
+        assert reading.charge.verdict is Verdict.UNKNOWN
+    assert ledger.see(*shown, after=WATCH, **more).state == OrderState.REVIEW
+    assert ledger.kinds[-1] == DiscrepancyKind.STILL_PENDING
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        [entry("AUTHORIZATION", "WEIRD", id_="x")],
+        [entry("AUTHORIZATION", "VOIDED", 900, id_="x")],
+        [],  # the list lacks what it once showed
+    ],
+)
+def test_a_charge_that_stays_undecided_needs_a_person_in_the_end(
+    shown: list[OperationResult],
+) -> None:
+    ledger = moto(shown_ids=frozenset({"gone"}))
+    for minutes in (2, 10, 20, 40):
+        assert ledger.see(*shown, after=timedelta(minutes=minutes)).state is None
+    assert ledger.see(*shown, after=WATCH).state == OrderState.REVIEW
+    assert ledger.order.state == OrderState.REVIEW
+
+
+def moto(**order: Any) -> Ledger:
+    """A phone order whose charge got no answer: we know no id."""
+    row = operation(1, OperationKind.MOTO, TOTAL)
+    return Ledger.of(row, operation_id="", pending_is_charge=True, **order)

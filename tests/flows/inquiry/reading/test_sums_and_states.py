@@ -170,3 +170,28 @@ def test_a_new_entry_begins_the_disagreement_anew() -> None:
     totals(ledger, (0, 400))
     failed = [entry("CAPTURE", "FAILED", 400, "a")]
     assert totals(ledger, (2, 400), (2.5, 400), (3, 400), of=failed) == [0, 0, 400]
+
+
+@pytest.mark.parametrize("amount", [1000, 400])
+def test_a_capture_of_the_total_that_is_listed_as_open_counts_once(
+    amount: int,
+) -> None:
+    ledger = Ledger.of(charge(), state="authorized")
+    assert totals(ledger, (0, amount), (1, amount)) == [0, amount]
+    on_its_way = [entry("CAPTURE", "PENDING", amount, "c")]
+    done = [entry("CAPTURE", "EXECUTED", amount, "c")]
+    assert totals(ledger, (2, amount), of=on_its_way) == [amount]
+    assert totals(ledger, (3, amount), (4, amount), of=done) == [amount, amount]
+    assert (ledger.order.state, ledger.kinds) == (OrderState.PAID, [])
+
+
+def test_a_capture_of_the_total_without_its_refund_counts_once() -> None:
+    """Nexi's total may be what is left: 700 captured, 200 of it refunded."""
+    ledger = Ledger.of(charge(), state="authorized")
+    totals(ledger, (0, 500), (1, 500))
+    listed = [
+        entry("CAPTURE", "EXECUTED", 700, "c"),
+        entry("REFUND", "REFUNDED", 200, "r"),
+    ]
+    assert totals(ledger, (2, 500), (3, 500), of=listed) == [700, 700]
+    assert (ledger.order.state, ledger.kinds) == (OrderState.PAID, [])
