@@ -98,6 +98,8 @@ def next_poll(
     A watch ends only with an answered inquiry after its end.
     """
     settled, end = settle_at(order), watch_end(order)
+    if answered and followed.until is not None and now >= followed.until:
+        followed = followed._replace(until=None)  # this inquiry was the last
     if order.state in enums.FINAL and not _is_looked_for(
         order, now, answered=answered, followed=followed
     ):
@@ -121,7 +123,7 @@ def _is_looked_for(
     """Whether an order that the shopper need not wait for is polled."""
     if followed.since is not None or (followed.soon and answered):
         return True
-    if followed.until is not None and not (answered and now >= followed.until):
+    if followed.until is not None:
         return True
     if order.state == OrderState.FAILED:
         end = watch_end(order)

@@ -99,3 +99,17 @@ def test_a_proof_that_needs_only_an_inquiry_comes_one_lag_later() -> None:
             paid(poll_count=2), NOON, answered=answered, followed=followed
         )
         assert at == NOON + timedelta(minutes=minutes)
+
+
+def test_an_authorization_is_asked_about_daily_again_after_a_watch() -> None:
+    """One capture was given up: its watch must not go on as steps for ever."""
+    held = paid(poll_count=5)._replace(state=OrderState.AUTHORIZED, capture="manual")
+    end = NOON + WATCH
+    row = refund(OperationOutcome.DECLINED)
+    followed = poll_schedule.follow([row], end)
+    assert followed.until == end
+    before = end - timedelta(minutes=1)
+    at = poll_schedule.next_poll(held, before, answered=True, followed=followed)
+    assert at == end
+    at = poll_schedule.next_poll(held, end, answered=True, followed=followed)
+    assert at == end + timedelta(days=1)
