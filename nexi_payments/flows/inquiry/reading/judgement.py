@@ -201,10 +201,10 @@ def _judge_open(draft: Draft, row: OperationFacts, entry: Entry) -> None:
 
 
 def _judge_absent(draft: Draft, row: OperationFacts, matching: Matching) -> None:
-    if row.operation_id and draft.is_overdue(row):
+    complete = draft.complete and ROLES[row.kind] not in matching.unclear
+    if (row.operation_id or not complete) and draft.is_overdue(row):
         ours = f"{row.kind} {row.amount}"
         draft.find(DiscrepancyKind.STILL_PENDING, ours, "not listed")
-    complete = draft.complete and ROLES[row.kind] not in matching.unclear
     draft.apply_absence(row, absence.judge(row, draft.times, complete=complete))
 
 
