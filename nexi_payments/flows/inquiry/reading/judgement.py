@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from nexi_payments import enums
@@ -12,6 +13,7 @@ from nexi_payments.flows.inquiry.reading.charge import ChargeReading, Verdict
 from nexi_payments.flows.inquiry.reading.draft import Draft
 from nexi_payments.flows.inquiry.reading.matching import Entry, Matching
 from nexi_payments.flows.inquiry.reading.vocabulary import ROLES, Status
+from nexi_payments.flows.ledger.books import CAPTURED_WITH_CHARGE
 from nexi_payments.flows.ledger.facts import OperationFacts
 from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.responses import OrderResult
@@ -78,6 +80,7 @@ def _judge_success(
         for one in charge.others
         if not _is_known_charge(draft, one)
     ]
+    _judge_others(draft, charge.others)
     if adopted:
         theirs = ", ".join(one.text for one in charge.others)
         kind = DiscrepancyKind.TWO_AUTHORIZATIONS
@@ -110,9 +113,32 @@ def _judge_success(
     )
     if not row.done or captured_or_released:
         draft.change(row, OperationOutcome.DONE, entry)
+    elif _is_taken_back_unseen(draft, row, entry, response):
+        draft.contradict(row, entry)
     else:
         draft.confirm(row)
     return adopted
+
+
+def _is_taken_back_unseen(
+    draft: Draft, row: OperationFacts, entry: Entry, response: OrderResult
+) -> bool:
+    """Whether a captured charge reads as released, and nothing that returned it is
+    listed.
+    """
+    captured = row.result in CAPTURED_WITH_CHARGE
+    reversed_ = captured and entry.status is Status.REVERSED
+    return reversed_ and not _shows_returns(draft, response)
+
+
+def _judge_others(draft: Draft, others: Sequence[Entry]) -> None:
+    """Further charges that are known, and were captured or released since."""
+    for one in others:
+        for row in draft.rows:
+            known = row.operation_id == one.id and row.kind in enums.CHARGING
+            held = known and row.done and row.result == result_codes.AUTHORIZED
+            if held and one.status is not Status.HELD:
+                draft.change(row, OperationOutcome.DONE, one)
 
 
 def _is_captured_unasked(entry: Entry, response: OrderResult) -> bool:
@@ -128,7 +154,9 @@ def _is_known_charge(draft: Draft, entry: Entry) -> bool:
 
 
 def _shows_returns(draft: Draft, response: OrderResult) -> bool:
-    ours = any(row.kind in enums.REFUNDING and row.done for row in draft.rows)
+    kinds = enums.REFUNDING | {OperationKind.VOID}
+    # one that is on its way may have been executed, and be listed later
+    ours = any(row.kind in kinds and (row.done or row.in_flight) for row in draft.rows)
     return ours or any(
         one.type in result_codes.REFUND_OR_VOID for one in response.operations
     )
@@ -201,10 +229,10 @@ def _judge_open(draft: Draft, row: OperationFacts, entry: Entry) -> None:
 
 
 def _judge_absent(draft: Draft, row: OperationFacts, matching: Matching) -> None:
-    if row.operation_id and draft.is_overdue(row):
+    complete = draft.complete and ROLES[row.kind] not in matching.unclear
+    if (row.operation_id or not complete) and draft.is_overdue(row):
         ours = f"{row.kind} {row.amount}"
         draft.find(DiscrepancyKind.STILL_PENDING, ours, "not listed")
-    complete = draft.complete and ROLES[row.kind] not in matching.unclear
     draft.apply_absence(row, absence.judge(row, draft.times, complete=complete))
 
 

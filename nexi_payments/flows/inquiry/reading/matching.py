@@ -234,12 +234,15 @@ def _explain_totals(rows: Sequence[OperationFacts], found: Matching) -> None:
 def _match_by_amount(
     order: OrderFacts, rows: Sequence[OperationFacts], found: Matching
 ) -> None:
-    """Binds rows without an id, oldest first, those in flight before the watched ones.
+    """Binds rows without an id, oldest first: those that are done without one, those
+    in flight, the watched ones.
 
     Equal operations are interchangeable. Nexi's id must not have been shown before.
     """
     negative = (OperationOutcome.DECLINED, OperationOutcome.REJECTED)
-    candidates = [row for row in rows if row.in_flight]
+    # a person has decided that it is done, before it was listed
+    candidates = [row for row in rows if row.done and not row.by_totals]
+    candidates += [row for row in rows if row.in_flight]
     candidates += [row for row in rows if row.outcome in negative and not row.adopted]
     for row in candidates:
         if ROLES[row.kind] is Role.CHARGE:

@@ -10,7 +10,15 @@ import pytest
 
 from nexi_payments.enums import DiscrepancyKind, OperationKind, OperationOutcome
 from nexi_payments.flows.inquiry.reading import OperationFacts
-from tests.support.readings import Ledger, authorization, charge, entry, operation
+from tests.support.readings import (
+    LAG,
+    WATCH,
+    Ledger,
+    authorization,
+    charge,
+    entry,
+    operation,
+)
 
 CAPTURED = entry("CAPTURE", "EXECUTED", 1000, "cap")
 CAPTURE = operation(
@@ -117,3 +125,15 @@ def test_an_unreadable_list_proves_nothing() -> None:
     for minute in (1, 2, 3):
         ledger.see(after=timedelta(minutes=minute), readable=False)
     assert ledger.rows[2].outcome == OperationOutcome.IN_DOUBT
+
+
+def test_what_no_list_can_prove_absent_needs_a_person_in_the_end() -> None:
+    """The list lacks what it once showed, and stays so."""
+    refund = operation(2, OperationKind.REFUND, 300)
+    gone = frozenset({"gone"})
+    ledger = Ledger.of(charge("EXECUTED"), refund, state="paid", shown_ids=gone)
+    ledger.see(authorization("EXECUTED"), after=WATCH - LAG)
+    assert ledger.kinds == []
+    ledger.see(authorization("EXECUTED"), after=WATCH)
+    assert ledger.kinds == [DiscrepancyKind.STILL_PENDING]
+    assert ledger.outcomes == [("refund", "in_doubt", 300)]

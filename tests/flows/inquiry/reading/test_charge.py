@@ -340,3 +340,31 @@ def moto(**order: Any) -> Ledger:
     """A phone order whose charge got no answer: we know no id."""
     row = operation(1, OperationKind.MOTO, TOTAL)
     return Ledger.of(row, operation_id="", pending_is_charge=True, **order)
+
+
+def test_a_captured_charge_that_reads_as_released_is_voided_in_the_end() -> None:
+    """Nobody lists what returned the money, so it is said twice."""
+    ledger = Ledger.of(charge("EXECUTED"), state="paid")
+    gone = [authorization("VOIDED")]
+    assert states(ledger, 2, 2.5, 4, 6, of=gone) == ["paid", "paid", "review", "voided"]
+    assert set(ledger.kinds) == {DiscrepancyKind.CONTRADICTION}
+
+
+@pytest.mark.parametrize("word", ["VOIDED", "REFUNDED"])
+def test_a_refund_on_its_way_explains_the_word_of_its_charge(word: str) -> None:
+    """Nexi's list of operations may be behind the word of the charge."""
+    refund = operation(2, OperationKind.REFUND, TOTAL)
+    ledger = Ledger.of(charge("EXECUTED"), refund, state="paid")
+    assert states(ledger, 2, 4, of=[authorization(word)]) == ["paid", "paid"]
+    listed = [authorization(word), entry("REFUND", word, TOTAL, "r")]
+    assert states(ledger, 6, of=listed) == ["refunded"]
+    assert ledger.kinds == []
+
+
+def test_a_second_charge_that_is_released_at_nexi_is_held_no_more() -> None:
+    ledger = Ledger.of(charge(), state="authorized")
+    second = entry("AUTHORIZATION", "AUTHORIZED", TOTAL, "two")
+    assert states(ledger, 2, of=[authorization(), second]) == ["review"]
+    released = entry("AUTHORIZATION", "VOIDED", TOTAL, "two")
+    books = ledger.see(authorization(), released, after=timedelta(minutes=4)).books
+    assert (books.held, books.released) == (TOTAL, TOTAL)

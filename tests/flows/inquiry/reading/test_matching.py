@@ -338,3 +338,14 @@ def test_one_id_twice_open_after_final_is_the_final_one() -> None:
     words = [entry("REFUND", word, 300, "r") for word in ("REFUNDED", "PENDING")]
     assert kinds_after(ledger, *words) == []
     assert ledger.rows[2].outcome == OperationOutcome.DONE
+
+
+def test_what_a_person_decided_as_done_is_listed_later_and_counts_once() -> None:
+    decided = operation(3, OperationKind.REFUND, 300, outcome=OperationOutcome.DONE)
+    ledger = paid(decided, operation(4, OperationKind.REFUND, 300))
+    assert kinds_after(ledger, entry("REFUND", "REFUNDED", 300, "r")) == []
+    assert ledger.outcomes[-2:] == [
+        ("refund", "done", 300),
+        ("refund", "in_doubt", 300),
+    ]
+    assert ledger.rows[2].operation_id == "r"
