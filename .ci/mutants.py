@@ -491,6 +491,12 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "        conditions: dict[str, Any] = {}\n",
         "tests/flows/test_capture_refund_concurrency.py",
     ),
+    "a refund is repeated after the life of its key": (
+        FLOWS + "inquiry/reading/absence.py",
+        "    return ended is not None and times.asked_at < ended + KEY_LIFETIME",
+        "    return ended is not None",
+        "tests/flows/inquiry/reading/test_absence.py",
+    ),
     "a refund that was given up is not watched": (
         FLOWS + "ledger/poll_schedule.py",
         "    if followed.until is not None:\n        return True\n",

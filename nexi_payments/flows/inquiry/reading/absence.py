@@ -8,6 +8,7 @@ counted before.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from typing import Final
 
@@ -21,6 +22,9 @@ ENOUGH: Final = 3
 ENOUGH_TO_CONTRADICT: Final = 2
 #: The first send and one repetition with the same key and body.
 MAX_SENDS: Final = 2
+#: Nexi does not publish how long it remembers a key. Later it might execute the request
+#: once more instead of answering as before: it is given up, and watched.
+KEY_LIFETIME: Final = timedelta(hours=12)
 
 
 class Proof(Enum):
@@ -57,7 +61,7 @@ def judge(row: OperationFacts, times: InquiryTimes, *, complete: bool) -> Absenc
     counted = complete and counts(row, times)
     misses = row.misses + counted
     settled = times.asked_at >= ended + times.settle_after
-    proof = _proof(row, misses, settled=settled) if counted else Proof.NONE
+    proof = _proof(row, misses, times, settled=settled) if counted else Proof.NONE
     settles = times.asked_at >= ended + times.settle_after - times.lag
     soon = complete and proof is Proof.NONE and (settles or _is_rejected(row))
     return Absence(proof, misses, counted, soon)
@@ -74,11 +78,18 @@ def counts(row: OperationFacts, times: InquiryTimes) -> bool:
     return all(times.asked_at >= mark + times.lag for mark in marks)
 
 
-def _proof(row: OperationFacts, misses: int, *, settled: bool) -> Proof:
+def _proof(
+    row: OperationFacts, misses: int, times: InquiryTimes, *, settled: bool
+) -> Proof:
     if _is_rejected(row):
         return Proof.REJECTED if misses >= ENOUGH_AFTER_REJECTION else Proof.NONE
     if misses < ENOUGH or not settled:
         return Proof.NONE
     if row.kind in enums.IDEMPOTENT and row.send_count < MAX_SENDS:
-        return Proof.RESEND
+        return Proof.RESEND if _key_is_known(row, times) else Proof.ABSENT
     return Proof.ABSENT
+
+
+def _key_is_known(row: OperationFacts, times: InquiryTimes) -> bool:
+    ended = row.send_ended_at
+    return ended is not None and times.asked_at < ended + KEY_LIFETIME

@@ -52,6 +52,13 @@ def test_a_lost_answer_is_sent_once_more_after_settling() -> None:
     assert seen[10] == ("declined", 2)
 
 
+def test_it_is_not_sent_once_more_after_the_life_of_its_key() -> None:
+    """No inquiry was made for twelve hours: Nexi may have forgotten the key."""
+    hours = 12 * 60
+    assert outcomes_at([1, 2, hours - 0.1])[-1] == ("in_doubt", 2)
+    assert outcomes_at([1, 2, hours])[-1] == ("declined", 1)
+
+
 def test_one_inquiry_past_settling_proves_nothing() -> None:
     seen = outcomes_at([15, 16, 17])
     assert seen == [("in_doubt", 1), ("in_doubt", 1), ("in_doubt", 2)]
