@@ -4,9 +4,11 @@
     python .ci/stages.py --full     all there is, in full (make full)
     python .ci/stages.py --list     the commands
 
-A stage writes to a file of its own; the file is printed when the stage fails, and the
-others are stopped. The last line is then the command that failed. ``LANES`` stages run
-at the same time; one that uses all cores runs ``alone``.
+A stage writes to a file of its own; the file is printed when the stage fails. It is run
+once more then: what fails twice is a defect, and the others are stopped. The last line
+is then the command that failed. What fails once is named at the end as unsteady: a race
+in a test or in the product, which somebody must find. ``LANES`` stages run at the same
+time; one that uses all cores runs ``alone``.
 """
 
 from __future__ import annotations
@@ -208,8 +210,11 @@ class Run:
         self.stages = stages
         self.waiting = list(stages)
         self.running: list[Running] = []
+        self.begun = 0
         self.took: dict[str, str] = {}
         self.failed: Running | None = None
+        #: stages that failed once
+        self.unsteady: list[str] = []
         self.began = time.monotonic()
 
     def __call__(self) -> bool:
@@ -237,7 +242,8 @@ class Run:
             if not free(stage, self.running):
                 continue
             self.waiting.remove(stage)
-            log = FOLDER / f"{len(self.stages) - len(self.waiting):02}.log"
+            self.begun += 1
+            log = FOLDER / f"{self.begun:02}.log"
             with log.open("wb") as file:
                 process = subprocess.Popen(
                     ["bash", "-c", stage.command],
@@ -259,10 +265,20 @@ class Run:
         if late or one.process.returncode:
             one.stop()
             why = f"took more than {one.stage.seconds} s" if late else "FAILED"
-            took, self.failed = f"{took}  {why}", one
+            took = f"{took}  {why}"
+            if one.stage.name in self.unsteady:
+                self.failed = one
+            else:
+                self._repeat(one)
         else:
             print(f"== {took}  {one.stage.name}: {last_word(one.log)}", flush=True)
         self.took[one.stage.name] = took
+
+    def _repeat(self, one: Running) -> None:
+        print(f"\n-- failed once, and is repeated: {one.stage.name}")
+        print(read(one.log).rstrip(), flush=True)
+        self.unsteady.append(one.stage.name)
+        self.waiting.insert(0, one.stage)
 
     def _report(self) -> None:
         print()
@@ -307,6 +323,8 @@ def main(arguments: list[str]) -> int:
     passed = run()
     for version in sorted({"3.12", "3.13"} - set(PYTHONS)):
         print(f"!! NOT TESTED on Python {version}: neither here nor to be had from apt")
+    for name in run.unsteady:
+        print(f"!! UNSTEADY: {name} failed once; its output is above")
     if run.failed:
         print(f"the output of the others is in {FOLDER}")
         print(run.failed.stage.command, flush=True)
