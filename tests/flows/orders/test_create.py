@@ -258,10 +258,12 @@ def test_saving_an_instance_changes_no_state(order: PaymentOrder) -> None:
     order.state = OrderState.PAID
     with pytest.raises(TypeError):
         order.save()
-    with pytest.raises(TypeError):
-        order.save(update_fields=["state"])
+    order.terminal = "two"  # its key belongs to the order at Nexi
+    for column in ("state", "terminal", "version", "amount"):
+        with pytest.raises(TypeError):
+            order.save(update_fields=[column])
     order.refresh_from_db()
-    assert order.state == OrderState.INIT
+    assert (order.state, order.terminal) == (OrderState.INIT, "default")
     order.description = "other"
     order.save(update_fields=["description"])
     assert str(order) == f"{order.order_id} 12.50 EUR init"
