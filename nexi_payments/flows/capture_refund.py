@@ -52,7 +52,7 @@ def capture(
     May be called several times for partial captures. If the remaining amount is not
     ``expected_remaining`` (major units), ``AmountChanged`` is raised. Idempotent by
     ``nonce``: the same one returns the capture that it created. Also raises
-    ``InvalidState`` (also for the nonce of another kind of operation),
+    ``InvalidState`` (also for the nonce of another operation),
     ``ExceedsRemaining``, ``OrderBusy``, ``InvalidAmount``, ``TerminalUnavailable`` and
     ``GatewayUnavailable`` (Nexi does not answer the inquiry before the request);
     nothing was sent then. Returns the operation. Its outcome is ``accepted`` until Nexi
@@ -249,11 +249,12 @@ def _look(call: PostChargeCall) -> None:
 
 def _find_existing(call: PostChargeCall) -> Operation | None:
     """The operation that the same nonce created before. Raises ``InvalidState`` if it
-    is one of another kind.
+    is one of another kind, or of another payment.
     """
     if not call.nonce:
         return None
-    found = call.order.operations.filter(nonce=call.nonce).first()
-    if found is not None and found.kind != call.kind:
+    found = Operation.objects.filter(nonce=call.nonce).first()
+    same = (call.kind, call.order.pk)
+    if found is not None and (found.kind, found.order_id) != same:
         raise InvalidState(call.order)
     return found
