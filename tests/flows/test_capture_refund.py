@@ -221,6 +221,7 @@ def test_a_decision_is_of_one_kind(
         verb(held, nonce="n")
     assert len(gateway.calls) == before
     assert flows.capture(held, nonce="n") == capture
+    assert state_and_amounts(held) == (OrderState.PAID, 1250, 0, 0, 0)
 
 
 def test_a_nonce_belongs_to_one_payment(
@@ -232,7 +233,6 @@ def test_a_nonce_belongs_to_one_payment(
         flows.refund(other, Decimal("2.00"), nonce="n")
     assert other.operations.filter(kind=OperationKind.REFUND).count() == 0
     assert len(calls(gateway, "/refunds")) == 1
-    assert state_and_amounts(held) == (OrderState.PAID, 1250, 0, 0, 0)
 
 
 def test_captures_are_refunded_one_by_one(
