@@ -152,9 +152,9 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "card number in the session": (
         "nexi_payments/views/payment.py",
-        "    form = card_form.bind_card_form(request, form_class)\n",
-        "    request.session['card'] = request.POST.get('card_number')\n"
-        "    form = card_form.bind_card_form(request, form_class)\n",
+        "    return _start_payment(request, order, form, form.card)\n",
+        "    request.session['card'] = form.card.reveal()[0]\n"
+        "    return _start_payment(request, order, form, form.card)\n",
         "tests/system/test_canary.py",
     ),
     "a late answer overwrites": (
