@@ -187,8 +187,10 @@ REASONS: Final = {
     "no_details": (
         "charged without an amount or a currency, or refunded without saying how much"
     ),
-    "still_pending": "no final result in all of `WATCH_FOR`: PENDING, an unknown result, or"
-    " lists that prove nothing",
+    "still_pending": (
+        "no final result in all of `WATCH_FOR`: PENDING, an unknown result, or lists"
+        " that prove nothing"
+    ),
     "two_authorizations": "Nexi shows two charges for one order",
     "made_at_nexi": "Nexi shows operations that do not fit the payment",
     "contradiction": "Nexi says the contrary of its own final result of the charge",
