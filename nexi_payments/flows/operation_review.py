@@ -103,7 +103,8 @@ def accept_totals(
     It becomes a capture without an id, which may be refunded. ``expected`` is the
     amount that the person saw, in major units. Arguments and errors as
     ``resolve_operation``; ``InvalidState`` where the total shows no more than the
-    operations do, ``AmountChanged`` where it is not what the person saw.
+    operations do, ``AmountChanged`` where it is not what the person saw, ``OrderBusy``
+    where it has shown that for less than a lag (``SETTLE_AFTER / 15``).
     """
     _check_reason(reason)
     order.refresh_from_db()
@@ -116,7 +117,7 @@ def accept_totals(
         snapshot.order, snapshot.operations, snapshot.times()
     )
     if reading is None:
-        raise InvalidState(order)
+        raise OrderBusy(order) if excess else InvalidState(order)
     _write(order, snapshot, reading, Decider(actor, reason.strip()))
     _resolve_discrepancies(order, DiscrepancyKind.TOTALS, actor)
     return order

@@ -33,10 +33,13 @@ def accept_total(
     order: OrderFacts, rows: Sequence[OperationFacts], times: InquiryTimes
 ) -> Reading | None:
     """What Nexi's total shows beyond the operations is a capture, because a person
-    says so. ``None`` if the total does not exceed them.
+    says so. ``None`` if the total does not exceed them, or has done so for less than a
+    lag: totals run ahead of the list.
     """
     dispute = order.dispute
     if dispute is None or dispute.difference <= 0:
+        return None
+    if times.asked_at < dispute.since + times.lag:
         return None
     draft = Draft(replace(order, dispute=None), rows, times, complete=False)
     row = adoption.row_of_total(rows)
