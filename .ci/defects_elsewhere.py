@@ -1,0 +1,105 @@
+"""Known defects outside ``nexi_payments.flows``."""
+
+from __future__ import annotations
+
+#: name → (file, what it says, what the defect says instead, the tests that must fail)
+DEFECTS: dict[str, tuple[str, str, str, str]] = {
+    "a cancel is sent again": (
+        "nexi_payments/enums.py",
+        "    {OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND}\n",
+        "    {OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND,"
+        " OperationKind.CANCEL}\n",
+        "tests/flows/test_capture_cancel.py",
+    ),
+    "a code that forbids it is tried again": (
+        "nexi_payments/gateway/result_codes.py",
+        "    return code in _SOFT_DECLINE_CODES",
+        "    return bool(code)",
+        "tests/flows/test_recurring.py tests/flows/test_recurring_workers.py",
+    ),
+    "a delivery fails after its lease": (
+        "nexi_payments/outbox.py",
+        "filter(pk=event.pk, deliver_at=event.deliver_at).update(\n",
+        "filter(pk=event.pk).update(\n",
+        "tests/outbox",
+    ),
+    "an event overtakes an undelivered one": (
+        "nexi_payments/outbox.py",
+        "        ~Exists(_older_undelivered()),\n",
+        "",
+        "tests/outbox tests/test_outbox.py",
+    ),
+    "amount not compared": (
+        "nexi_payments/gateway/response_checks.py",
+        "    different = answer.amount is not None and answer.amount != purchase.amount\n",
+        "    different = False\n",
+        "tests/system/test_hostile_gateway.py tests/system/test_fault_matrix.py",
+    ),
+    "978 refused": (
+        "nexi_payments/money.py",
+        "        return _BY_NUMBER.get(int(code), code)\n",
+        "        return code\n",
+        "tests/test_money.py tests/flows/test_three_ds.py",
+    ),
+    "views inside a transaction": (
+        "nexi_payments/views/payment.py",
+        "@db_transactions.non_atomic_requests\n",
+        "",
+        "tests/views/test_host_settings.py",
+    ),
+    "card number in the session": (
+        "nexi_payments/views/payment.py",
+        "    return _start_payment(request, order, form, form.card)\n",
+        "    request.session['card'] = form.card.reveal()[0]\n"
+        "    return _start_payment(request, order, form, form.card)\n",
+        "tests/system/test_canary.py",
+    ),
+    "anybody at the desk": (
+        "nexi_payments/admin/phone_orders.py",
+        "        permissions.require_any(request, permissions.TAKE_MOTO)\n",
+        "",
+        "tests/system/test_permissions.py::test_all_permissions_but_one",
+    ),
+    "stolen is told": (
+        "nexi_payments/gateway/result_codes.py",
+        '    if code in {"115", "116",',
+        '    if code in {"208", "115", "116",',
+        "tests/admin/test_phone_orders.py tests/admin/test_phone_order_results.py",
+    ),
+    "a deadlock is the end": (
+        "nexi_payments/models/deadlocks.py",
+        "_MAX_ATTEMPTS: Final = 5",
+        "_MAX_ATTEMPTS: Final = 1",
+        "tests/models/test_db_transactions.py",
+    ),
+    "a deadlock of a lone update is the end": (
+        "nexi_payments/models/deadlocks.py",
+        "repeat(functools.partial(super().update, **values), self._to)",
+        "super().update(**values)",
+        "tests/models/test_deadlocks.py",
+    ),
+    "transactions of another database": (
+        "nexi_payments/models/db_transactions.py",
+        "    return str(router.db_for_write(PaymentOrder))\n",
+        '    return "default"\n',
+        "tests/hosts/test_other_projects.py",
+    ),
+    "a link lives for ever": (
+        "nexi_payments/models/order.py",
+        "        return self.pay_until is not None and self.pay_until <= timezone.now()\n",
+        "        return False\n",
+        "tests/flows/test_payment_link.py",
+    ),
+    "a sleeper sends after its deadline": (
+        "nexi_payments/gateway/deadline.py",
+        " or time.monotonic() >= self.at",
+        "",
+        "tests/gateway/test_deadline.py",
+    ),
+    "an event is delivered after its lease": (
+        "nexi_payments/outbox.py",
+        "    if event.deliver_at is None or event.deliver_at <= timezone.now():\n",
+        "    if event.deliver_at is None:\n",
+        "tests/outbox/test_deliveries.py",
+    ),
+}
