@@ -12,6 +12,7 @@ from nexi_payments.models.bookkeeping import IdempotencyRecord
 from nexi_payments.simulator import Simulator
 from tests.support.api_clients import ShopServer, assert_problem
 from tests.support.fault_injection import STORES_OUTCOME, database_fails
+from tests.support.in_doubt import MINUTE, time_travel
 from tests.support.shopper import Shopper, new_order
 from tests.support.undecided import disputed_total, entry, show, show_total
 
@@ -67,7 +68,8 @@ def test_a_capture_that_only_the_total_shows(
 ) -> None:
     order = disputed_total(shopper)
     show_total(shopper.gateway, order, 500)
-    flows.accept_totals(order, reason="seen at Nexi")
+    with time_travel(4 * MINUTE):
+        flows.accept_totals(order, reason="seen at Nexi")
     rows = server.get(f"orders/{order.order_id}/operations/").json()
     last = rows[-1]
     assert (last["kind"], last["amount"], last["adopted"], last["by_totals"]) == (
