@@ -20,6 +20,8 @@ class OrderState(TextChoices):
     INIT = "init", _("created")
     #: the shopper is at the issuer's 3-D Secure page
     AWAITING_3DS = "awaiting_3ds", _("waiting for the bank")
+    #: the shopper is, or may be, on Nexi's hosted page: a charge may exist
+    AWAITING_HOSTED_PAGE = "awaiting_hosted_page", _("on Nexi's page")
     #: 3-D Secure is done, nothing was charged yet
     VALIDATED = "validated", _("confirmed by the bank")
     #: a charge was sent and its outcome is not known yet
@@ -57,6 +59,7 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     OrderState.INIT: frozenset(
         {
             OrderState.AWAITING_3DS,
+            OrderState.AWAITING_HOSTED_PAGE,
             OrderState.PAYING,
             OrderState.FAILED,
             OrderState.REVIEW,
@@ -73,6 +76,7 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     OrderState.VALIDATED: frozenset(
         {OrderState.PAYING, OrderState.FAILED, OrderState.REVIEW}
     ),
+    OrderState.AWAITING_HOSTED_PAGE: _CHARGED | {OrderState.FAILED},
     OrderState.PAYING: _CHARGED | {OrderState.FAILED},
     OrderState.AUTHORIZED: _CHARGED - {OrderState.AUTHORIZED},
     OrderState.PAID: _CHARGED - {OrderState.PAID},
@@ -87,11 +91,16 @@ LIVE: Final = frozenset(
     {
         OrderState.INIT,
         OrderState.AWAITING_3DS,
+        OrderState.AWAITING_HOSTED_PAGE,
         OrderState.VALIDATED,
         OrderState.PAYING,
         OrderState.AUTHORIZED,
         OrderState.PAID,
     }
+)
+#: The shopper may still leave it for another card or method.
+ABANDONABLE: Final = frozenset(
+    {OrderState.INIT, OrderState.AWAITING_3DS, OrderState.AWAITING_HOSTED_PAGE}
 )
 #: The shopper need not wait any more.
 FINAL: Final = frozenset(
@@ -128,6 +137,8 @@ class OperationKind(TextChoices):
     MOTO = "moto", _("phone payment")
     #: a merchant-initiated charge of a contract
     MIT = "mit", _("charge on file")
+    #: a page at Nexi on which the shopper pays; opening it charges nothing
+    HOSTED = "hosted", _("payment on Nexi's page")
     CAPTURE = "capture", _("capture")
     VOID = "void", _("void")
     REFUND = "refund", _("refund")
@@ -135,9 +146,14 @@ class OperationKind(TextChoices):
     CANCEL = "cancel", _("cancelled capture")
 
 
-#: The kinds that charge a card: never sent twice.
+#: The kinds that charge, or may lead to a charge: never sent twice.
 CHARGING: Final = frozenset(
-    {OperationKind.PAYMENT, OperationKind.MOTO, OperationKind.MIT}
+    {
+        OperationKind.PAYMENT,
+        OperationKind.MOTO,
+        OperationKind.MIT,
+        OperationKind.HOSTED,
+    }
 )
 #: The kinds that may follow a charge.
 POST_CHARGE: Final = frozenset(
@@ -189,9 +205,13 @@ RESERVING: Final = frozenset(
 
 
 class EventKind(TextChoices):
-    """``Event.kind``. The first nine are changes of the state of that name."""
+    """``Event.kind``. The first ten are changes of the state of that name."""
 
     AWAITING_3DS = OrderState.AWAITING_3DS.value, OrderState.AWAITING_3DS.label
+    AWAITING_HOSTED_PAGE = (
+        OrderState.AWAITING_HOSTED_PAGE.value,
+        OrderState.AWAITING_HOSTED_PAGE.label,
+    )
     VALIDATED = OrderState.VALIDATED.value, OrderState.VALIDATED.label
     PAYING = OrderState.PAYING.value, OrderState.PAYING.label
     AUTHORIZED = OrderState.AUTHORIZED.value, OrderState.AUTHORIZED.label
@@ -250,6 +270,12 @@ class Reason(TextChoices):
     THREE_DS_UNAVAILABLE = "3ds_unavailable"
     #: ``threeDSAuthUrl`` is not among ``THREE_DS_HOSTS``
     UNSAFE_THREE_DS_URL = "unsafe_3ds_url"
+    #: the hosted page's URL is not among ``HOSTED_PAGE_HOSTS``
+    UNSAFE_HOSTED_PAGE_URL = "unsafe_hosted_url"
+    #: the response with the URL of the hosted page was lost: nobody has it
+    HOSTED_PAGE_UNKNOWN = "hosted_page_unknown"
+    #: the shopper gave up on Nexi's hosted page
+    CANCELLED_BY_PAYER = "cancelled_by_payer"
     #: no byte left this machine
     NOT_SENT = "not_sent"
     #: a complete 4xx response
@@ -329,6 +355,8 @@ class DiscrepancyKind(TextChoices):
     CAPTURED_UNASKED = "captured_unasked"
     #: ``threeDSAuthUrl`` is not among ``THREE_DS_HOSTS``
     UNSAFE_THREE_DS_URL = "unsafe_3ds_url"
+    #: the hosted page's URL is not among ``HOSTED_PAGE_HOSTS``
+    UNSAFE_HOSTED_PAGE_URL = "unsafe_hosted_url"
     #: a capture, refund or cancel from Nexi's back office that does not fit our totals
     MADE_AT_NEXI = "made_at_nexi"
     #: a charge with our prefix that is not in our database
@@ -348,6 +376,24 @@ class Flow(TextChoices):
 
     THREE_STEPS = "3steps"
     TWO_STEPS = "2steps"
+
+
+class CardEntry(TextChoices):
+    """Where shoppers enter cards. The setting ``CARDS``."""
+
+    #: on the shop's own card page
+    OWN_PAGE = "own_page"
+    #: on Nexi's hosted page: no card number touches this server
+    HOSTED_PAGE = "hosted_page"
+
+
+class Duplicates(TextChoices):
+    """What becomes of money that came twice. The setting ``DUPLICATES``."""
+
+    #: a person decides
+    REVIEW = "review"
+    #: it is refunded, or voided where it is only held
+    REFUND = "refund"
 
 
 class CaptureMode(TextChoices):

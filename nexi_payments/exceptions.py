@@ -8,10 +8,13 @@ NexiPaymentsError
 │   ├── ReferenceInUse          another attempt for the same reference is live or paid
 │   ├── OrderBusy               another request is working on this order
 │   ├── OrderNotPayable         this order accepts no card any more
+│   │   └── PaymentBeingConfirmed   Nexi is still deciding about an attempt
+│   ├── MethodNotOffered        this payment method is not offered for this order
 │   ├── TooManyAttempts         a velocity limit is reached: wait
 │   ├── PossibleDuplicate       the same card was charged the same amount just now
 │   ├── CardBlocked             this card may not be tried again for this purchase
 │   ├── InvalidState            not possible in the state of the order
+│   │   └── MethodForbids       not possible with the payment method
 │   ├── ExceedsRemaining        more than remains to capture or to refund
 │   ├── AmbiguousCapture        there are several captures: name one
 │   ├── ConsentRequired         the card would be saved, and its owner has not agreed
@@ -21,6 +24,7 @@ NexiPaymentsError
 │   ├── ContractNotUsable       ended, suspended, not confirmed, or past its last day
 │   └── ContractEndUnconfirmed  Nexi has not confirmed the end
 ├── TooManyVerifications        too many failed card verifications: wait
+├── CardsNotAccepted            cards of this terminal are entered on Nexi's page only
 ├── MotoNotAllowed              the terminal accepts no phone orders
 ├── TerminalUnavailable         Nexi rejected the API key: no new charges there
 │   ├── TerminalNotConfigured   TERMINALS has no terminal of that name
@@ -51,6 +55,8 @@ from nexi_payments.input_errors import (
 )
 
 if TYPE_CHECKING:
+    from django.utils.functional import Promise
+
     from nexi_payments.models import Contract, PaymentOrder
 
 __all__ = [
@@ -58,6 +64,7 @@ __all__ = [
     "AmountChanged",
     "CardBlocked",
     "CardDataNotAllowed",
+    "CardsNotAccepted",
     "ConsentRequired",
     "ContractEndUnconfirmed",
     "ContractError",
@@ -69,6 +76,8 @@ __all__ = [
     "InvalidAmount",
     "InvalidCustomer",
     "InvalidState",
+    "MethodForbids",
+    "MethodNotOffered",
     "MismatchedResponse",
     "MotoNotAllowed",
     "NexiPaymentsError",
@@ -77,6 +86,7 @@ __all__ = [
     "OrderError",
     "OrderNotPayable",
     "OutcomeNotRecorded",
+    "PaymentBeingConfirmed",
     "PossibleDuplicate",
     "ReferenceInUse",
     "Rejected",
@@ -118,6 +128,20 @@ class OrderNotPayable(OrderError):
         super().__init__(order, "this payment accepts no card")
 
 
+class PaymentBeingConfirmed(OrderNotPayable):
+    """``order`` is an attempt on Nexi's hosted page that Nexi shows as pending. It may
+    become paid: nothing else may be paid for this purchase now.
+    """
+
+
+class MethodNotOffered(OrderError):
+    """``method`` is not among ``flows.payment_methods(order)``. Nothing was sent."""
+
+    def __init__(self, order: PaymentOrder, method: str) -> None:
+        self.method = method
+        super().__init__(order, f"the payment method {method[:32]!r} is not offered")
+
+
 class TooManyAttempts(OrderError):
     """``limit`` is a key of ``RATE_LIMITS``; ``seconds`` is its window's length."""
 
@@ -152,6 +176,16 @@ class InvalidState(OrderError):
 
     def __init__(self, order: PaymentOrder) -> None:
         super().__init__(order, f"not possible while {order.state}")
+
+
+class MethodForbids(InvalidState):
+    """The payment method has no such operation, or the whole amount only. ``sentence``
+    tells staff what to do instead. Nothing was sent.
+    """
+
+    def __init__(self, order: PaymentOrder, sentence: str | Promise) -> None:
+        self.sentence = sentence
+        OrderError.__init__(self, order, f"not possible with {order.method}")
 
 
 class ExceedsRemaining(OrderError):
@@ -226,6 +260,16 @@ class TooManyVerifications(NexiPaymentsError):
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         super().__init__("too many failed card verifications")
+
+
+class CardsNotAccepted(NexiPaymentsError):
+    """``TERMINALS[name]["CARDS"]`` is "hosted_page": no card may be sent to this server.
+    Nothing was sent to Nexi.
+    """
+
+    def __init__(self, terminal: str) -> None:
+        self.terminal = terminal
+        super().__init__(f"terminal {terminal!r} takes cards on Nexi's page only")
 
 
 class MotoNotAllowed(NexiPaymentsError):

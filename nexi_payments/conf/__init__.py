@@ -5,7 +5,12 @@ For this package only: hosts read their own settings.
 
 from nexi_payments.conf.gateway_factory import call_context, client, simulator
 from nexi_payments.conf.settings import Settings, current, load
-from nexi_payments.conf.site import has_api, is_safe_three_ds_url, site_address
+from nexi_payments.conf.site import (
+    has_api,
+    is_safe_hosted_page_url,
+    is_safe_three_ds_url,
+    site_address,
+)
 from nexi_payments.conf.terminals import PRODUCTION, SANDBOX, SIMULATOR, Terminal
 
 __all__ = [
@@ -18,6 +23,7 @@ __all__ = [
     "client",
     "current",
     "has_api",
+    "is_safe_hosted_page_url",
     "is_safe_three_ds_url",
     "load",
     "simulator",

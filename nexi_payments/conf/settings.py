@@ -18,6 +18,7 @@ from django.core.signals import setting_changed
 
 from nexi_payments.conf import validators
 from nexi_payments.conf.terminals import Terminal, load_terminal
+from nexi_payments.enums import Duplicates
 from nexi_payments.exceptions import TerminalNotConfigured
 
 #: ``SEALED_CARD_BACKEND``: the database; any other value is the name of a cache
@@ -41,6 +42,10 @@ class Settings:
     settle_after: float = 900
     watch_for: float = 259_200
     expire_after: float = 1800
+    hosted_expire_after: float = 3600
+    duplicates: str = Duplicates.REVIEW
+    #: code of a payment method → fields of ``payment_methods.Method`` that differ
+    method_overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     require_liability_shift: bool = False
     #: limit → (failed attempts, window in seconds)
     rate_limits: Mapping[str, tuple[int, float]] = field(
@@ -80,6 +85,16 @@ class Settings:
     def verification_terminals(self) -> list[Terminal]:
         """All terminals, for zero-amount verifications: those with ``MOTO`` first."""
         return sorted(self.terminals.values(), key=lambda terminal: not terminal.moto)
+
+    @property
+    def has_hosted_page(self) -> bool:
+        """Whether any terminal sends shoppers to Nexi's hosted page."""
+        return any(one.has_hosted_page for one in self.terminals.values())
+
+    def hosted_terminal(self, terminal: Terminal) -> Terminal:
+        """The terminal whose key opens the hosted page for ``terminal``. Raises
+        ``TerminalNotConfigured``."""
+        return self.terminal(terminal.hosted_terminal or terminal.name)
 
     @property
     def takeover_after(self) -> float:
@@ -122,6 +137,9 @@ _KEYS: Final = (
     "SETTLE_AFTER",
     "WATCH_FOR",
     "EXPIRE_AFTER",
+    "HOSTED_EXPIRE_AFTER",
+    "DUPLICATES",
+    "METHOD_OVERRIDES",
     "REQUIRE_LIABILITY_SHIFT",
     "RATE_LIMITS",
     "TRUSTED_PROXIES",
@@ -142,6 +160,7 @@ _DURATIONS: Final = (
     ("SETTLE_AFTER", 0),
     ("WATCH_FOR", 0),
     ("EXPIRE_AFTER", 0.001),
+    ("HOSTED_EXPIRE_AFTER", 0.001),
 )
 _cached: dict[str, Settings] = {}
 _lock = threading.Lock()
@@ -215,6 +234,14 @@ def load(raw: Any = None) -> Settings:
         charge_retries=validators.retry_delays(
             raw.get("CHARGE_RETRIES", Settings.charge_retries),
             "NEXI_PAYMENTS['CHARGE_RETRIES']",
+        ),
+        duplicates=validators.one_of(
+            raw.get("DUPLICATES", Duplicates.REVIEW),
+            Duplicates.values,
+            "NEXI_PAYMENTS['DUPLICATES']",
+        ),
+        method_overrides=validators.method_overrides(
+            raw.get("METHOD_OVERRIDES"), "NEXI_PAYMENTS['METHOD_OVERRIDES']"
         ),
         sealed_card_keys=keys,
         sealed_card_backend=validators.one_of(

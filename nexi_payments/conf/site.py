@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -72,18 +73,26 @@ def _all_simulated(settings: Settings) -> bool:
 
 
 def is_safe_three_ds_url(url: str, terminal: Terminal, site: str = "") -> bool:
-    """Whether a browser may be sent to ``threeDSAuthUrl``.
+    """Whether a browser may be sent to ``threeDSAuthUrl``: ``THREE_DS_HOSTS``."""
+    return _is_safe_url(url, terminal.three_ds_hosts, terminal, site)
 
-    Requires https, a host that is exactly in ``THREE_DS_HOSTS`` (by default the
-    gateway's), and only characters that every parser reads alike. http and any port are
-    allowed for loopback hosts outside production.
+
+def is_safe_hosted_page_url(url: str, terminal: Terminal, site: str = "") -> bool:
+    """Whether a browser may be sent to ``hostedPage``: ``HOSTED_PAGE_HOSTS``."""
+    return _is_safe_url(url, terminal.hosted_page_hosts, terminal, site)
+
+
+def _is_safe_url(url: str, hosts: Iterable[str], terminal: Terminal, site: str) -> bool:
+    """Requires https, a host that is exactly in ``hosts`` (by default the gateway's),
+    and only characters that every parser reads alike. http and any port are allowed for
+    loopback hosts outside production.
     """
     match = _UNAMBIGUOUS_URL.fullmatch(url)
     if match is None:
         return False
     scheme, host, port = match[1], match[2], (match[3] or "")
     hostname = host.strip("[]")
-    allowed = set(terminal.three_ds_hosts)
+    allowed = set(hosts)
     if terminal.simulated:
         allowed.add(urlsplit(simulator_address(site)).netloc)
     if hostname in LOOPBACK and not terminal.is_live:

@@ -12,8 +12,9 @@ from django.conf import settings as django_settings
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 
+from nexi_payments import payment_methods
 from nexi_payments.conf import validators
-from nexi_payments.enums import CaptureMode, Flow
+from nexi_payments.enums import CaptureMode, CardEntry, Flow
 from nexi_payments.gateway.payloads import EXEMPTIONS, NO_PREFERENCE
 
 SIMULATOR: Final = "simulator"
@@ -49,12 +50,28 @@ class Terminal:
     currencies: tuple[str, ...] = ()
     three_ds_hosts: tuple[str, ...] = ()
     link_terminal: str = ""
+    cards: str = CardEntry.OWN_PAGE
+    #: codes of ``payment_methods``; ``None`` = all that Nexi lists for the terminal
+    methods: tuple[str, ...] | None = ()
+    #: the terminal whose key opens the hosted page; "" = this one
+    hosted_terminal: str = ""
+    hosted_page_hosts: tuple[str, ...] = ()
     exemption: str = NO_PREFERENCE
 
     @property
     def is_live(self) -> bool:
         """Charges real money."""
         return self.environment == PRODUCTION
+
+    @property
+    def has_own_card_page(self) -> bool:
+        """Whether cards may be sent from our pages, the API and the desk."""
+        return self.cards == CardEntry.OWN_PAGE
+
+    @property
+    def has_hosted_page(self) -> bool:
+        """Whether anything may be paid on Nexi's hosted page."""
+        return self.methods != () or not self.has_own_card_page
 
     @property
     def simulated(self) -> bool:
@@ -78,6 +95,10 @@ TERMINAL_KEYS: Final = (
     "CURRENCIES",
     "THREE_DS_HOSTS",
     "LINK_TERMINAL",
+    "CARDS",
+    "METHODS",
+    "HOSTED_TERMINAL",
+    "HOSTED_PAGE_HOSTS",
     "EXEMPTION",
 )
 
@@ -125,10 +146,36 @@ def load_terminal(name: str, raw: Any) -> Terminal:
         currencies=currencies,
         three_ds_hosts=hosts or ((host,) if host else ()),
         link_terminal=str(raw.get("LINK_TERMINAL") or ""),
+        cards=validators.one_of(
+            raw.get("CARDS", CardEntry.OWN_PAGE), CardEntry.values, f"{where}['CARDS']"
+        ),
+        methods=_methods(raw.get("METHODS", ()), f"{where}['METHODS']"),
+        hosted_terminal=str(raw.get("HOSTED_TERMINAL") or ""),
+        hosted_page_hosts=validators.string_list(
+            raw.get("HOSTED_PAGE_HOSTS"), f"{where}['HOSTED_PAGE_HOSTS']"
+        )
+        or ((host,) if host else ()),
         exemption=validators.one_of(
             raw.get("EXEMPTION", NO_PREFERENCE), EXEMPTIONS, f"{where}['EXEMPTION']"
         ),
     )
+
+
+def _methods(value: Any, where: str) -> tuple[str, ...] | None:
+    """``METHODS``: "auto" → ``None``; else known codes, in the order of the setting."""
+    if value == "auto":
+        return None
+    codes = validators.string_list(value, where)
+    for code in codes:
+        if code == payment_methods.CARDS:
+            raise ImproperlyConfigured(
+                f"{where} names 'CARDS': set CARDS to 'hosted_page' for cards on Nexi's"
+                " page"
+            )
+        if code not in payment_methods.KNOWN:
+            hint = validators.did_you_mean(code, payment_methods.KNOWN)
+            raise ImproperlyConfigured(f"{where}: unknown method {code!r}{hint}")
+    return codes
 
 
 def _environment(value: Any, key: str, where: str) -> str:

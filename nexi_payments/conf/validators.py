@@ -13,6 +13,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
-from nexi_payments import money
+from nexi_payments import money, payment_methods
 from nexi_payments.exceptions import InvalidAmount
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -233,3 +234,57 @@ def sealed_card_keys(value: Any, *, needed: bool) -> tuple[tuple[bytes, ...], bo
             )
         keys.append(key)
     return tuple(keys), False
+
+
+_OVERRIDE_KEYS: Final = (
+    "LABEL",
+    "MIN",
+    "MAX",
+    "CURRENCIES",
+    "REFUNDS",
+    "CANCELS",
+    "CONFIRMS_WITHIN",
+)
+
+
+def method_overrides(value: Any, setting: str) -> dict[str, dict[str, Any]]:
+    """``{"PAYPAL": {"MAX": Decimal(500)}}`` → code → fields of ``Method``."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ImproperlyConfigured(f"{setting} must be a dict")
+    reject_unknown_keys(value, tuple(payment_methods.KNOWN), setting)
+    return {
+        code: _method_fields(raw, f"{setting}[{code!r}]") for code, raw in value.items()
+    }
+
+
+def _method_fields(raw: Any, setting: str) -> dict[str, Any]:
+    if not isinstance(raw, Mapping):
+        raise ImproperlyConfigured(f"{setting} must be a dict")
+    reject_unknown_keys(raw, _OVERRIDE_KEYS, setting)
+    found: dict[str, Any] = {}
+    if "LABEL" in raw:
+        found["label"] = raw["LABEL"]
+    for key, name in (("MIN", "minimum"), ("MAX", "maximum")):
+        if key in raw:
+            found[name] = max_amount(raw[key], f"{setting}[{key!r}]")
+    if "CURRENCIES" in raw:
+        where = f"{setting}['CURRENCIES']"
+        found["currencies"] = string_list(raw["CURRENCIES"], where)
+        reject_unknown_currencies(found["currencies"], where)
+    if "REFUNDS" in raw:
+        found["refunds"] = one_of(
+            raw["REFUNDS"], payment_methods.REFUNDS, f"{setting}['REFUNDS']"
+        )
+    if "CANCELS" in raw:
+        found["cancels"] = boolean(raw["CANCELS"], f"{setting}['CANCELS']")
+    if "CONFIRMS_WITHIN" in raw:
+        value = raw["CONFIRMS_WITHIN"]
+        found["confirms_within"] = None
+        if value is not None:
+            where = f"{setting}['CONFIRMS_WITHIN']"
+            found["confirms_within"] = timedelta(
+                seconds=seconds(value, where, minimum=0)
+            )
+    return found

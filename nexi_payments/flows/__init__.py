@@ -19,6 +19,9 @@ from nexi_payments.flows.contracts import (
     end_contract,
     resume_contract,
 )
+from nexi_payments.flows.hosted.offers import offered_methods as payment_methods
+from nexi_payments.flows.hosted.start import start_hosted_payment
+from nexi_payments.flows.hosted.ways_back import return_from_hosted_page
 from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.flows.manual_review import resolve
 from nexi_payments.flows.moto import create_moto_order, pay_moto
@@ -29,7 +32,8 @@ from nexi_payments.flows.orders.customer_from_django import describe_customer
 from nexi_payments.flows.payment_link import offer_link
 from nexi_payments.flows.reconcile import Counts, reconcile
 from nexi_payments.flows.recurring import RecurringCounts, charge_due
-from nexi_payments.flows.three_ds import RedirectForm, Step, start_payment
+from nexi_payments.flows.steps import RedirectForm, Step
+from nexi_payments.flows.three_ds import start_payment
 from nexi_payments.flows.three_ds_return import resume_payment
 
 __all__ = [
@@ -54,12 +58,15 @@ __all__ = [
     "end_contract",
     "offer_link",
     "pay_moto",
+    "payment_methods",
     "reconcile",
     "refund",
     "resolve",
     "resolve_operation",
     "resume_contract",
     "resume_payment",
+    "return_from_hosted_page",
+    "start_hosted_payment",
     "start_payment",
     "verify_card",
     "void",

@@ -14,19 +14,34 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import enums, money
+from nexi_payments import conf, enums, money, payment_methods
 from nexi_payments.enums import CaptureMode, OperationKind, OperationOutcome, OrderState
 from nexi_payments.exceptions import (
     AmbiguousCapture,
     AmountChanged,
     ExceedsRemaining,
     InvalidState,
+    MethodForbids,
 )
 from nexi_payments.flows.ledger import books, totals
 from nexi_payments.gateway import result_codes
 from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.payment_methods import Method
 
+_NO_REFUND: Final = _(
+    "Nexi cannot refund this payment method. Refund by bank transfer, outside Nexi."
+)
+_FULL_REFUND: Final = _("Nexi refunds this payment method in full only.")
+_NO_CANCEL: Final = _(
+    "Captures of this payment method cannot be cancelled. Refund the payment."
+)
+_REFUND_RULES: Final[dict[str, str | Promise]] = {
+    payment_methods.NONE: _NO_REFUND,
+    payment_methods.FULL: _FULL_REFUND,
+}
 #: Nexi counts days in this time zone.
 _GATEWAY_TIME_ZONE: Final = ZoneInfo("Europe/Rome")
 
@@ -68,6 +83,30 @@ class Available:
     void: int | None
     refund: int | None
     void_pending: bool
+    #: the method of an attempt on Nexi's page that we know; it may forbid operations
+    method: Method | None = None
+
+    @property
+    def refund_rule(self) -> str | Promise:
+        """What staff must know before they refund; "" for nothing special."""
+        return _REFUND_RULES.get(self.method.refunds, "") if self.method else ""
+
+    def require_allowed(self, kind: str, amount: int | None = None) -> None:
+        """Raises ``MethodForbids`` if the payment method has no such operation, or not
+        for ``amount`` (minor units).
+        """
+        method, order = self.method, self.order
+        if method is None:
+            return
+        if kind == OperationKind.CANCEL and not method.cancels:
+            raise MethodForbids(order, _NO_CANCEL)
+        returning = kind in (OperationKind.REFUND, OperationKind.VOID)
+        if returning and method.refunds == payment_methods.NONE:
+            raise MethodForbids(order, _NO_REFUND)
+        whole = amount is None or amount == order.captured_amount
+        if kind == OperationKind.REFUND and not whole:
+            if method.refunds == payment_methods.FULL:
+                raise MethodForbids(order, _FULL_REFUND)
 
     @cached_property
     def captures(self) -> tuple[ConfirmedCapture, ...]:
@@ -104,7 +143,8 @@ class Available:
         remaining = totals.remaining_of(row)
         cancel = None
         is_capture = row.kind == OperationKind.CAPTURE and row.gateway_operation_id
-        if self.order.state == OrderState.PAID and is_capture:
+        cancels = self.method is None or self.method.cancels
+        if self.order.state == OrderState.PAID and is_capture and cancels:
             cancel = remaining if remaining == row.amount else 0
         return ConfirmedCapture(row, remaining, is_cancelled, cancel)
 
@@ -185,6 +225,8 @@ def available(order: PaymentOrder) -> Available:
     may_refund = state in (OrderState.PAID, OrderState.REVIEW) and captured
     # captures may have been refunded since: the rest is still held
     kept = captured - order.refunded_amount
+    method = payment_methods.find(order.method, conf.current().method_overrides)
+    returns = method is None or method.refunds != payment_methods.NONE
     held = totals.uncaptured_amount(order)
     charged = state in (OrderState.AUTHORIZED, OrderState.REVIEW) and authorized
     may_void = charged and not kept and (held or order.capturing_amount)
@@ -194,9 +236,10 @@ def available(order: PaymentOrder) -> Available:
     return Available(
         order=order,
         capture=to_capture if may_capture else None,
-        void=to_void if may_void else None,
-        refund=totals.unrefunded_amount(order) if may_refund else None,
+        void=to_void if may_void and returns else None,
+        refund=totals.unrefunded_amount(order) if may_refund and returns else None,
         void_pending=void_pending,
+        method=method,
     )
 
 

@@ -43,6 +43,7 @@ class _Cancel(PostChargeCall):
     kind = OperationKind.CANCEL
 
     def prepare(self, now: Available) -> None:
+        now.require_allowed(self.kind)
         chosen = now.capture_to_cancel(self.capture)
         if chosen.cancel is None:
             raise InvalidState(self.order)

@@ -167,6 +167,7 @@ class _Void(PostChargeCall):
     kind = OperationKind.VOID
 
     def prepare(self, now: Available) -> None:
+        now.require_allowed(self.kind)
         if now.void is None:
             raise InvalidState(self.order)
         if not now.void:
@@ -186,6 +187,7 @@ class _Refund(PostChargeCall):
 
     def prepare(self, now: Available) -> None:
         order = self.order
+        now.require_allowed(self.kind, self.amount)
         if now.refund is None:
             raise InvalidState(order)
         chosen = now.capture_to_refund(self.capture, self.amount)

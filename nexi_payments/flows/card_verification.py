@@ -20,6 +20,7 @@ from nexi_payments import conf, enums, money
 from nexi_payments.card import Card
 from nexi_payments.enums import VerificationOutcome
 from nexi_payments.exceptions import (
+    CardsNotAccepted,
     GatewayError,
     NotSent,
     OutcomeNotRecorded,
@@ -61,7 +62,7 @@ def verify_card(
     verification, whatever the card, and sends nothing.
 
     Raises ``InvalidAmount`` (the currency), ``CardDataNotAllowed`` (the cardholder),
-    ``TerminalUnavailable`` and ``TooManyVerifications``; nothing was sent then. Raises
+    ``CardsNotAccepted``, ``TerminalUnavailable`` and ``TooManyVerifications``; nothing was sent then. Raises
     ``OutcomeNotRecorded`` when the result could not be stored, and ``RuntimeError``
     inside a transaction. The row does not contain the card.
     """
@@ -88,6 +89,8 @@ def get_or_verify_card(
     """As ``verify_card``; also returns whether the verification was made now."""
     reject_card_number("cardholder", cardholder)
     terminal_config = conf.current().terminal(terminal)
+    if not terminal_config.has_own_card_page:
+        raise CardsNotAccepted(terminal_config.name)
     order_id = _order_id(nonce or secrets.token_hex(16))
     if nonce:
         earlier = CardVerification.objects.filter(order_id=order_id).first()

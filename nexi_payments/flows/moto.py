@@ -19,12 +19,14 @@ from nexi_payments import conf
 from nexi_payments.card import Card
 from nexi_payments.enums import Channel, OperationKind, OrderState
 from nexi_payments.exceptions import (
+    CardsNotAccepted,
     GatewayError,
     InvalidCustomer,
     MotoNotAllowed,
     OrderNotPayable,
     PossibleDuplicate,
 )
+from nexi_payments.flows.hosted import siblings
 from nexi_payments.flows.inquiry import query
 from nexi_payments.flows.ledger import operations, terminal_outages
 from nexi_payments.flows.ledger.charge import Charge
@@ -100,8 +102,9 @@ def get_or_create_moto_order(
         return earlier, False
     lifetime = timedelta(seconds=conf.current().expire_after)
     order, created = create.insert_or_join(order, timezone.now() + lifetime)
-    if order.state == OrderState.AWAITING_3DS and not order.is_claimed:
-        # abandoned at the issuer: the customer phoned instead
+    open_ = (OrderState.AWAITING_3DS, OrderState.AWAITING_HOSTED_PAGE)
+    if order.state in open_ and not order.is_claimed:
+        # abandoned at the issuer or at Nexi: the customer phoned instead
         order, created = create.create_attempt(order)
     return order, created
 
@@ -122,12 +125,16 @@ def pay_moto(
     charged the same amount in the last ten minutes raises ``PossibleDuplicate``, unless
     ``allow_duplicate`` says that the caller wants it. Also raises ``MotoNotAllowed``,
     ``OrderNotPayable``, ``OrderBusy``, ``InvalidCustomer``, ``CardDataNotAllowed``,
-    ``CardBlocked`` and ``TerminalUnavailable``. Nothing was sent after any of these.
+    ``CardBlocked``, ``CardsNotAccepted`` and ``TerminalUnavailable``, and, where another
+    attempt is on Nexi's page, ``PaymentBeingConfirmed`` and ``GatewayUnavailable``.
+    Nothing was sent after any of these.
     """
     reject_card_number("cardholder", cardholder)
     terminal = conf.current().terminal(order.terminal)
     if not terminal.moto:
         raise MotoNotAllowed(terminal.name)
+    if not terminal.has_own_card_page:
+        raise CardsNotAccepted(terminal.name)
     if order.state != OrderState.INIT:
         raise OrderNotPayable(order)
     if not allow_duplicate and (
@@ -140,6 +147,7 @@ def pay_moto(
     velocity.enforce(order, card)
     client = conf.client(terminal)
     deadline = Deadline(conf.current().total_timeout)
+    siblings.require_none_paid(order, deadline)
     try:
         operations.run(_MotoCharge(order, client, deadline, actor, purchase, card))
     except GatewayError as error:

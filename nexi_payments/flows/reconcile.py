@@ -15,6 +15,7 @@ from django.utils import timezone
 from nexi_payments import conf, outbox, sealed_cards
 from nexi_payments.enums import EventKind, OrderState, Reason
 from nexi_payments.exceptions import TerminalNotConfigured
+from nexi_payments.flows.hosted import offers
 from nexi_payments.flows.inquiry import orphans, query, unfinished
 from nexi_payments.flows.ledger import terminal_outages, transitions
 from nexi_payments.flows.ledger.transitions import Actor
@@ -41,6 +42,7 @@ class Counts:
     purged: int = 0
     terminals_recovered: int = 0
     orphans: int = 0
+    methods: int = 0
 
     @property
     def did_something(self) -> bool:
@@ -77,6 +79,7 @@ def reconcile(order: PaymentOrder | None = None, *, limit: int = 1000) -> Counts
             text = "terminal %s is not in the settings: no inquiry about %d payments"
             log.critical(text, terminal, number)
         counts.orphans = orphans.sweep()
+        counts.methods = offers.refresh_due()
     if order is None:
         counts.delivered = outbox.deliver_due()
         _write_heartbeat()

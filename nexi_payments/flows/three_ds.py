@@ -13,38 +13,23 @@ from nexi_payments import conf, sealed_cards
 from nexi_payments.card import Card
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState, Reason
 from nexi_payments.exceptions import (
+    CardsNotAccepted,
     ConsentRequired,
     GatewayError,
     OrderNotPayable,
     SealedCardUnavailable,
 )
+from nexi_payments.flows.hosted import siblings
 from nexi_payments.flows.ledger import operations, outcomes, terminal_outages
 from nexi_payments.flows.ledger.operations import Claim, GatewayCall, OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import contract_terms, create, velocity
+from nexi_payments.flows.steps import RedirectForm, Step
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.gateway.responses import InitResult
 from nexi_payments.models import Operation, PaymentOrder
 from nexi_payments.pan_scanner import reject_card_number
-
-
-@dataclass(frozen=True)
-class RedirectForm:
-    """The form that sends the browser to the issuer: exactly the documented fields."""
-
-    action: str
-    fields: dict[str, str] = field(repr=False)  # ReturnUrl contains the token
-
-
-@dataclass(frozen=True)
-class Step:
-    """The next step: post ``redirect`` from the browser or, if ``None``, show
-    ``order``.
-    """
-
-    order: PaymentOrder
-    redirect: RedirectForm | None = None
 
 
 def start_payment(
@@ -62,17 +47,23 @@ def start_payment(
     that the shopper ticked, required to save the card (``order.contract``). For a
     failed or abandoned order a new attempt is created: ``step.order``. Raises
     ``OrderNotPayable``, ``ConsentRequired``, ``ReferenceInUse``, ``OrderBusy``,
-    ``TooManyAttempts``, ``CardBlocked``, ``TerminalUnavailable`` and
-    ``CardDataNotAllowed`` (the cardholder); nothing was sent then. Every other result,
-    also a decline, is ``step.order.state``.
+    ``TooManyAttempts``, ``CardBlocked``, ``TerminalUnavailable``,
+    ``CardsNotAccepted`` and ``CardDataNotAllowed`` (the cardholder), and, where another
+    attempt is on Nexi's page, ``PaymentBeingConfirmed`` and ``GatewayUnavailable``;
+    nothing was sent then. Every other result, also a decline, is ``step.order.state``.
     """
     reject_card_number("cardholder", cardholder)
-    terminal = conf.current().terminal(order.terminal)
+    terminal = conf.current().terminal(create.shop_terminal(order))
+    if not terminal.has_own_card_page:
+        raise CardsNotAccepted(terminal.name)
     address = site or conf.site_address()
     sealed_cards.server_key()  # raises without a key to seal the card with
     if not order.accepts_card:
         raise OrderNotPayable(order)
-    velocity.enforce(order, card, actor)
+    velocity.enforce(order, card, actor, terminal=terminal.name)
+    siblings.require_none_paid(order, site=address)
+    if not order.accepts_card:
+        raise OrderNotPayable(order)
     if (
         contract_terms.contract_to_create(order) is not None
         and not consent_text.strip()

@@ -21,11 +21,14 @@ from nexi_payments.enums import (
 )
 from nexi_payments.exceptions import (
     GatewayError,
+    GatewayUnavailable,
     NotSent,
     OrderBusy,
+    OrderNotPayable,
     Rejected,
     UnknownOutcome,
 )
+from nexi_payments.flows.hosted import siblings
 from nexi_payments.flows.inquiry import query, unfinished
 from nexi_payments.flows.ledger import operations, outcomes, terminal_outages
 from nexi_payments.flows.ledger.charge import Charge, claim_columns
@@ -83,6 +86,8 @@ def resume_payment(
     client = conf.client(terminal, site)
     purchase = create.build_purchase(order, order.cardholder_name)
     shared = (order, client, deadline, actor, purchase)
+    if pares and not _may_still_be_charged(order, deadline, site):
+        return order
     try:
         if not pares:
             _fail_unauthenticated(order, client, deadline)
@@ -100,6 +105,20 @@ def resume_payment(
     if order.state == OrderState.PAYING:
         query.inquire_while_waiting(order, client, deadline)
     return order
+
+
+def _may_still_be_charged(order: PaymentOrder, deadline: Deadline, site: str) -> bool:
+    """Whether no other attempt of the purchase was paid on Nexi's page meanwhile, or
+    may be confirmed there. Otherwise the card is shredded, and nothing is charged.
+    """
+    try:
+        siblings.require_none_paid(order, deadline, site=site)
+    except OrderNotPayable:
+        create.supersede(order)
+    except GatewayUnavailable:
+        unfinished.fail(order, Reason.NOT_SENT)
+    order.refresh_from_db()
+    return order.state == OrderState.AWAITING_3DS
 
 
 def _fail_unauthenticated(

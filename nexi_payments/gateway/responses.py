@@ -20,6 +20,7 @@ from nexi_payments.pan_scanner import contains_card_number
 
 #: Times without a zone are Central European local time, with daylight saving.
 _ROME: Final = ZoneInfo("Europe/Rome")
+_LAST4: Final = re.compile(r"[^0-9]([0-9]{4})$", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]{1,12}")
 
 
@@ -53,6 +54,8 @@ class OperationResult:
     rrn: str = ""
     #: of a cancel: the operation that it cancels
     cancelled_operation_id: str = ""
+    #: the last four digits of the card or account, from "***4549"
+    last4: str = ""
     warnings: tuple[str, ...] = ()
     invalid_members: tuple[str, ...] = ()
     cid: str = ""
@@ -121,6 +124,7 @@ def parse_operation(body: Any, cid: str = "") -> OperationResult:
         authorization_code=_reference(more.get("authorizationCode"))[:16],
         rrn=_reference(more.get("rrn"))[:32],
         cancelled_operation_id=_text(body.get("cancelledOperationId"))[:64],
+        last4=_last4(body.get("paymentInstrumentInfo")),
         warnings=_warnings(body.get("warnings")),
         invalid_members=("amount",) if odd else (),
         cid=cid,
@@ -239,6 +243,11 @@ def _reference(value: Any) -> str:
     """Return a number that is stored and shown; a card number counts as absent."""
     text = _text(value)
     return "" if contains_card_number(text) else text
+
+
+def _last4(value: Any) -> str:
+    found = _LAST4.search(_text(value))
+    return found[1] if found else ""
 
 
 def _enum_value(value: Any) -> str:

@@ -25,6 +25,8 @@ UNSUCCESSFUL: Final = frozenset(
     {DECLINED, DENIED_BY_RISK, CANCELED, FAILED, THREEDS_FAILED}
     | {"CANCELLED", "3DS_FAILED", "DENIED", EXPIRED}
 )
+#: Two spellings, both seen.
+CANCELLED: Final = frozenset({CANCELED, "CANCELLED"})
 #: The cardholder was not authenticated: a decline with its own text.
 NOT_AUTHENTICATED: Final = frozenset({THREEDS_FAILED, "3DS_FAILED"})
 #: Charged or authorized.

@@ -13,6 +13,7 @@ from nexi_payments.models.created_order import CreatedOrder
 from nexi_payments.models.customer_info import CustomerDetails
 from nexi_payments.models.discrepancy import Discrepancy
 from nexi_payments.models.event import Event
+from nexi_payments.models.hosted_page import HostedPage, TerminalMethods
 from nexi_payments.models.operation import Operation
 from nexi_payments.models.order import PaymentOrder
 from nexi_payments.models.proxies import DailyReport, PhoneOrder, ReviewQueue
@@ -25,8 +26,10 @@ __all__ = [
     "DailyReport",
     "Discrepancy",
     "Event",
+    "HostedPage",
     "Operation",
     "PaymentOrder",
     "PhoneOrder",
     "ReviewQueue",
+    "TerminalMethods",
 ]

@@ -31,8 +31,8 @@ class Event(RetryingModel):
         Operation, null=True, on_delete=models.PROTECT, related_name="events"
     )
     kind = models.CharField(_("event"), max_length=32, choices=EventKind.choices)
-    from_state = models.CharField(_("from"), max_length=16)
-    to_state = models.CharField(_("to"), max_length=16)
+    from_state = models.CharField(_("from"), max_length=24)
+    to_state = models.CharField(_("to"), max_length=24)
     reason = models.CharField(_("reason"), max_length=32, blank=True)
     #: what a person wrote, or the recipient of an e-mail
     note = models.CharField(_("note"), max_length=300, blank=True)

@@ -42,7 +42,7 @@ class PaymentOrder(RetryingModel):
     #: not secret: the API's id, ``?payment=``, and the id in logs
     order_id = models.CharField(_("order id at Nexi"), max_length=18, unique=True)
     state = models.CharField(
-        _("state"), max_length=16, choices=OrderState.choices, default=OrderState.INIT
+        _("state"), max_length=24, choices=OrderState.choices, default=OrderState.INIT
     )
     reason = models.CharField(_("reason"), max_length=32, blank=True)
     channel = models.CharField(
@@ -53,6 +53,9 @@ class PaymentOrder(RetryingModel):
     )
     terminal = models.CharField(_("terminal"), max_length=64)
     flow = models.CharField(_("flow"), max_length=8)
+    #: a code of ``payment_methods`` for an attempt on Nexi's hosted page; "" = a card
+    #: on our own page or at the desk
+    method = models.CharField(_("payment method"), max_length=32, blank=True)
     capture = models.CharField(_("capture"), max_length=16)
 
     amount = models.BigIntegerField(_("amount, minor units"))
@@ -113,7 +116,8 @@ class PaymentOrder(RetryingModel):
     #: the 3-D Secure preference, "" for none
     exemption = models.CharField(max_length=20, blank=True, default="", db_default="")
     gateway_operation_id = models.CharField(max_length=64, blank=True, db_index=True)
-    #: SHA-256 of the token in the ReturnUrl; the token itself is never stored
+    #: SHA-256 of the token in the URL to which the shopper comes back; the token itself
+    #: is never stored
     token_hash = models.CharField(max_length=64, blank=True, editable=False)
     card_brand = models.CharField(_("brand"), max_length=16, blank=True)
     card_bin = models.CharField(max_length=6, blank=True)
@@ -132,6 +136,9 @@ class PaymentOrder(RetryingModel):
     #: raised by each claim, settlement and reading that changes something: a reading of
     #: an older version is discarded
     version = models.PositiveIntegerField(default=0)
+    #: raised by each notification and each return from the hosted page: an inquiry that
+    #: was sent before leaves the order due
+    triggers = models.PositiveIntegerField(default=0)
     #: ids of operations that Nexi has shown of this order, one a line
     shown_ids = models.TextField(blank=True, default="", editable=False)
     #: Nexi's total that differs from our sum, that sum, and since when
@@ -307,6 +314,11 @@ class PaymentOrder(RetryingModel):
         """Whether a card may be posted, to this order or to a new attempt."""
         if self.link_expired or self.channel == Channel.MIT:
             return False
-        if self.state == OrderState.AWAITING_3DS:
+        if self.state in enums.ABANDONABLE:
             return not self.is_claimed
-        return self.state in (OrderState.INIT, OrderState.FAILED)
+        return self.state == OrderState.FAILED
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether this attempt is on Nexi's hosted page."""
+        return self.method != ""

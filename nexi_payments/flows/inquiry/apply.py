@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import IntegrityError
+from django.db.models import Case, DateTimeField, F, Value, When
 from django.utils import timezone
 
 from nexi_payments import enums, sealed_cards
@@ -34,7 +35,7 @@ from nexi_payments.flows.ledger import (
 )
 from nexi_payments.flows.ledger.operations import PreconditionFailed
 from nexi_payments.flows.ledger.transitions import Actor
-from nexi_payments.gateway.responses import OrderResult
+from nexi_payments.gateway.responses import OperationResult, OrderResult
 from nexi_payments.models import PaymentOrder, db_transactions, raw_sql
 
 _NO_RESPONSE: Final = OrderResult()
@@ -96,6 +97,8 @@ def _write(
     changed = any(getattr(order, name) != value for name, value in columns.items())
     soon = _needs_another(reading, written, snapshot)
     columns |= _schedule(order, reading, decision, soon=soon, scheduled=scheduled)
+    if order.is_hosted:
+        columns["next_poll_at"] = _unless_triggered(snapshot, columns["next_poll_at"])
     news = announcements.News.of(written.changed, snapshot.operations)
     if decision.state is None:
         raised = bool(changed or reading.changes or reading.adopted)
@@ -128,9 +131,21 @@ def _charge_columns(
     if charge.entry is None:
         return columns
     if charge.entry.id and not order.gateway_operation_id:
-        columns["gateway_operation_id"] = charge.entry.id
+        # on the hosted page each try has an id of its own: only a success is ours
+        if not order.is_hosted or charge.verdict is Verdict.CHARGED:
+            columns["gateway_operation_id"] = charge.entry.id
+    if order.is_hosted and charge.verdict is Verdict.CHARGED:
+        columns |= _instrument_columns(charge.entry.source)
     if charge.entry.source.response_code:
         columns["response_code"] = charge.entry.source.response_code
+    return columns
+
+
+def _instrument_columns(source: OperationResult) -> dict[str, Any]:
+    """What the shopper paid with on the hosted page, as far as Nexi shows it."""
+    columns = {"card_brand": source.brand[:16]} if source.brand else {}
+    if source.last4:
+        columns["card_last4"] = source.last4
     return columns
 
 
@@ -188,6 +203,16 @@ def _schedule(
     elif state != OrderState.PAYING:
         columns["unsettled_since"] = followed.since
     return columns
+
+
+def _unless_triggered(snapshot: Snapshot, due: datetime | None) -> Case:
+    """A notification or a return since the question has made the order due: it stays
+    due.
+    """
+    asked = When(
+        triggers=snapshot.triggers, then=Value(due, output_field=DateTimeField())
+    )
+    return Case(asked, default=F("next_poll_at"))
 
 
 def _update(

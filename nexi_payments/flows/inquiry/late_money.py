@@ -43,7 +43,7 @@ def decide(order: PaymentOrder, state: str | None, reason: str) -> Decision:
     """
     if state not in enums.SUCCESSFUL or order.live_reference is not None:
         return Decision(state, reason)
-    others = _other_attempts(order)
+    others = other_attempts(order)
     if others.filter(authorized_amount__gt=0).exists():
         return _duplicate("another payment of this purchase")
     holder = others.filter(live_reference=order.live_key).first()
@@ -57,7 +57,7 @@ def decide(order: PaymentOrder, state: str | None, reason: str) -> Decision:
     return Decision(state, reason, {"live_reference": order.live_key})
 
 
-def _other_attempts(order: PaymentOrder) -> QuerySet[PaymentOrder]:
+def other_attempts(order: PaymentOrder) -> QuerySet[PaymentOrder]:
     """The attempts that share the order's ``live_key``."""
     if order.reference:
         same = Q(reference=order.reference)

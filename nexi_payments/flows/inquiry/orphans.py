@@ -70,6 +70,16 @@ def sweep() -> int:
     return found
 
 
+def make_due_if_unknown(terminal: str, order_id: str) -> None:
+    """Makes the search of a terminal due if ``order_id`` has our prefix and no row."""
+    if not order_id.startswith(conf.current().order_prefix):
+        return
+    if PaymentOrder.find_by_order_id(order_id) is None:
+        due = timezone.now() - SWEEP_INTERVAL
+        rows = SweepCursor.objects.filter(terminal=terminal, swept_at__gt=due)
+        rows.update(swept_at=due)
+
+
 def _claim_window(terminal: Terminal) -> datetime | None:
     """The start of the window; ``None`` if it is not due or another worker has it."""
     now = timezone.now()

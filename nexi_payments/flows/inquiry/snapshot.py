@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from nexi_payments import conf, enums
+from nexi_payments import conf, enums, payment_methods
 from nexi_payments.enums import CaptureMode, Flow, OrderState
 from nexi_payments.flows.inquiry.reading import (
     Dispute,
@@ -17,9 +17,10 @@ from nexi_payments.flows.inquiry.reading import (
     Reading,
     read,
 )
-from nexi_payments.flows.ledger import facts
+from nexi_payments.flows.ledger import facts, poll_schedule
+from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.responses import OrderResult
-from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models import HostedPage, Operation, PaymentOrder
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Snapshot:
     order: OrderFacts
     rows: tuple[Operation, ...]
     operations: tuple[OperationFacts, ...]
+    #: how long a charge is looked for
+    watch_for: timedelta
+    #: "" for a card on our own page or at the desk
+    method: str = ""
+    triggers: int = 0
 
     @classmethod
     def take(cls, order: PaymentOrder) -> Snapshot:
@@ -40,12 +46,24 @@ class Snapshot:
         kinds = enums.CHARGING | enums.POST_CHARGE
         rows = tuple(order.operations.filter(kind__in=kinds).order_by("pk"))
         operations = tuple(facts.of_operation(row, now) for row in rows)
-        return cls(order.version, now, _order_facts(order), rows, operations)
+        return cls(
+            order.version,
+            now,
+            _order_facts(order),
+            rows,
+            operations,
+            poll_schedule.watch_for(order),
+            order.method,
+            order.triggers,
+        )
 
     def read(self, response: OrderResult) -> Reading:
         """What ``response`` means for this order."""
         foreign = _foreign_ids(self, response)
         order = replace(self.order, foreign_ids=foreign)
+        if order.page_open_until is not None:
+            confirms = _confirms_later(self.method, response)
+            order = replace(order, pending_is_charge=confirms)
         return read(order, self.operations, response, self.times())
 
     def times(self) -> InquiryTimes:
@@ -54,7 +72,7 @@ class Snapshot:
             self.asked_at,
             lag=timedelta(seconds=settings.lag),
             settle_after=timedelta(seconds=settings.settle_after),
-            watch_for=timedelta(seconds=settings.watch_for),
+            watch_for=self.watch_for,
         )
 
 
@@ -71,6 +89,8 @@ def _order_facts(order: PaymentOrder) -> OrderFacts:
         currency=order.currency,
         reason=order.reason,
         operation_id=order.gateway_operation_id,
+        page_open_until=order.expires_at if order.is_hosted else None,
+        is_back=order.is_hosted and _is_back(order),
         charge_sent=order.charging_since is not None,
         pending_is_charge=_pending_means_charge(order),
         was_pending=order.gateway_pending,
@@ -92,6 +112,22 @@ def _pending_means_charge(order: PaymentOrder) -> bool:
     if order.channel in enums.SINGLE_CALL:
         return True
     return order.flow == Flow.THREE_STEPS and order.charging_since is not None
+
+
+def _is_back(order: PaymentOrder) -> bool:
+    page = HostedPage.objects.filter(order=order, back_at__isnull=False)
+    return page.exists()
+
+
+def _confirms_later(method: str, response: OrderResult) -> bool:
+    """Whether PENDING is an answer of the method, which may take days. Elsewhere it
+    only says that the shopper is still on the page.
+    """
+    listed = [one for one in response.operations if one.result == result_codes.PENDING]
+    names = [one.brand for one in listed if one.brand] or [method]
+    overrides = conf.current().method_overrides
+    found = (payment_methods.find(name, overrides) for name in names)
+    return any(one is None or one.confirms_within is not None for one in found)
 
 
 def _foreign_ids(snapshot: Snapshot, response: OrderResult) -> frozenset[str]:

@@ -89,6 +89,10 @@ class OrderFacts:
     reason: str = ""
     #: Nexi's id of the charge; "" while we do not know it
     operation_id: str = ""
+    #: on Nexi's hosted page: until when the attempt counts as open
+    page_open_until: datetime | None = None
+    #: the shopper came back from the hosted page
+    is_back: bool = False
     #: a charge was sent, or may have been
     charge_sent: bool = False
     #: PENDING is about the charge, not about 3-D Secure

@@ -6,6 +6,7 @@ as success, never as failure.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from nexi_payments.enums import (
@@ -249,6 +250,18 @@ def of_uncharged_error(
     return OperationUpdate(
         outcome, OrderState.FAILED, reason, operation=_error_columns(error)
     )
+
+
+def of_hosted_page_error(error: BaseException) -> OperationUpdate:
+    """The hosted page was not opened, or its URL was lost: the attempt fails.
+
+    Nobody has the URL, so nothing can be charged. A lost answer is watched all the
+    same; after ``NotSent`` and ``Rejected`` there is no page.
+    """
+    update = of_uncharged_error(error, Reason.HOSTED_PAGE_UNKNOWN)
+    if isinstance(error, (NotSent, Rejected)):
+        return replace(update, order={"charging_since": None})
+    return replace(update, outcome=OperationOutcome.DECLINED)
 
 
 def of_charge_error(error: BaseException) -> OperationUpdate:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from nexi_payments import enums
+from nexi_payments import enums, payment_methods
 from nexi_payments.conf import current
 from nexi_payments.enums import CaptureMode, OrderState, Reason
 from nexi_payments.flows.ledger.facts import OperationFacts
@@ -19,6 +19,9 @@ from nexi_payments.models import PaymentOrder
 
 _STEPS = (1, 2, 5, 15)
 _HOURLY, _DAILY, _FIRST_DAY = 60, 1440, 24
+_AFTER_CONFIRMATION: Final = timedelta(days=2)
+#: Days after the hosted page was opened.
+_LATE_LOOKS: Final = (7, 14, 30)
 
 
 class PollState(NamedTuple):
@@ -32,6 +35,7 @@ class PollState(NamedTuple):
     expires_at: datetime
     gateway_pending: bool
     poll_count: int
+    method: str
 
     @classmethod
     def of(cls, order: PaymentOrder, **changes: Any) -> PollState:
@@ -51,11 +55,32 @@ def settle_at(order: PollState | PaymentOrder) -> datetime | None:
     return order.charging_since + timedelta(seconds=current().settle_after)
 
 
+def watch_for(order: PollState | PaymentOrder) -> timedelta:
+    """How long a late charge is looked for: ``WATCH_FOR``, on the hosted page at least
+    two days longer than the method may need to confirm.
+    """
+    settings = current()
+    usual = timedelta(seconds=settings.watch_for)
+    method = payment_methods.find(order.method, settings.method_overrides)
+    if method is None or method.confirms_within is None:
+        return usual
+    return max(usual, method.confirms_within + _AFTER_CONFIRMATION)
+
+
 def watch_end(order: PollState | PaymentOrder) -> datetime | None:
-    """Until when a late charge is looked for (``WATCH_FOR``)."""
+    """Until when a late charge is looked for regularly."""
     if order.charging_since is None:
         return None
-    return order.charging_since + timedelta(seconds=current().watch_for)
+    return order.charging_since + watch_for(order)
+
+
+def _late_looks(order: PollState) -> list[datetime]:
+    """After the watch: nothing closes a hosted page, so that it may be paid later."""
+    end = watch_end(order)
+    if end is None or order.charging_since is None or not order.method:
+        return []
+    looks = (order.charging_since + timedelta(days=days) for days in _LATE_LOOKS)
+    return [look for look in looks if look > end]
 
 
 class Followed(NamedTuple):
@@ -110,8 +135,13 @@ def next_poll(
     if waiting and order.claimed_at is None and now < order.expires_at:
         return order.expires_at
     watched = end is not None and now >= end
+    late = [look for look in _late_looks(order) if look > now]
+    if order.state == OrderState.FAILED and watched and answered and late:
+        return late[0]
     due = now + _interval(order, followed, watch_ended=watched)
     marks = [settled, end, followed.until]
+    if order.state == OrderState.AWAITING_HOSTED_PAGE:
+        marks.append(order.expires_at)
     if followed.since is not None:
         marks.append(followed.since + timedelta(seconds=current().settle_after))
     return min([due, *(mark for mark in marks if mark and now < mark < due)])
@@ -126,8 +156,8 @@ def _is_looked_for(
     if followed.until is not None:
         return True
     if order.state == OrderState.FAILED:
-        end = watch_end(order)
-        return end is not None and not (answered and now >= end)
+        ends = [watch_end(order), *_late_looks(order)]
+        return ends[-1] is not None and not (answered and now >= ends[-1])
     if order.state == OrderState.REVIEW:
         return not _is_polled_enough(order, now)
     return order.state == OrderState.AUTHORIZED
@@ -157,7 +187,9 @@ def _interval(order: PollState, followed: Followed, *, watch_ended: bool) -> tim
 
 
 def _was_declined(order: PollState) -> bool:
-    return order.state == OrderState.FAILED and order.reason in (
+    # the hosted page may let the shopper try again
+    card = order.state == OrderState.FAILED and not order.method
+    return card and order.reason in (
         Reason.DECLINED,
         Reason.NOT_AUTHENTICATED,
     )

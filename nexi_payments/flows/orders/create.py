@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from django.db import IntegrityError, models
 from django.utils import timezone
 
-from nexi_payments import conf, money, sealed_cards
+from nexi_payments import conf, enums, money, sealed_cards
 from nexi_payments.customers import Customer
 from nexi_payments.enums import OrderState, Reason
 from nexi_payments.exceptions import CardDataNotAllowed, InvalidAmount, ReferenceInUse
@@ -202,9 +202,17 @@ def _reference_holder(order: PaymentOrder) -> PaymentOrder:
 
 def same_purchase(one: PaymentOrder, other: PaymentOrder) -> bool:
     """Whether amount, currency, terminal and contract terms of two orders are equal."""
-    names = ("amount", "currency", "terminal")
+    names = ("amount", "currency")
     same = all(getattr(one, name) == getattr(other, name) for name in names)
+    same = same and shop_terminal(one) == shop_terminal(other)
     return same and contract_terms.have_same_terms(one, other)
+
+
+def shop_terminal(order: PaymentOrder) -> str:
+    """The name of the terminal that the shop chose. The hosted page may use the key of
+    another one.
+    """
+    return order.hosted_page.shop_terminal if order.is_hosted else order.terminal
 
 
 def insert(order: PaymentOrder, expires_at: datetime) -> bool:
@@ -246,7 +254,7 @@ def supersede(order: PaymentOrder) -> bool:
     ended = transitions.transition(
         order,
         OrderState.FAILED,
-        sources=(OrderState.INIT, OrderState.AWAITING_3DS),
+        sources=enums.ABANDONABLE,
         conditions={"claimed_at": None},
         reason=Reason.SUPERSEDED,
     )
@@ -266,6 +274,7 @@ def create_attempt(order: PaymentOrder) -> tuple[PaymentOrder, bool]:
         retry_of=order.retry_of or order,
         contract=contract_terms.copy_terms(order),
         **{name: getattr(order, name) for name in _COPIED_FIELDS},
+        **_terminal_columns(order),
     )
     for _ in range(3):
         if _insert_attempt(attempt, order):
@@ -282,18 +291,30 @@ def create_attempt(order: PaymentOrder) -> tuple[PaymentOrder, bool]:
 
 @db_transactions.retried(durable=False)
 def _insert_attempt(attempt: PaymentOrder, order: PaymentOrder) -> bool:
-    """Inserts an attempt, after superseding ``order`` if that is at the issuer."""
-    if order.state == OrderState.AWAITING_3DS and not supersede(order):
+    """Inserts an attempt, after superseding ``order`` if that is at the issuer or on
+    Nexi's page.
+    """
+    open_ = order.state in (OrderState.AWAITING_3DS, OrderState.AWAITING_HOSTED_PAGE)
+    if open_ and not supersede(order):
         raise ReferenceInUse(PaymentOrder.objects.get(pk=order.pk))
     lifetime = timedelta(seconds=conf.current().expire_after)
     return insert(attempt, timezone.now() + lifetime)
 
 
+def _terminal_columns(order: PaymentOrder) -> dict[str, str]:
+    """Those of the shop's terminal, in case that the hosted page changed them."""
+    if not order.is_hosted:
+        return {name: getattr(order, name) for name in ("terminal", "flow", "capture")}
+    terminal = conf.current().terminal(shop_terminal(order))
+    return {
+        "terminal": terminal.name,
+        "flow": terminal.flow,
+        "capture": terminal.capture,
+    }
+
+
 _COPIED_FIELDS: Final = (
     "channel",
-    "terminal",
-    "flow",
-    "capture",
     "amount",
     "currency",
     "reference",

@@ -36,6 +36,7 @@ _CARD_KINDS: Final = (
     OperationKind.AUTHENTICATION,
     OperationKind.VALIDATION,
     OperationKind.PAYMENT,
+    OperationKind.HOSTED,
 )
 #: "Excess re-attempts": the schemes forbid this card for this purchase.
 _EXCESS_ATTEMPTS: Final = "413"
@@ -44,12 +45,20 @@ _EVERYONE: Final = "everyone"
 GUEST_DELAY: Final = 2.0
 
 
-def enforce(order: PaymentOrder, card: Card, actor: Actor | None = None) -> None:
-    """Checks everything that is required before a card is charged, in one statement.
+def enforce(
+    order: PaymentOrder,
+    card: Card | None,
+    actor: Actor | None = None,
+    *,
+    terminal: str = "",
+) -> None:
+    """Checks everything that is required before a card is charged, or a hosted page is
+    opened (without ``card``), in one statement.
 
     Raises ``TerminalUnavailable`` while Nexi rejects the terminal's API key,
     ``TooManyAttempts`` when a limit on ``actor`` is reached (``None``: a clerk, no
     limits), and ``CardBlocked`` for a card that got response code 413 on this purchase.
+    ``terminal`` is the one whose key is used, by default the order's.
     """
     now = timezone.now()
     limits = conf.current().rate_limits if actor is not None else {}
@@ -61,12 +70,12 @@ def enforce(order: PaymentOrder, card: Card, actor: Actor | None = None) -> None
     }
     counted = {name: rows for name, rows in attempts.items() if rows is not None}
     outage, blocked, *reached = raw_sql.exist(
-        Rows(TerminalOutage, [{"terminal": order.terminal}]),
+        Rows(TerminalOutage, [{"terminal": terminal or order.terminal}]),
         Rows(PaymentOrder, _card_blocked(order, card)),
         *counted.values(),
     )
     if outage:
-        raise TerminalUnavailable(order.terminal)
+        raise TerminalUnavailable(terminal or order.terminal)
     for name, is_reached in zip(counted, reached, strict=True):
         if is_reached:
             _exceeded(name, order, *limits[name])
@@ -126,10 +135,12 @@ def _same_purchase(order: PaymentOrder) -> list[dict[str, Any]]:
     return [{"pk": root}, {"retry_of": root}]
 
 
-def _card_blocked(order: PaymentOrder, card: Card) -> list[dict[str, Any]]:
+def _card_blocked(order: PaymentOrder, card: Card | None) -> list[dict[str, Any]]:
     """The attempts at this purchase with this card that got 413. Compares the stored
     card columns; a different card with equal columns is blocked, too.
     """
+    if card is None:
+        return [{"pk": None}]  # none
     blocked = {
         "response_code": _EXCESS_ATTEMPTS,
         "card_brand": card.brand,

@@ -48,6 +48,8 @@ def judge_charge(
 
 def _judge_decline(draft: Draft, row: OperationFacts, entry: Entry) -> None:
     if row.in_flight:
+        if _may_pay_again(draft, row):
+            return
         draft.change(row, OperationOutcome.DECLINED, entry)
     elif row.done and entry.source.result == result_codes.EXPIRED:
         # it was authorized, and what was not captured is not held any more
@@ -165,6 +167,9 @@ def _shows_returns(draft: Draft, response: OrderResult) -> bool:
 def _judge_waiting_charge(
     draft: Draft, row: OperationFacts, charge: ChargeReading
 ) -> None:
+    if row.kind == OperationKind.HOSTED:
+        _judge_open_page(draft, row, charge)
+        return
     absent = charge.verdict is Verdict.NO_CHARGE
     pending = charge.verdict is Verdict.PENDING or (absent and draft.order.was_pending)
     if absent and not pending and draft.complete:
@@ -176,6 +181,29 @@ def _judge_waiting_charge(
         theirs = charge.entry.text if charge.entry and not pending else ""
         kind = DiscrepancyKind.STILL_PENDING
         draft.find(kind, "an end", theirs or result_codes.PENDING, blocks=True)
+
+
+def _may_pay_again(draft: Draft, row: OperationFacts) -> bool:
+    """Whether the shopper is still on the hosted page, which may take another try."""
+    is_page = row.kind == OperationKind.HOSTED
+    return is_page and not draft.order.is_back and not _is_page_over(draft)
+
+
+def _is_page_over(draft: Draft) -> bool:
+    end = draft.order.page_open_until
+    return end is not None and draft.times.asked_at >= end
+
+
+def _judge_open_page(draft: Draft, row: OperationFacts, charge: ChargeReading) -> None:
+    """A hosted page without a charge. Nothing listed means that it was not used yet,
+    never that it was not paid: only our own expiry ends it. It is watched afterwards.
+    """
+    if charge.verdict is Verdict.NO_CHARGE and draft.complete:
+        if _is_page_over(draft):
+            draft.change(row, OperationOutcome.DECLINED)
+    elif draft.is_overdue(row) and not draft.is_decided(row):
+        theirs = charge.entry.text if charge.entry else result_codes.PENDING
+        draft.find(DiscrepancyKind.STILL_PENDING, "an end", theirs, blocks=True)
 
 
 def judge_post_charge(draft: Draft, matching: Matching) -> list[NewOperation]:

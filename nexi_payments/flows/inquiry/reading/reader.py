@@ -205,11 +205,19 @@ def _reason(before: str, state: str, rows: Sequence[OperationFacts]) -> str:
     return ""
 
 
+def _end_of_page(row: OperationFacts) -> str:
+    if row.result in result_codes.CANCELLED:
+        return Reason.CANCELLED_BY_PAYER
+    return Reason.EXPIRED if row.result in ("", result_codes.EXPIRED) else ""
+
+
 def _failure(row: OperationFacts) -> str:
     if row.outcome == OperationOutcome.REJECTED:
         return Reason.BUSY if row.busy else Reason.REJECTED
     if row.result in result_codes.NOT_AUTHENTICATED:
         return Reason.NOT_AUTHENTICATED
+    if row.kind == OperationKind.HOSTED and (reason := _end_of_page(row)):
+        return reason
     if row.result in result_codes.UNSUCCESSFUL:
         return Reason.DECLINED
     return Reason.UNCONFIRMED

@@ -52,11 +52,10 @@ _TYPES: Final = {
     "VOID": Role.RETURN,
     codes.CANCEL: Role.ROLLBACK,
 }
-_CANCELED: Final = frozenset({codes.CANCELED, "CANCELLED"})
 _NEGATIVE: Final = dict.fromkeys(codes.UNSUCCESSFUL, Status.NEGATIVE)
 _OPEN: Final = {codes.PENDING: Status.OPEN}
 _DONE: Final = {codes.EXECUTED: Status.DONE}
-_ROLLED_BACK: Final = dict.fromkeys(_CANCELED | {codes.VOIDED}, Status.REVERSED)
+_ROLLED_BACK: Final = dict.fromkeys(codes.CANCELLED | {codes.VOIDED}, Status.REVERSED)
 
 _STATUSES: Final[dict[Role, dict[str, Status]]] = {
     Role.CHARGE: {
@@ -87,14 +86,14 @@ _STATUSES: Final[dict[Role, dict[str, Status]]] = {
         codes.REFUNDED: Status.DONE,
         codes.VOIDED: Status.DONE,
         "REVERSED": Status.DONE,
-        **dict.fromkeys(_CANCELED, Status.REVERSED),
+        **dict.fromkeys(codes.CANCELLED, Status.REVERSED),
     },
     # CANCELED on a cancel is its own success
     Role.ROLLBACK: {
         **_NEGATIVE,
         **_OPEN,
         **_DONE,
-        **dict.fromkeys(_CANCELED | codes.REVERSED, Status.DONE),
+        **dict.fromkeys(codes.CANCELLED | codes.REVERSED, Status.DONE),
     },
 }
 
@@ -103,6 +102,7 @@ ROLES: Final[dict[str, Role]] = {
     OperationKind.PAYMENT: Role.CHARGE,
     OperationKind.MOTO: Role.CHARGE,
     OperationKind.MIT: Role.CHARGE,
+    OperationKind.HOSTED: Role.CHARGE,
     OperationKind.CAPTURE: Role.CAPTURE,
     OperationKind.VOID: Role.RETURN,
     OperationKind.REFUND: Role.RETURN,

@@ -1,0 +1,65 @@
+"""Looks at hosted pages that may still be paid, before a purchase is paid otherwise.
+
+Nothing closes a page at Nexi. So before another method or card is offered, and before a
+card is charged, Nexi is asked about each attempt of the purchase that has one.
+"""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from nexi_payments import conf
+from nexi_payments.enums import OrderState
+from nexi_payments.exceptions import (
+    GatewayUnavailable,
+    OrderNotPayable,
+    PaymentBeingConfirmed,
+    TerminalNotConfigured,
+)
+from nexi_payments.flows.inquiry import late_money, query
+from nexi_payments.flows.inquiry.reading import Verdict
+from nexi_payments.gateway.deadline import Deadline
+from nexi_payments.models import PaymentOrder
+
+
+def require_none_paid(
+    order: PaymentOrder, deadline: Deadline | None = None, *, site: str = ""
+) -> None:
+    """Asks Nexi about ``order``, if it has a hosted page, and about its siblings.
+
+    Raises ``OrderNotPayable`` with the attempt that holds or took money,
+    ``PaymentBeingConfirmed`` with the one that Nexi is still deciding, and
+    ``GatewayUnavailable`` when Nexi does not answer about one of them. ``order`` is
+    reloaded. Costs nothing where no terminal has a hosted page.
+    """
+    if not conf.current().has_hosted_page:
+        return
+    deadline = deadline or Deadline(conf.current().total_timeout)
+    pages = list(_watched_siblings(order))
+    if order.state == OrderState.AWAITING_HOSTED_PAGE:
+        pages.insert(0, order)
+    for page in pages:
+        _look(page, deadline, site)
+    if pages:
+        order.refresh_from_db()
+
+
+def _watched_siblings(order: PaymentOrder) -> QuerySet[PaymentOrder]:
+    rows = late_money.other_attempts(order).exclude(method="")
+    states = (OrderState.AWAITING_HOSTED_PAGE, OrderState.FAILED)
+    watched = rows.filter(state__in=states, next_poll_at__isnull=False)
+    return watched.filter(charging_since__isnull=False).order_by("-pk")
+
+
+def _look(page: PaymentOrder, deadline: Deadline, site: str) -> None:
+    try:
+        client = conf.client(conf.current().terminal(page.terminal), site)
+    except TerminalNotConfigured:
+        raise GatewayUnavailable(page.terminal) from None
+    inquiry = query.inquire_and_apply(page, client, deadline)
+    if page.authorized_amount or page.state == OrderState.REVIEW:
+        raise OrderNotPayable(page)
+    if inquiry.reading is None or not inquiry.applied:
+        raise GatewayUnavailable(page.terminal)
+    if inquiry.reading.charge.verdict in (Verdict.PENDING, Verdict.UNKNOWN):
+        raise PaymentBeingConfirmed(page)

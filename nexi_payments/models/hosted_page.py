@@ -1,0 +1,62 @@
+"""Attempts on Nexi's hosted page, and the methods of each terminal."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from nexi_payments.models.deadlocks import RetryingModel
+from nexi_payments.models.order import PaymentOrder
+
+
+class HostedPage(RetryingModel):
+    """What only an attempt on the hosted page has. Tokens are kept as SHA-256."""
+
+    order = models.OneToOneField(
+        PaymentOrder,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="hosted_page",
+    )
+    #: the terminal that the shop named; ``order.terminal`` is the one whose key is used
+    shop_terminal = models.CharField(max_length=64)
+    #: of the token in the notification URL; ``order.token_hash`` is that of the return
+    notify_hash = models.CharField(max_length=64)
+    #: of Nexi's ``securityToken``; "" until Nexi answered
+    security_hash = models.CharField(max_length=64, blank=True)
+    #: when the shopper came back first; NULL = not yet
+    back_at = models.DateTimeField(null=True)
+    #: when a return, a click or a notification last made us ask Nexi
+    looked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("hosted page")
+        verbose_name_plural = _("hosted pages")
+
+    def __str__(self) -> str:
+        return f"hosted page of {self.order_id}"
+
+
+class TerminalMethods(RetryingModel):
+    """The methods that Nexi lists for a terminal: ``GET /payment_methods``."""
+
+    REFRESH_EVERY: Final = timedelta(hours=2)
+
+    terminal = models.CharField(max_length=64, unique=True)
+    #: circuits of type APM, as Nexi spells them
+    circuits = models.JSONField(default=list)
+    refreshed_at = models.DateTimeField(null=True)
+    #: when Nexi was last asked, with or without an answer
+    asked_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("payment methods of a terminal")
+        verbose_name_plural = _("payment methods of terminals")
+
+    def __str__(self) -> str:
+        return self.terminal
