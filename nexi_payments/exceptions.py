@@ -263,8 +263,8 @@ class TooManyVerifications(NexiPaymentsError):
 
 
 class CardsNotAccepted(NexiPaymentsError):
-    """``TERMINALS[name]["CARDS"]`` is "hosted_page": no card may be sent to this server.
-    Nothing was sent to Nexi.
+    """``TERMINALS[name]["CARDS"]`` is "hosted_page": no card may be sent to this
+    server. Nothing was sent to Nexi.
     """
 
     def __init__(self, terminal: str) -> None:

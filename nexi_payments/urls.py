@@ -17,6 +17,12 @@ urlpatterns = [
         no_store(views.return_from_issuer),
         name="return",
     ),
+    path(
+        "hosted/<slug:public_id>/<str:token>/",
+        no_store(views.return_from_hosted_page),
+        name="hosted",
+    ),
+    path("notify/<slug:public_id>/<str:token>/", no_store(views.notify), name="notify"),
     path("result/<slug:public_id>/", no_store(views.result), name="result"),
     path("status/<slug:public_id>/", no_store(views.status), name="status"),
     path("link/<str:token>/", no_store(views.follow_link), name="link"),

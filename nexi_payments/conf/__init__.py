@@ -7,6 +7,7 @@ from nexi_payments.conf.gateway_factory import call_context, client, simulator
 from nexi_payments.conf.settings import Settings, current, load
 from nexi_payments.conf.site import (
     has_api,
+    hosted_page_origins,
     is_safe_hosted_page_url,
     is_safe_three_ds_url,
     site_address,
@@ -23,6 +24,7 @@ __all__ = [
     "client",
     "current",
     "has_api",
+    "hosted_page_origins",
     "is_safe_hosted_page_url",
     "is_safe_three_ds_url",
     "load",

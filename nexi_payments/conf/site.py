@@ -82,6 +82,26 @@ def is_safe_hosted_page_url(url: str, terminal: Terminal, site: str = "") -> boo
     return _is_safe_url(url, terminal.hosted_page_hosts, terminal, site)
 
 
+def hosted_page_origins(name: str, site: str = "") -> list[str]:
+    """The origins that a browser may be sent to by the terminal ``name``, for a
+    Content-Security-Policy.
+    """
+    settings = current()
+    opener = settings.hosted_terminal(settings.terminal(name))
+    origins = [f"https://{host}" for host in opener.hosted_page_hosts]
+    if opener.simulated:
+        parts = urlsplit(simulator_address(site))
+        origins.append(f"{parts.scheme}://{parts.netloc}")
+    elif not opener.is_live:
+        # a gateway on this machine, for tests
+        origins += [
+            f"http://{host}"
+            for host in opener.hosted_page_hosts
+            if urlsplit(f"//{host}").hostname in LOOPBACK
+        ]
+    return origins
+
+
 def _is_safe_url(url: str, hosts: Iterable[str], terminal: Terminal, site: str) -> bool:
     """Requires https, a host that is exactly in ``hosts`` (by default the gateway's),
     and only characters that every parser reads alike. http and any port are allowed for

@@ -19,9 +19,16 @@ from nexi_payments.flows.contracts import (
     end_contract,
     resume_contract,
 )
+from nexi_payments.flows.hosted.offers import accepts_own_card_page
 from nexi_payments.flows.hosted.offers import offered_methods as payment_methods
 from nexi_payments.flows.hosted.start import start_hosted_payment
-from nexi_payments.flows.hosted.ways_back import return_from_hosted_page
+from nexi_payments.flows.hosted.ways_back import (
+    look as look_at_hosted_page,
+)
+from nexi_payments.flows.hosted.ways_back import (
+    receive_notification,
+    return_from_hosted_page,
+)
 from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.flows.manual_review import resolve
 from nexi_payments.flows.moto import create_moto_order, pay_moto
@@ -46,6 +53,7 @@ __all__ = [
     "RedirectForm",
     "Step",
     "accept_totals",
+    "accepts_own_card_page",
     "available",
     "cancel_capture",
     "capture",
@@ -56,9 +64,11 @@ __all__ = [
     "create_order",
     "describe_customer",
     "end_contract",
+    "look_at_hosted_page",
     "offer_link",
     "pay_moto",
     "payment_methods",
+    "receive_notification",
     "reconcile",
     "refund",
     "resolve",

@@ -29,7 +29,7 @@ from nexi_payments.exceptions import (
 from nexi_payments.flows.ledger import books, totals
 from nexi_payments.gateway import result_codes
 from nexi_payments.models import Operation, PaymentOrder
-from nexi_payments.payment_methods import Method
+from nexi_payments.payment_methods import FULL, Method
 
 _NO_REFUND: Final = _(
     "Nexi cannot refund this payment method. Refund by bank transfer, outside Nexi."
@@ -40,7 +40,7 @@ _NO_CANCEL: Final = _(
 )
 _REFUND_RULES: Final[dict[str, str | Promise]] = {
     payment_methods.NONE: _NO_REFUND,
-    payment_methods.FULL: _FULL_REFUND,
+    FULL: _FULL_REFUND,
 }
 #: Nexi counts days in this time zone.
 _GATEWAY_TIME_ZONE: Final = ZoneInfo("Europe/Rome")
@@ -104,9 +104,9 @@ class Available:
         if returning and method.refunds == payment_methods.NONE:
             raise MethodForbids(order, _NO_REFUND)
         whole = amount is None or amount == order.captured_amount
-        if kind == OperationKind.REFUND and not whole:
-            if method.refunds == payment_methods.FULL:
-                raise MethodForbids(order, _FULL_REFUND)
+        in_full = kind == OperationKind.REFUND and method.refunds == FULL
+        if in_full and not whole:
+            raise MethodForbids(order, _FULL_REFUND)
 
     @cached_property
     def captures(self) -> tuple[ConfirmedCapture, ...]:

@@ -62,9 +62,9 @@ def verify_card(
     verification, whatever the card, and sends nothing.
 
     Raises ``InvalidAmount`` (the currency), ``CardDataNotAllowed`` (the cardholder),
-    ``CardsNotAccepted``, ``TerminalUnavailable`` and ``TooManyVerifications``; nothing was sent then. Raises
-    ``OutcomeNotRecorded`` when the result could not be stored, and ``RuntimeError``
-    inside a transaction. The row does not contain the card.
+    ``CardsNotAccepted``, ``TerminalUnavailable`` and ``TooManyVerifications``; nothing
+    was sent then. Raises ``OutcomeNotRecorded`` when the result could not be stored,
+    and ``RuntimeError`` inside a transaction. The row does not contain the card.
     """
     check, _ = get_or_verify_card(
         card,

@@ -125,9 +125,9 @@ def pay_moto(
     charged the same amount in the last ten minutes raises ``PossibleDuplicate``, unless
     ``allow_duplicate`` says that the caller wants it. Also raises ``MotoNotAllowed``,
     ``OrderNotPayable``, ``OrderBusy``, ``InvalidCustomer``, ``CardDataNotAllowed``,
-    ``CardBlocked``, ``CardsNotAccepted`` and ``TerminalUnavailable``, and, where another
-    attempt is on Nexi's page, ``PaymentBeingConfirmed`` and ``GatewayUnavailable``.
-    Nothing was sent after any of these.
+    ``CardBlocked``, ``CardsNotAccepted`` and ``TerminalUnavailable``; and, where
+    another attempt is on Nexi's page, ``PaymentBeingConfirmed`` and
+    ``GatewayUnavailable``. Nothing was sent after any of these.
     """
     reject_card_number("cardholder", cardholder)
     terminal = conf.current().terminal(order.terminal)

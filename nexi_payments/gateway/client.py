@@ -17,15 +17,17 @@ from requests.adapters import BaseAdapter
 from nexi_payments.card import Card
 from nexi_payments.exceptions import MismatchedResponse
 from nexi_payments.gateway import payloads, response_checks, responses, result_codes
+from nexi_payments.gateway.hosted_calls import HostedCalls
 from nexi_payments.gateway.payloads import Authentication, OperationAmount, Purchase
+from nexi_payments.gateway.payment_methods import PaymentMethod
 from nexi_payments.gateway.response_checks import CallContext
 from nexi_payments.gateway.transport import Reply, Transport
 
 __all__ = ["CallContext", "Client"]
 
 
-class Client:
-    """NPG card payments, Server to Server.
+class Client(HostedCalls):
+    """NPG payments: cards Server to Server, other methods on Nexi's hosted page.
 
     ``base_url`` is everything before ``/orders``. ``flow`` is "3steps" or "2steps".
     Timeouts are in seconds. ``adapter`` replaces the network (simulator, tests).
@@ -323,15 +325,15 @@ class Client:
             raise response_checks.missing_member("orders", reply, context)
         return tuple(responses.parse_order({"orderStatus": item}) for item in listed)
 
-    def payment_methods(self, context: CallContext) -> tuple[str, ...]:
-        """``GET /payment_methods``: the terminal's card brands, e.g. ("VISA", "MC").
+    def payment_methods(self, context: CallContext) -> tuple[PaymentMethod, ...]:
+        """``GET /payment_methods``: what this terminal takes now, in Nexi's order.
 
         The cheapest call that shows whether Nexi accepts the API key.
         """
-        return self.ping(context).methods
+        return self.ping(context).payment_methods
 
     def ping(self, context: CallContext) -> responses.Ping:
-        """``GET /payment_methods``: card brands and the gateway's clock."""
+        """``GET /payment_methods``: the methods, and the gateway's clock."""
         reply = self._get("/payment_methods", context)
         answer = responses.parse_ping(reply.body, reply.date)
         if answer is None:

@@ -26,6 +26,7 @@ _PATH_SEGMENTS: Final = frozenset(
         *("operations", "captures", "refunds", "payment_methods"),
         *("mit", "card_verification", "cancels"),
         *("contracts", "customers", "deactivation"),
+        *("hpp", "paybylink", "renewals"),
     }
 )
 _REPLY_CLASS: Final = "Reply"

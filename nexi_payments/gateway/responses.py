@@ -7,29 +7,32 @@ parsed strictly: digits or an integer, anything else is invalid.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Any
 
 from nexi_payments import money
-from nexi_payments.pan_scanner import contains_card_number
-
-#: Times without a zone are Central European local time, with daylight saving.
-_ROME: Final = ZoneInfo("Europe/Rome")
-_LAST4: Final = re.compile(r"[^0-9]([0-9]{4})$", re.ASCII)
-_DIGITS: Final = re.compile(r"[0-9]{1,12}")
+from nexi_payments.gateway import members
+from nexi_payments.gateway.payment_methods import (
+    APM,
+    PaymentMethod,
+    parse_payment_methods,
+)
 
 
 @dataclass(frozen=True)
 class Ping:
-    """Card brands of a terminal, and the gateway's clock if it could be parsed."""
+    """Methods of a terminal, and the gateway's clock if it could be parsed."""
 
-    methods: tuple[str, ...]
+    payment_methods: tuple[PaymentMethod, ...]
     server_time: datetime | None = None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The card brands, e.g. ("VISA", "MC")."""
+        return tuple(one.circuit for one in self.payment_methods if one.kind != APM)
 
 
 @dataclass(frozen=True)
@@ -47,18 +50,26 @@ class OperationResult:
     amount: int | None = None
     currency: str = ""
     time: datetime | None = None
+    #: Nexi's ``paymentCircuit``: a card brand, or another method ("PAYPAL")
     brand: str = ""
+    #: "CARD" or "APM"; "" if not said
+    payment_method: str = ""
+    #: masked card ("***4549"); of other methods perhaps an account: personal data
+    instrument: str = field(default="", repr=False)
     channel: str = ""
     response_code: str = ""
     authorization_code: str = ""
     rrn: str = ""
     #: of a cancel: the operation that it cancels
     cancelled_operation_id: str = ""
-    #: the last four digits of the card or account, from "***4549"
-    last4: str = ""
     warnings: tuple[str, ...] = ()
     invalid_members: tuple[str, ...] = ()
     cid: str = ""
+
+    @property
+    def circuit(self) -> str:
+        """``brand`` by Nexi's name; compare it with ``same_circuit``."""
+        return self.brand
 
 
 @dataclass(frozen=True)
@@ -109,23 +120,24 @@ def parse_operation(body: Any, cid: str = "") -> OperationResult:
         return OperationResult(cid=cid)
     more = body.get("additionalData")
     more = more if isinstance(more, Mapping) else {}
-    amount, odd = _amount(body.get("operationAmount"))
+    amount, odd = members.amount(body.get("operationAmount"))
     return OperationResult(
-        order_id=_text(body.get("orderId")),
-        operation_id=_text(body.get("operationId")),
-        type=_enum_value(body.get("operationType")),
-        result=_enum_value(body.get("operationResult")),
+        order_id=members.text(body.get("orderId")),
+        operation_id=members.text(body.get("operationId")),
+        type=members.enum_value(body.get("operationType")),
+        result=members.enum_value(body.get("operationResult")),
         amount=amount,
-        currency=money.alphabetic_code(_text(body.get("operationCurrency"))),
-        time=_time(body.get("operationTime")),
-        brand=_enum_value(body.get("paymentCircuit")),
-        channel=_enum_value(body.get("channel")),
-        response_code=_text(more.get("authorizationStatus"))[:8],
-        authorization_code=_reference(more.get("authorizationCode"))[:16],
-        rrn=_reference(more.get("rrn"))[:32],
-        cancelled_operation_id=_text(body.get("cancelledOperationId"))[:64],
-        last4=_last4(body.get("paymentInstrumentInfo")),
-        warnings=_warnings(body.get("warnings")),
+        currency=money.alphabetic_code(members.text(body.get("operationCurrency"))),
+        time=members.moment(body.get("operationTime")),
+        brand=members.enum_value(body.get("paymentCircuit")),
+        payment_method=members.enum_value(body.get("paymentMethod")),
+        instrument=members.reference(body.get("paymentInstrumentInfo"))[:64],
+        channel=members.enum_value(body.get("channel")),
+        response_code=members.text(more.get("authorizationStatus"))[:8],
+        authorization_code=members.reference(more.get("authorizationCode"))[:16],
+        rrn=members.reference(more.get("rrn"))[:32],
+        cancelled_operation_id=members.text(body.get("cancelledOperationId"))[:64],
+        warnings=members.warning_codes(body.get("warnings")),
         invalid_members=("amount",) if odd else (),
         cid=cid,
     )
@@ -136,9 +148,9 @@ def parse_init(body: Any, cid: str = "") -> InitResult:
     return InitResult(
         operation=parse_operation(body.get("operation"), cid),
         # not stripped: a URL with spaces around it is not followed
-        auth_url=_untrimmed(body.get("threeDSAuthUrl")),
-        auth_request=_untrimmed(body.get("threeDSAuthRequest")),
-        enrollment=_enum_value(body.get("threeDSEnrollmentStatus")),
+        auth_url=members.untrimmed(body.get("threeDSAuthUrl")),
+        auth_request=members.untrimmed(body.get("threeDSAuthRequest")),
+        enrollment=members.enum_value(body.get("threeDSEnrollmentStatus")),
     )
 
 
@@ -148,10 +160,10 @@ def parse_validation(body: Any, cid: str = "") -> ValidationResult:
     result = result if isinstance(result, Mapping) else {}
     return ValidationResult(
         operation=parse_operation(body.get("operation"), cid),
-        value=_text(result.get("authenticationValue")),
-        eci=_text(result.get("eci"))[:2],
-        xid=_text(result.get("xid")),
-        status=_enum_value(result.get("status")),
+        value=members.text(result.get("authenticationValue")),
+        eci=members.text(result.get("eci"))[:2],
+        xid=members.text(result.get("xid")),
+        status=members.enum_value(result.get("status")),
     )
 
 
@@ -163,7 +175,9 @@ def parse_payment(body: Any, cid: str = "") -> OperationResult:
 
 def parse_accepted(body: Any) -> str:
     """Return the id of an accepted capture, refund or cancel, or ""."""
-    return _text(body.get("operationId") if isinstance(body, Mapping) else None)[:64]
+    return members.text(body.get("operationId") if isinstance(body, Mapping) else None)[
+        :64
+    ]
 
 
 def parse_order(body: Any) -> OrderResult:
@@ -178,11 +192,11 @@ def parse_order(body: Any) -> OrderResult:
     listed = [] if listed is None else listed
     readable = isinstance(listed, list) and all(isinstance(o, Mapping) for o in listed)
     return OrderResult(
-        order_id=_text(echo.get("orderId")),
-        amount=_amount(echo.get("amount"))[0],
-        currency=money.alphabetic_code(_text(echo.get("currency"))),
-        authorized=_amount(status.get("authorizedAmount"))[0],
-        captured=_amount(status.get("capturedAmount"))[0],
+        order_id=members.text(echo.get("orderId")),
+        amount=members.amount(echo.get("amount"))[0],
+        currency=money.alphabetic_code(members.text(echo.get("currency"))),
+        authorized=members.amount(status.get("authorizedAmount"))[0],
+        captured=members.amount(status.get("capturedAmount"))[0],
         operations=tuple(parse_operation(item) for item in listed) if readable else (),
         readable=readable,
     )
@@ -195,12 +209,12 @@ def parse_contracts(body: Any) -> tuple[ContractResult, ...] | None:
         return None
     return tuple(
         ContractResult(
-            contract_id=_text(item.get("contractId"))[:255],
-            type=_enum_value(item.get("contractType")),
-            expires=_text(item.get("contractExpiryDate"))[:32],
-            frequency=_text(item.get("contractFrequency"))[:8],
-            brand=_enum_value(item.get("paymentCircuit")),
-            instrument=_text(item.get("paymentInstrumentInfo"))[:32],
+            contract_id=members.text(item.get("contractId"))[:255],
+            type=members.enum_value(item.get("contractType")),
+            expires=members.text(item.get("contractExpiryDate"))[:32],
+            frequency=members.text(item.get("contractFrequency"))[:8],
+            brand=members.enum_value(item.get("paymentCircuit")),
+            instrument=members.text(item.get("paymentInstrumentInfo"))[:32],
         )
         for item in listed
         if isinstance(item, Mapping)
@@ -209,11 +223,8 @@ def parse_contracts(body: Any) -> tuple[ContractResult, ...] | None:
 
 def parse_ping(body: Any, date: str) -> Ping | None:
     """Parse ``GET /payment_methods`` and ``Date``; ``None`` without a list."""
-    listed = body.get("paymentMethods") if isinstance(body, dict) else None
-    if not isinstance(listed, list):
-        return None
-    names = (_text(item.get("circuit")) for item in listed if isinstance(item, dict))
-    return Ping(tuple(name[:32] for name in names if name), _http_date(date))
+    methods = parse_payment_methods(body)
+    return None if methods is None else Ping(methods, _http_date(date))
 
 
 def _http_date(date: str) -> datetime | None:
@@ -222,66 +233,3 @@ def _http_date(date: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else None
-
-
-def _untrimmed(value: Any) -> str:
-    return value if isinstance(value, str) and value.isprintable() else ""
-
-
-def _text(value: Any) -> str:
-    """Return text, or an integer as digits (ids came as both), else ""."""
-    if isinstance(value, str):
-        # a lone surrogate or a NUL would break the commit that stores the response
-        word = value.strip()
-        return word if word.isprintable() else ""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return ""
-
-
-def _reference(value: Any) -> str:
-    """Return a number that is stored and shown; a card number counts as absent."""
-    text = _text(value)
-    return "" if contains_card_number(text) else text
-
-
-def _last4(value: Any) -> str:
-    found = _LAST4.search(_text(value))
-    return found[1] if found else ""
-
-
-def _enum_value(value: Any) -> str:
-    """Return an enum value in upper case, cut to the width of the column."""
-    return _text(value).upper()[:32]
-
-
-def _amount(value: Any) -> tuple[int | None, bool]:
-    """Return minor units, and whether the value is present but invalid ("100.00")."""
-    if value is None or value == "":
-        return None, False
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value, False) if 0 <= value <= money.MAX_MINOR else (None, True)
-    if isinstance(value, str) and _DIGITS.fullmatch(value):
-        return int(value), False
-    return None, True
-
-
-def _time(value: Any) -> datetime | None:
-    try:
-        parsed = datetime.fromisoformat(_text(value))
-        if parsed.tzinfo is None:
-            parsed = parsed.replace(tzinfo=_ROME)
-        return parsed.astimezone(UTC)
-    except (ValueError, OverflowError):  # the year 1 has no UTC
-        return None
-
-
-def _warnings(value: Any) -> tuple[str, ...]:
-    """Return warning codes. An item may be an object or plain text."""
-    found = []
-    for item in value if isinstance(value, list) else []:
-        code = item.get("code") if isinstance(item, Mapping) else item
-        text = _text(code)
-        if text and not contains_card_number(text):
-            found.append(text[:64])
-    return tuple(found[:20])

@@ -20,11 +20,11 @@ from django.template import VariableDoesNotExist
 
 PLACEHOLDER: Final = "***"
 
-#: The name of one of our pages, followed by an id or token; for the return from 3-D
-#: Secure, the rest of the URL too. Ids have 32 characters, tokens more. Truncated or
+#: The name of one of our pages, followed by an id or token; for the ways back,
+#: the rest of the URL too. Ids have 32 characters, tokens more. Truncated or
 #: extended ones match, too. UUIDs with dashes belong to the host.
 _SECRET_URL: Final = re.compile(
-    r"(/(?:pay|result|status|link|return(?P<back>))/+)"
+    r"(/(?:pay|result|status|link|(?:return|hosted|notify)(?P<back>))/+)"
     r"(?![0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-]))"
     r"[^/?#\s\"']{22,}"
     r"(?(back)(?:/+[^/?#\s\"']*)?(?P<slash>/?)(?:\?[^\s\"']*)?)",

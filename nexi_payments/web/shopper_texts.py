@@ -53,6 +53,48 @@ AWAITING_3DS: Final = Message(
         " bank's page, or enter your card again."
     ),
 )
+ON_HOSTED_PAGE: Final = Message(
+    "wait",
+    _("Your payment is not finished yet"),
+    _(
+        "We do not know yet whether you have paid. If you have just paid, wait a"
+        " moment: this page shows the result. If you have not, choose how to pay again."
+    ),
+)
+CONFIRMING: Final = Message(
+    "wait",
+    _("Your payment is being confirmed"),
+    _(
+        "The payment service has not confirmed it yet. This can take a while. Please do"
+        " not pay again. You may close this page: the shop is told."
+    ),
+)
+METHOD_NOT_OFFERED: Final = Message(
+    "bad",
+    _("This way to pay is not available"),
+    _("Nothing has been charged. Please choose another one."),
+)
+CARDS_NOT_TAKEN: Final = Message(
+    "bad",
+    _("Cards cannot be entered on this page"),
+    _(
+        "Nothing has been charged, and your card details were not kept. Please choose a"
+        " way to pay below."
+    ),
+)
+WAIT_A_MOMENT: Final = Message(
+    "wait",
+    _("Please wait a moment"),
+    _(
+        "We cannot find out right now whether you have already paid. Nothing new has"
+        " been charged. Please try again in a minute."
+    ),
+)
+CANCELLED_BY_PAYER: Final = Message(
+    "neutral",
+    _("You have not paid"),
+    _("You cancelled the payment. Nothing has been charged. You may pay again."),
+)
 NEW: Final = Message(
     "neutral",
     _("Not paid yet"),
@@ -183,6 +225,7 @@ UNAVAILABLE: Final = Message(
 _BY_STATE: Final[dict[str, Message]] = {
     OrderState.INIT: NEW,
     OrderState.AWAITING_3DS: AWAITING_3DS,
+    OrderState.AWAITING_HOSTED_PAGE: ON_HOSTED_PAGE,
     OrderState.VALIDATED: OUTCOME_UNKNOWN,
     OrderState.PAYING: OUTCOME_UNKNOWN,
     OrderState.AUTHORIZED: AUTHORIZED,
@@ -201,6 +244,7 @@ _BY_REASON: Final[dict[str, Message]] = {
     Reason.CARD_EXPIRED: EXPIRED,
     Reason.SUPERSEDED: SUPERSEDED,
     Reason.CONFIG: UNAVAILABLE,
+    Reason.CANCELLED_BY_PAYER: CANCELLED_BY_PAYER,
 }
 _REVIEW_BY_REASON: Final[dict[str, Message]] = {
     Reason.MADE_AT_NEXI: PAYMENT_CHANGED,
@@ -218,6 +262,8 @@ def message(order: PaymentOrder) -> Message:
         return _REVIEW_BY_REASON.get(order.reason, CONTACT_SHOP)
     if order.is_claimed and order.state == OrderState.AWAITING_3DS:
         return OUTCOME_UNKNOWN
+    if order.state == OrderState.AWAITING_HOSTED_PAGE and order.gateway_pending:
+        return CONFIRMING
     if order.state == OrderState.PAID and order.refunded_amount:
         return PARTLY_REFUNDED
     return _BY_STATE[order.state]

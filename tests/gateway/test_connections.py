@@ -38,7 +38,7 @@ def test_a_connection_is_reused_while_it_is_fresh(still: StillClock) -> None:
     with socket_server(answer_and_keep_open) as it:
         c = make_client(it, keep_alive=0.3)
         for _ in range(3):
-            assert c.payment_methods(call_context()) == ("VISA",)
+            assert c.ping(call_context()).methods == ("VISA",)
         assert it.connections == 1
         still.leap(0.4)
         c.payment_methods(call_context())
@@ -57,7 +57,7 @@ def test_a_peer_that_closed_an_idle_connection() -> None:
     with socket_server(lambda s, r: (s.sendall(http_response(OK)), False)[1]) as it:
         c = make_client(it)
         for count in (1, 2, 3):
-            assert c.payment_methods(call_context()) == ("VISA",)
+            assert c.ping(call_context()).methods == ("VISA",)
             it.all_ended(count)
         assert it.connections == 3
 
@@ -100,7 +100,7 @@ def test_a_call_that_is_cut_harms_no_other(still: StillClock) -> None:
         thread.start()
         assert arrived.wait(PATIENCE)
         for _ in range(20):
-            assert c.payment_methods(call_context()) == ("VISA",)
+            assert c.ping(call_context()).methods == ("VISA",)
             still.leap(0.1)  # half way it is cut
         thread.join()
         assert [type(error) for error in failures] == [UnknownOutcome]
@@ -113,7 +113,7 @@ def test_thirty_two_threads_share_the_adapter() -> None:
 
         def work() -> None:
             for _ in range(5):
-                answers.append(c.payment_methods(call_context()))
+                answers.append(c.ping(call_context()).methods)
 
         threads = [threading.Thread(target=work) for _ in range(32)]
         for thread in threads:
@@ -132,7 +132,7 @@ def test_after_a_fork() -> None:
         if pid == 0:
             code = 1
             try:
-                code = 0 if c.payment_methods(call_context()) == ("VISA",) else 2
+                code = 0 if c.ping(call_context()).methods == ("VISA",) else 2
             finally:
                 os._exit(code)
         _, status = os.waitpid(pid, 0)
@@ -149,7 +149,7 @@ def test_over_tls(tmp_path: Any) -> None:
     with socket_server(answer_and_keep_open, tls=context) as it:
         c = make_client(it, adapter=GatewayAdapter(ca_bundle=str(bundle)))
         for _ in range(3):
-            assert c.payment_methods(call_context()) == ("VISA",)
+            assert c.ping(call_context()).methods == ("VISA",)
         assert it.connections == 1
 
 

@@ -151,7 +151,7 @@ def test_a_connection_that_was_cut_is_not_used_again(still: StillClock) -> None:
         with pytest.raises(UnknownOutcome):
             c.operation("slow", call_context())
         for _ in range(3):  # never the late answer to another question
-            assert c.payment_methods(call_context()) == ("VISA",)
+            assert c.ping(call_context()).methods == ("VISA",)
         assert it.connections == 2
 
 

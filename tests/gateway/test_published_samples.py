@@ -14,6 +14,7 @@ from nexi_payments.exceptions import GatewayError, MismatchedResponse, UnknownOu
 from nexi_payments.gateway import payloads, responses
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.payloads import Purchase
+from nexi_payments.gateway.payment_methods import PaymentMethod
 from nexi_payments.gateway.responses import (
     InitResult,
     OperationResult,
@@ -51,6 +52,8 @@ EXPECTED: dict[str, Any] = {
             result="PENDING",
             time=datetime(2025, 2, 3, 9, 15, 28, 1000, tzinfo=UTC),
             brand="VISA",
+            payment_method="CARD",
+            instrument="***4549",
         ),
         auth_url="https://xpaysandbox.nexigroup.com/monetaweb/phoenixstos",
         auth_request="notneeded",
@@ -69,6 +72,7 @@ EXPECTED: dict[str, Any] = {
         result="EXECUTED",
         time=datetime(2025, 2, 3, 9, 15, 30, 120000, tzinfo=UTC),
         brand="VISA",
+        payment_method="CARD",
         response_code="000",
         authorization_code="123456",
     ),
@@ -347,7 +351,10 @@ def test_the_published_lists(client: Client, wire: Any) -> None:
         return example["value"]
 
     wire.get(f"{BASE}/payment_methods", json=published("/payment_methods"))
-    assert client.payment_methods(trace()) == ("VISA", "MC")
+    assert client.payment_methods(trace()) == (
+        PaymentMethod("CARD", "VISA", recurring=True, one_click=True),
+        PaymentMethod("CARD", "MC", recurring=True, one_click=True),
+    )
     wire.get(f"{BASE}/orders", json=published("/orders"))
     moment = datetime(2025, 2, 3, tzinfo=UTC)
     assert client.orders(trace(), since=moment, until=moment) == (

@@ -27,8 +27,10 @@ def offered_methods(order: PaymentOrder) -> list[Method]:
     order that saves a card, for phone orders and for charges on file. Asks Nexi only
     while nothing is known of the terminal. Call it outside a transaction.
     """
-    terminal = conf.current().terminal(create.shop_terminal(order))
-    if not terminal.has_hosted_page or order.channel in (Channel.MOTO, Channel.MIT):
+    terminal = conf.current().terminals.get(create.shop_terminal(order))
+    if terminal is None or not terminal.has_hosted_page:
+        return []
+    if order.channel in (Channel.MOTO, Channel.MIT):
         return []
     if contract_terms.contract_to_create(order) is not None:
         return []
@@ -41,6 +43,12 @@ def offered_methods(order: PaymentOrder) -> list[Method]:
         for one in dict.fromkeys(filter(None, found))
         if one.allows(order.total, order.currency)
     ]
+
+
+def accepts_own_card_page(order: PaymentOrder) -> bool:
+    """Whether a card for ``order`` may be sent to this server: ``CARDS``."""
+    terminal = conf.current().terminals.get(create.shop_terminal(order))
+    return terminal is None or terminal.has_own_card_page
 
 
 def require_offered(order: PaymentOrder, code: str) -> Method:

@@ -26,8 +26,8 @@ from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import create, velocity
 from nexi_payments.flows.steps import Step
 from nexi_payments.gateway.deadline import Deadline
+from nexi_payments.gateway.hosted_responses import HostedPage as OpenedPage
 from nexi_payments.gateway.payloads import Purchase
-from nexi_payments.gateway.responses import HostedPage as OpenedPage
 from nexi_payments.models import HostedPage, Operation, PaymentOrder, raw_sql
 
 
@@ -132,13 +132,13 @@ class _OpenPage(GatewayCall[OpenedPage]):
     def send(self, operation: Operation) -> OpenedPage:
         back = self.site + self._path("hosted", self.return_token)
         return self.client.create_hosted_page(
+            self.context(operation),
             self.purchase,
             payment_service=self.method,
             result_url=back,
             cancel_url=back,
             notification_url=self._notification_url(),
             language=self.language,
-            context=self.context(operation),
         )
 
     def _path(self, name: str, token: str) -> str:

@@ -6,6 +6,7 @@ anything has changed since, it is discarded: the next inquiry reads again.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,8 @@ from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.gateway.responses import OperationResult, OrderResult
 from nexi_payments.models import PaymentOrder, db_transactions, raw_sql
 
+#: "***4549"
+_LAST4: Final = re.compile(r"[^0-9]([0-9]{4})$", re.ASCII)
 _NO_RESPONSE: Final = OrderResult()
 _UNFINISHED: Final = (OrderState.AWAITING_3DS, OrderState.VALIDATED)
 
@@ -126,14 +129,17 @@ def _charge_columns(
     """The order's columns about its charge."""
     columns: dict[str, Any] = {}
     charge = reading.charge
-    if charge.verdict is Verdict.PENDING and _pending_is_stable(order, asked_at):
+    if order.is_hosted:
+        # the payment service is deciding, or has decided
+        columns["gateway_pending"] = charge.verdict is Verdict.PENDING
+    elif charge.verdict is Verdict.PENDING and _pending_is_stable(order, asked_at):
         columns["gateway_pending"] = True
     if charge.entry is None:
         return columns
-    if charge.entry.id and not order.gateway_operation_id:
-        # on the hosted page each try has an id of its own: only a success is ours
-        if not order.is_hosted or charge.verdict is Verdict.CHARGED:
-            columns["gateway_operation_id"] = charge.entry.id
+    # on the hosted page each try has an id of its own: only a success is ours
+    is_ours = not order.is_hosted or charge.verdict is Verdict.CHARGED
+    if charge.entry.id and is_ours and not order.gateway_operation_id:
+        columns["gateway_operation_id"] = charge.entry.id
     if order.is_hosted and charge.verdict is Verdict.CHARGED:
         columns |= _instrument_columns(charge.entry.source)
     if charge.entry.source.response_code:
@@ -144,8 +150,8 @@ def _charge_columns(
 def _instrument_columns(source: OperationResult) -> dict[str, Any]:
     """What the shopper paid with on the hosted page, as far as Nexi shows it."""
     columns = {"card_brand": source.brand[:16]} if source.brand else {}
-    if source.last4:
-        columns["card_last4"] = source.last4
+    if found := _LAST4.search(source.instrument):
+        columns["card_last4"] = found[1]
     return columns
 
 
