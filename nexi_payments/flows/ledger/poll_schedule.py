@@ -35,7 +35,7 @@ class PollState(NamedTuple):
     expires_at: datetime
     gateway_pending: bool
     poll_count: int
-    method: str
+    method: str = ""
 
     @classmethod
     def of(cls, order: PaymentOrder, **changes: Any) -> PollState:

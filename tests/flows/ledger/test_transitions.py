@@ -13,8 +13,9 @@ from nexi_payments.models import PaymentOrder
 from tests.support.shopper import new_order
 
 PRINTED = """
-init          awaiting_3ds failed paying review
+init          awaiting_3ds awaiting_hosted_page failed paying review
 awaiting_3ds  failed paying review validated
+awaiting_hosted_page authorized failed paid refunded review voided
 validated     failed paying review
 paying        authorized failed paid refunded review voided
 authorized    paid refunded review voided
