@@ -67,7 +67,9 @@ def make_at_nexi(
 
     ``amount`` is in minor units; the default is the largest possible one. Raises
     ``ValueError`` for an unknown order, and where Nexi's rules do not allow it."""
-    found = state.store.find_by_order(order_id)
+    now = state.now()
+    payments = [balances.as_of(one, now) for one in state.store.payments_of(order_id)]
+    found = balances.main_payment(payments)
     if found is None or kind not in KINDS:
         raise ValueError(f"no {kind} of {order_id!r}")
     try:

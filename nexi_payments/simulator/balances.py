@@ -4,7 +4,7 @@ Amounts are minor units: text in the record, ``int`` here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -52,9 +52,9 @@ def as_of(record: Record, now: datetime) -> Record:
     }
     due = record.get("settles_at")
     if due and record["result"] == "PENDING" and now.isoformat() >= due:
-        booked = record["capture"] == "IMPLICIT"
-        aged["result"] = "EXECUTED" if booked else "AUTHORIZED"
-        aged["code"] = "000"
+        paid = "EXECUTED" if record["capture"] == "IMPLICIT" else "AUTHORIZED"
+        aged["result"] = record.get("outcome") or paid
+        aged["code"] = "000" if aged["result"] in CHARGED else ""
     return aged
 
 
@@ -104,6 +104,14 @@ def ahead_of_list(record: Record, now: datetime) -> Record:
         for one in aged["post_charge"]
     ]
     return {**aged, "post_charge": counted}
+
+
+def main_payment(payments: Sequence[Record]) -> Record | None:
+    """Return the payment that charged the order, or the first; ``None`` without one.
+
+    ``payments`` come from ``as_of``."""
+    charged = [one for one in payments if one["result"] in CHARGED]
+    return next(iter((*charged, *payments)), None)
 
 
 def _with_result(one: Record, now: datetime) -> Record:

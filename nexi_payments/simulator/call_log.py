@@ -16,8 +16,8 @@ from nexi_payments.simulator.responses import Reply
 
 #: An id in a path; "3steps/init" and "moto" are not ids.
 _ID_IN_PATH: Final = re.compile(
-    r"(?<=/orders/)(?![23]steps/|moto$|mit$|card_verification$)[^/]+"
-    r"|(?<=/operations/)[^/]+|(?<=/contracts/customers/)[^/]+"
+    r"(?<=/orders/)(?![23]steps/|moto$|mit$|card_verification$|hpp$|paybylink)[^/]+"
+    r"|(?<=/paybylink/)[^/]+|(?<=/operations/)[^/]+|(?<=/contracts/customers/)[^/]+"
     r"|(?<=/contracts/)(?!customers/)[^/]+"
 )
 

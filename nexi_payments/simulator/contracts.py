@@ -40,7 +40,7 @@ def charge(state: SimulatorState, request: Request) -> Reply:
         contract = store.find_contract(data["contractId"])
         if contract is None or not _is_active(state, contract):
             return responses.error_reply(*responses.CONTRACT_NOT_VALID)
-        if store.find_by_order(order["orderId"]) is not None:
+        if store.is_used(order["orderId"]):
             return responses.error_reply(*responses.ORDER_ID_USED)
         card = {name: contract[name] for name in ("masked", "expiry", "brand")}
         ending = contract["ending"]

@@ -70,16 +70,10 @@ def moto(state: SimulatorState, request: Request) -> Reply:
 
 def _new_record(state: SimulatorState, flow: str, data: Any) -> Record:
     order, pan = data["order"], data["card"]["pan"]
-    ending = test_cards.ending_of(pan)
-    card = {
-        "masked": f"{pan[:6]}{'*' * (len(pan) - 10)}{pan[-4:]}",
-        "expiry": data["card"]["expiryDate"],
-        "brand": test_cards.brand_of(pan),
-        "ending": ending,
-    }
+    card = test_cards.stored_card(pan, data["card"]["expiryDate"])
     return {
         **records.new_record(flow, order, card, state.now()),
-        "result": "DENIED_BY_RISK" if ending == "risk" else "PENDING",
+        "result": "DENIED_BY_RISK" if card["ending"] == "risk" else "PENDING",
         "warnings": address_warnings.warnings(order.get("customerInfo")),
         "customer_id": order.get("customerId", ""),
         "recurrence": data.get("recurrence"),

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from nexi_payments.simulator import balances
 from nexi_payments.simulator.balances import CHARGED
+from nexi_payments.simulator.payment_methods import CARDS, Method, method_by_code
 from nexi_payments.simulator.records import Record
 from nexi_payments.simulator.schema_validator import InvalidRequest, RequestRejected
 
@@ -25,6 +26,7 @@ _ALREADY_REFUNDED: Final = ("PS0027", "already refunded")
 
 def capture_rule(record: Record, target: str, data: Any, day: str) -> NewOperation:
     """Capture in one or more parts, up to the authorized amount."""
+    _require_allowed(record, "PS0034", _method(record).refundable)
     if target != record["operation_id"] or record["result"] not in CHARGED:
         raise InvalidRequest("PS0026", "operationId")
     if record["result"] == "EXECUTED":
@@ -46,8 +48,9 @@ def refund_rule(record: Record, target: str, data: Any, day: str) -> NewOperatio
     """Refund or void a payment or a capture.
 
     The whole amount of an authorization, or of a charge made today, is voided (VOIDED).
-    Anything else is refunded (EXECUTED).
+    Anything else is refunded (EXECUTED). So is all that no card is behind.
     """
+    _require_allowed(record, "PS0033", _method(record).refundable)
     amount = _parse_amount(record, data)
     taken = balances.total_including_pending(record, "REFUND", target)
     if target == record["operation_id"]:
@@ -63,7 +66,8 @@ def refund_rule(record: Record, target: str, data: Any, day: str) -> NewOperatio
         if amount > whole - taken or (held and amount < whole):
             raise RequestRejected("PS0029", "more than was captured")
         charged_today = record["time"].startswith(day)
-        release = amount == whole and (held or charged_today)
+        is_card = bool(record["masked"]) or _method(record).is_wallet
+        release = amount == whole and (held or (charged_today and is_card))
         return "REFUND", data["amount"], "VOIDED" if release else "EXECUTED"
     capture = _uncancelled_operation(record, target)
     if capture["type"] != "CAPTURE" or capture["result"] != "EXECUTED":
@@ -77,6 +81,7 @@ def refund_rule(record: Record, target: str, data: Any, day: str) -> NewOperatio
 
 def cancel_rule(record: Record, target: str, data: Any, day: str) -> NewOperation:
     """Cancel a whole capture or refund on the day it was made."""
+    _require_allowed(record, "PS0001", _method(record).cancellable)
     one = _uncancelled_operation(record, target)
     if one["result"] != "EXECUTED":  # a void cannot be cancelled
         raise InvalidRequest("PS0026", "operationId")
@@ -85,6 +90,18 @@ def cancel_rule(record: Record, target: str, data: Any, day: str) -> NewOperatio
     if one["day"] != day:
         raise RequestRejected("PS0002", "only on the day of the operation")
     return "CANCEL", one["amount"], "EXECUTED"
+
+
+def _method(record: Record) -> Method:
+    """The method of a payment; without one it is by card."""
+    return method_by_code(record.get("method", CARDS))
+
+
+def _require_allowed(record: Record, code: str, allowed: bool) -> None:
+    """MyBank and PagoinConto give nothing back, PayPal cancels nothing. The codes are
+    documented for PayPal; those for the others are not published."""
+    if not allowed:
+        raise RequestRejected(code, f"not possible with {record['brand']}")
 
 
 def _parse_amount(record: Record, data: Any) -> int:

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from nexi_payments.simulator import balances, responses
+from nexi_payments.simulator import balances, payment_links, responses
+from nexi_payments.simulator.payment_methods import CARD_BRANDS
 from nexi_payments.simulator.records import Record
 from nexi_payments.simulator.responses import Reply
 from nexi_payments.simulator.routes import Request
@@ -15,12 +17,18 @@ from nexi_payments.simulator.worlds import Ahead
 
 
 def order(state: SimulatorState, request: Request, order_id: str) -> Reply:
-    record = state.store.find_by_order(order_id)
-    totals = _totals(state, record) if record else None
-    if record is None or totals is None:
+    """An order of a hosted page is unknown until somebody has opened the page."""
+    page = state.store.find_page(order_id)
+    payments = state.store.payments_of(order_id)
+    totals = [one for one in map(partial(_totals, state), payments) if one]
+    if not totals and not (page and page["opened_at"]):
         return Reply(404)
-    shown = balances.as_shown(record, state.now())
-    return responses.json_reply(responses.order(shown, totals))
+    seen = (balances.as_shown(one, state.now()) for one in payments)
+    shown = [one for one in seen if one]
+    links = [payment_links.member(state, page)] if page and page["link"] else []
+    return responses.json_reply(
+        responses.order(page or payments[0], shown, totals, links)
+    )
 
 
 def operation(state: SimulatorState, request: Request, operation_id: str) -> Reply:
@@ -50,21 +58,29 @@ def orders(state: SimulatorState, request: Request) -> Reply:
     rows = state.store.created_between(since.isoformat(), until.isoformat())
     wanted = query.get("orderId")
     found = [_totals(state, row) for row in rows if wanted in (None, row["order_id"])]
-    visible = [row for row in found if row is not None]
-    statuses = [responses.order_status(row) for row in visible[: int(limit)]]
-    return responses.json_reply({"orders": statuses})
+    # payments of one order are listed as one; oldest first, as they were made
+    orders: dict[str, list[Record]] = {}
+    for one in found:
+        if one is not None:
+            orders.setdefault(one["order_id"], []).insert(0, one)
+    statuses = [responses.order_status(one[0], one) for one in orders.values()]
+    return responses.json_reply({"orders": statuses[: int(limit)]})
 
 
 def payment_methods(state: SimulatorState, request: Request) -> Reply:
+    """Card brands, then the other methods. The type is named as Nexi's plugin reads it;
+    the images are Nexi's own, which we do not have."""
+    cards = [("CARDS", brand, True) for brand in CARD_BRANDS]
+    others = [("APM", code, False) for code in state.payment_methods]
     methods = [
         {
-            "methodType": "CARD",
+            "paymentMethodType": kind,
             "circuit": circuit,
             "imageLink": None,
-            "recurringSupported": True,
+            "recurringSupported": recurring,
             "oneClickSupported": False,
         }
-        for circuit in ("VISA", "MC", "MAESTRO", "AMEX")
+        for kind, circuit, recurring in (*cards, *others)
     ]
     return responses.json_reply({"paymentMethods": methods})
 

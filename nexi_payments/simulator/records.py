@@ -1,4 +1,4 @@
-"""Records: the row of one order, as the store keeps it.
+"""Records: the row of one payment, as the store keeps it.
 
 ``record["post_charge"]`` lists captures, refunds and cancels, oldest first, as ``{id,
 type, target, amount, outcome, settles_at, made_at, lag, key, day, time}``. ``target``
@@ -6,6 +6,9 @@ is the operation it was made on, ``outcome`` its final result, ``day`` the local
 was made. ``lag`` is by how many seconds queries are behind, ``key`` the Idempotency-Key
 of the merchant, "" for the back office. Amounts are minor units, as text. Of a card:
 mask, expiry, brand and ending only.
+
+A payment on a hosted page has ``method``, the code of its payment method; it has a card
+if that is ``CARDS``. ``outcome`` is what its PENDING becomes.
 """
 
 from __future__ import annotations

@@ -22,6 +22,11 @@ _ID_PATTERN: Final = re.compile(
 _THREE_DS_MEMBERS: Final = frozenset(
     {"threeDSAuthRequest", "threeDSAuthResponse", "authenticationValue", "xid"}
 )
+#: Who has one of these can pay, come back as the shopper, or write a notification.
+_SECRET_MEMBERS: Final = frozenset(
+    {"securityToken", "hostedPage", "link", "resultUrl", "cancelUrl"}
+    | {"notificationUrl"}
+)
 _MAX_LENGTH: Final = 120
 
 
@@ -45,6 +50,8 @@ def _card_number_in(body: Any) -> str:
 def _redact(value: Any, name: str, number: str) -> Any:
     if name == "card":
         return _redact_card(value)
+    if name in _SECRET_MEMBERS and isinstance(value, str | int | float):
+        return _MASK if value else value
     if isinstance(value, dict):
         return {
             _redact_text(str(key), "", number): _redact(one, str(key), number)

@@ -181,6 +181,61 @@ POST_CHARGE_OPERATION: Final = Object(
 )
 CANCEL: Final = Object({"description": _text_up_to(255)})
 
+#: Ports 80 and 443 only; any port on this machine, which the real gateway cannot reach.
+_MERCHANT_URL: Final = Text(
+    r"(?=.{1,2048}\Z)https?://"
+    r"((localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?|[^\s/?#@:]+(:(80|443))?)"
+    r"([/?#]\S*)?"
+)
+_PAYMENT_SESSION: Final = Object(
+    {
+        "actionType": Text(r"PAY|VERIFY|PREAUTH"),
+        "amount": _AMOUNT,
+        "recurrence": _RECURRENCE,
+        "captureType": _CAPTURE_TYPE,
+        "exemptions": Text(r"NO_PREFERENCE|CHALLENGE_REQUESTED"),
+        "language": Text(r"[A-Za-z]{3}"),
+        "paymentService": Text(r"[A-Za-z0-9_]{2,40}"),
+        "resultUrl": _MERCHANT_URL,
+        "cancelUrl": _MERCHANT_URL,
+        "notificationUrl": _MERCHANT_URL,
+    },
+    ("amount", "language"),
+)
+_INSTALMENT_PLAN: Final = Object(
+    {"planType": Text(r"ACQUIRER_AGREEMENT"), "installmentQty": Integer(1)},
+    ("planType", "installmentQty"),
+)
+_HOSTED_ORDER: Final = Object(
+    {
+        name: schema
+        for name, schema in _ORDER.members.items()
+        if not name.startswith("installment")
+    }
+    | {"invoiceId": _text_up_to(30, 1), "plan": _INSTALMENT_PLAN},
+    _ORDER.required,
+)
+HOSTED_PAGE: Final = Object(
+    {
+        "order": _HOSTED_ORDER,
+        "paymentSession": replace(
+            _PAYMENT_SESSION,
+            required=(*_PAYMENT_SESSION.required, "resultUrl", "cancelUrl"),
+        ),
+    },
+    ("order", "paymentSession"),
+)
+PAYMENT_LINK: Final = Object(
+    {
+        "order": _HOSTED_ORDER,
+        "paymentSession": _PAYMENT_SESSION,
+        "expirationDate": _DATE,
+    },
+    ("order", "paymentSession", "expirationDate"),
+)
+RENEWAL: Final = Object({"expirationDate": _DATE}, ("expirationDate",))
+EMPTY: Final = Object()
+
 
 def _payment_schema(proof: str) -> Object:
     three_ds = Object(

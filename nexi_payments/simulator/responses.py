@@ -6,7 +6,7 @@ have 18-digit ids; captures, refunds and cancels have UUIDs."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -52,9 +52,45 @@ def error_reply(code: str, description: str, status: int = 400) -> Reply:
 
 
 def operation(record: Record, *, numeric: bool = False) -> dict[str, Any]:
-    """Return the AUTHORIZATION operation of an order."""
+    """Return the AUTHORIZATION operation of a payment."""
     past_init = record["charged_at"] or record["result"] != "PENDING"
     currency = record["currency"]
+    hosted = "method" in record
+    detail = None if hosted or not record["charged_at"] else "SERVER_TO_SERVER"
+    return {
+        "orderId": record["order_id"],
+        "operationId": record["operation_id"],
+        "channel": "ECOMMERCE" if hosted else None,
+        "channelDetail": detail,
+        "operationType": "AUTHORIZATION",
+        "operationResult": record["result"],
+        "operationTime": record["time"],
+        **_method(record),
+        "paymentEndToEndId": record["operation_id"] if record["charged_at"] else None,
+        "cancelledOperationId": None,
+        "operationAmount": record["amount"],
+        "operationCurrency": _NUMERIC_CURRENCIES.get(currency, currency)
+        if numeric
+        else currency,
+        "customerInfo": None,
+        "warnings": record.get("warnings", []) if past_init else [],
+        "additionalData": _card_details(record),
+    }
+
+
+def _method(record: Record) -> dict[str, Any]:
+    """Return how it was paid. No body of another method than cards is published."""
+    is_card = bool(record["masked"])
+    return {
+        "paymentMethod": "CARD" if is_card else "APM",
+        "paymentCircuit": record["brand"],
+        "paymentInstrumentInfo": f"***{record['masked'][-4:]}" if is_card else None,
+    }
+
+
+def _card_details(record: Record) -> dict[str, str] | None:
+    if not record["masked"]:
+        return None
     more = {
         "maskedPan": record["masked"],
         "cardExpiryDate": f"20{record['expiry'][2:]}{record['expiry'][:2]}",
@@ -64,27 +100,7 @@ def operation(record: Record, *, numeric: bool = False) -> dict[str, Any]:
     if record["code"] == "000":
         more["authorizationCode"] = record["operation_id"][-6:]
         more["rrn"] = record["operation_id"][-12:]
-    return {
-        "orderId": record["order_id"],
-        "operationId": record["operation_id"],
-        "channel": None,
-        "channelDetail": "SERVER_TO_SERVER" if record["charged_at"] else None,
-        "operationType": "AUTHORIZATION",
-        "operationResult": record["result"],
-        "operationTime": record["time"],
-        "paymentMethod": "CARD",
-        "paymentCircuit": record["brand"],
-        "paymentInstrumentInfo": f"***{record['masked'][-4:]}",
-        "paymentEndToEndId": record["operation_id"] if record["charged_at"] else None,
-        "cancelledOperationId": None,
-        "operationAmount": record["amount"],
-        "operationCurrency": _NUMERIC_CURRENCIES.get(currency, currency)
-        if numeric
-        else currency,
-        "customerInfo": None,
-        "warnings": record.get("warnings", []) if past_init else [],
-        "additionalData": more,
-    }
+    return more
 
 
 def post_charge_operation(record: Record, one: Record) -> dict[str, Any]:
@@ -98,9 +114,7 @@ def post_charge_operation(record: Record, one: Record) -> dict[str, Any]:
         "operationType": one["type"],
         "operationResult": one["result"],
         "operationTime": one["time"],
-        "paymentMethod": "CARD",
-        "paymentCircuit": record["brand"],
-        "paymentInstrumentInfo": f"***{record['masked'][-4:]}",
+        **_method(record),
         "paymentEndToEndId": None,
         "cancelledOperationId": one["target"] if one["type"] == "CANCEL" else "",
         "operationAmount": one["amount"],
@@ -119,42 +133,57 @@ def any_operation(record: Record, operation_id: str) -> dict[str, Any] | None:
     return operation(record) if operation_id == record["operation_id"] else None
 
 
-def order_status(record: Record) -> dict[str, Any]:
+def order_status(order: Record, payments: Sequence[Record]) -> dict[str, Any]:
     """Return an order's totals. A void sets both to 0, as recorded.
 
-    That a refund leaves ``capturedAmount`` unchanged is our interpretation."""
-    voided = balances.is_voided(record)
-    held = record["result"] in balances.CHARGED and not voided
-    booked = record["result"] == "EXECUTED"
-    captured = (
-        record["amount"] if booked else str(balances.completed_total(record, "CAPTURE"))
-    )
-    last = record["post_charge"][-1] if record["post_charge"] else None
+    ``order`` is a payment or a page. That a refund leaves ``capturedAmount`` unchanged
+    is our interpretation; so is that several payments are added up."""
+    last = payments[-1] if payments else None
+    after = last["post_charge"][-1] if last and last["post_charge"] else None
+    kind = after["type"] if after else "AUTHORIZATION"
     return {
         "order": {
-            "orderId": record["order_id"],
-            "amount": record["amount"],
-            "currency": record["currency"],
+            "orderId": order["order_id"],
+            "amount": order["amount"],
+            "currency": order["currency"],
             "transactionSummary": [],
             "termsAndConditionsIds": [],
         },
-        "authorizedAmount": record["amount"] if held else "0",
-        "capturedAmount": captured if held else "0",
-        "lastOperationType": last["type"] if last else "AUTHORIZATION",
-        "lastOperationTime": last["time"] if last else record["time"],
+        "authorizedAmount": str(sum(_authorized(one) for one in payments)),
+        "capturedAmount": str(sum(_captured(one) for one in payments)),
+        "lastOperationType": kind if last else None,
+        "lastOperationTime": (after or last or {}).get("time"),
     }
 
 
-def order(shown: Record | None, totals: Record) -> dict[str, Any]:
-    """Return an order. ``shown`` has the listed operations; ``None`` lists nothing."""
+def _authorized(record: Record) -> int:
+    held = record["result"] in balances.CHARGED and not balances.is_voided(record)
+    return int(record["amount"]) if held else 0
+
+
+def _captured(record: Record) -> int:
+    if not _authorized(record):
+        return 0
+    booked = record["result"] == "EXECUTED"
+    return (
+        int(record["amount"]) if booked else balances.completed_total(record, "CAPTURE")
+    )
+
+
+def order(
+    order: Record,
+    shown: Sequence[Record],
+    totals: Sequence[Record],
+    links: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Return an order. The payments in ``shown`` have the operations that are listed;
+    the totals are those of ``totals``."""
     operations: list[dict[str, Any]] = []
-    if shown is not None:
-        operations = [
-            operation(shown),
-            *(post_charge_operation(shown, one) for one in shown["post_charge"]),
-        ]
+    for one in shown:
+        operations.append(operation(one))
+        operations += [post_charge_operation(one, more) for more in one["post_charge"]]
     return {
-        "orderStatus": order_status(totals),
+        "orderStatus": order_status(order, totals),
         "operations": operations,
-        "paymentLinks": [],
+        "paymentLinks": list(links),
     }

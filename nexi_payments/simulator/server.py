@@ -121,6 +121,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         worlds=worlds_by_name(options.world),
         seed=options.seed,
     )
+    simulator.notifies_in_background = True
     server = SimulatorServer(
         simulator, port=options.port, latency=options.latency_ms / 1000, verbose=True
     )

@@ -24,8 +24,11 @@ from nexi_payments.simulator import (
     balances,
     captures_refunds,
     contracts,
+    hosted_orders,
+    hosted_page,
     issuer_page,
     order_creation,
+    payment_links,
     payments,
     queries,
     responses,
@@ -33,7 +36,10 @@ from nexi_payments.simulator import (
 from nexi_payments.simulator.balances import Charge
 from nexi_payments.simulator.call_log import Call, CallLog
 from nexi_payments.simulator.faults import DOWN, LOST, FaultInjector, moves_money
+from nexi_payments.simulator.hosted import HostedPages
 from nexi_payments.simulator.late_requests import LateRequests
+from nexi_payments.simulator.notifications import Deliver
+from nexi_payments.simulator.payment_methods import DEFAULT_METHODS
 from nexi_payments.simulator.planned_replies import PlannedReplies
 from nexi_payments.simulator.records import Record
 from nexi_payments.simulator.responses import Reply
@@ -47,6 +53,7 @@ _API_URL: Final = re.compile(
     r"(?P<prefix>.*?)/api/phoenix-0\.0/psp/api/v1(?P<path>/.*)"
 )
 _ISSUER_URL: Final = re.compile(r".*/monetaweb(?P<path>/phoenixstos.*)")
+_HOSTED_PAGE_URL: Final = re.compile(r".*" + re.escape(hosted_orders.PAGE_PATH))
 
 _ROUTES: Final = RouteTable(
     {
@@ -56,6 +63,11 @@ _ROUTES: Final = RouteTable(
         "POST /orders/moto": order_creation.moto,
         "POST /orders/mit": contracts.charge,
         "POST /orders/card_verification": contracts.verify,
+        "POST /orders/hpp": hosted_orders.create,
+        "POST /orders/paybylink": payment_links.create,
+        "GET /orders/paybylink/{id}": payment_links.get,
+        "POST /orders/paybylink/{id}/renewals": payment_links.renew,
+        "POST /paybylink/{id}/cancels": payment_links.cancel,
         "POST /operations/{id}/captures": captures_refunds.capture,
         "POST /operations/{id}/refunds": captures_refunds.refund,
         "POST /operations/{id}/cancels": captures_refunds.cancel,
@@ -76,7 +88,9 @@ class Simulator:
     accepts any key that is not empty. ``pending_seconds`` is how long "pending" lasts.
     ``latency`` is in seconds, for each response of the API. ``default_capture`` applies
     to a payment without ``captureType``. ``worlds`` are what a real gateway may do; see
-    ``nexi_payments.simulator.worlds``. The same ``seed`` repeats their decisions."""
+    ``nexi_payments.simulator.worlds``. The same ``seed`` repeats their decisions.
+    ``payment_methods`` are the terminal's, beside cards. ``late_seconds`` is how late a
+    hosted page is paid, and how late a notification comes, where that is asked for."""
 
     def __init__(
         self,
@@ -89,6 +103,8 @@ class Simulator:
         default_capture: str = "IMPLICIT",
         worlds: Iterable[World] = (),
         seed: str = "",
+        payment_methods: Iterable[str] = DEFAULT_METHODS,
+        late_seconds: float = 2 * 3600,
     ) -> None:
         self.state = SimulatorState(
             Store(path),
@@ -96,7 +112,10 @@ class Simulator:
             default_capture,
             pending_seconds,
             worlds=WorldSet(worlds, seed),
+            payment_methods=tuple(payment_methods),
+            late_seconds=late_seconds,
         )
+        self._hosted = HostedPages(self.state)
         self.faults = FaultInjector()
         self.api_keys = api_keys
         self.latency = latency
@@ -158,21 +177,67 @@ class Simulator:
         """Return what the browser posts after "approve", "refuse" or "walk_away"."""
         return issuer_page.record_answer(self.state, operation_id, answer)
 
-    def record(self, order_id: str) -> Record | None:
-        """Return the gateway's record of an order, for a test to compare with."""
+    @property
+    def hosted(self) -> HostedPages:
+        """Customers on hosted pages: ``simulator.hosted.pay("ORDER1")``."""
+        return self._hosted
+
+    @property
+    def payment_methods(self) -> tuple[str, ...]:
+        """Codes of the terminal's methods beside cards. Set them to change them."""
+        return self.state.payment_methods
+
+    @payment_methods.setter
+    def payment_methods(self, codes: Iterable[str]) -> None:
+        self.state.payment_methods = tuple(codes)
+
+    @property
+    def deliver(self) -> Deliver:
+        """What posts a notification to the shop: URL, headers, body → HTTP status.
+
+        The default reaches shops on this machine only, by http. A shop in this process
+        sets its own."""
+        return self.state.notifications.deliver
+
+    @deliver.setter
+    def deliver(self, deliver: Deliver) -> None:
+        self.state.notifications.deliver = deliver
+
+    @property
+    def notifies_in_background(self) -> bool:
+        """Whether a thread delivers notifications that are due; else only
+        ``hosted.deliver_due`` and the next request for a page do. Not for tests."""
+        return self.state.notifications.in_background
+
+    @notifies_in_background.setter
+    def notifies_in_background(self, on: bool) -> None:
+        self.state.notifications.in_background = on
+
+    def payments(self, order_id: str) -> list[Record]:
+        """Return the gateway's records of an order's payments, oldest first.
+
+        There are several only on a hosted page."""
         self._execute_late()
-        found = self.store.find_by_order(order_id)
-        return balances.as_of(found, self.now()) if found else None
+        now = self.now()
+        return [balances.as_of(one, now) for one in self.store.payments_of(order_id)]
+
+    def record(self, order_id: str) -> Record | None:
+        """Return the record of the payment that charged the order, or of its first."""
+        return balances.main_payment(self.payments(order_id))
 
     def charge_of(self, order_id: str) -> Charge | None:
         """Return the gateway's totals of an order: authorized, captured, refunded."""
         found = self.record(order_id)
         return balances.charge_from_record(found) if found else None
 
+    def charges_of(self, order_id: str) -> list[Charge]:
+        """Return the totals of each payment that charged the order, oldest first."""
+        found = map(balances.charge_from_record, self.payments(order_id))
+        return [charge for charge in found if charge.result in balances.CHARGED]
+
     def charge_count(self, order_id: str) -> int:
-        """Return how often the order was charged: 0 or 1."""
-        found = self.record(order_id)
-        return int(found is not None and found["result"] in balances.CHARGED)
+        """Return how often the order was charged: more than once on a hosted page."""
+        return len(self.charges_of(order_id))
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -198,6 +263,7 @@ class Simulator:
         self._late.clear()
         self.worlds = ()
         self.faults.set_fault()
+        self._hosted.clear()
         self._call_log.clear()
         self.state.clock_offset = timedelta()
         self.close()
@@ -211,28 +277,41 @@ class Simulator:
     def handle(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes
     ) -> Reply:
-        """Handle a request. ``url`` is absolute: the issuer's page shares a prefix."""
+        """Handle a request. ``url`` is absolute: the pages of the browser share a
+        prefix with the API."""
         try:
             parts = urlsplit(url)
         except ValueError:
             return Reply(400)
         if page := _ISSUER_URL.fullmatch(parts.path):
             return issuer_page.handle(self.state, method, page["path"], headers, body)
+        if _HOSTED_PAGE_URL.fullmatch(parts.path):
+            self._execute_late()
+            return hosted_page.handle(self._hosted, method, parts.query, headers, body)
         api = _API_URL.fullmatch(parts.path)
         if api is None:
             return Reply(404)
+        site = f"{parts.scheme}://{parts.netloc}{api['prefix']}"
+        return self._handle_call(
+            Request(
+                method,
+                api["path"],
+                parts.query,
+                site,
+                _lowercase_names(headers),
+                body,
+            )
+        )
+
+    def _handle_call(self, request: Request) -> Reply:
         started = time.monotonic()
-        path = api["path"]
+        method, path = request.method, request.path
         self._call_log.record_request(method, path)
         if self.latency:
             time.sleep(self.latency)
         self._execute_late()
         fault = self.faults.inject(method, path)
         planned = None if fault == DOWN else self._planned.take(path)
-        site = f"{parts.scheme}://{parts.netloc}{api['prefix']}"
-        request = Request(
-            method, path, parts.query, site, _lowercase_names(headers), body
-        )
         if fault == DOWN:
             reply = Reply(503, fault="refused")
         elif planned is not None and planned.reply is not None:
@@ -246,7 +325,8 @@ class Simulator:
         else:
             reply = replace(self._handle_api(self.state, request), fault="cut")
         ms = (time.monotonic() - started) * 1000
-        self._call_log.record_reply(method, path, body, reply, ms)
+        self._call_log.record_reply(method, path, request.body, reply, ms)
+        self.state.notifications.deliver_in_background()
         return reply
 
     def _postpone(self, request: Request) -> bool:
@@ -261,6 +341,7 @@ class Simulator:
     def _execute_late(self) -> None:
         for due, request in self._late.take_due(self.now()):
             self._handle_api(self.state.at(due), request)
+        self._hosted.execute_late()
 
     def _handle_api(self, state: SimulatorState, request: Request) -> Reply:
         reply = self._route(state, request)

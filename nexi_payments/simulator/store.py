@@ -1,7 +1,8 @@
-"""Storage of the simulator: one row for each order, in a file or in memory.
+"""Storage of the simulator: one row for each payment, in a file or in memory.
 
-A row holds ids, amounts, the outcome and a masked number; never a card number or a
-security code. SQL by hand: the simulator runs without Django.
+An order has one payment, unless it was created for a hosted page: then it has as many
+as were tried there, or none. A row holds ids, amounts, the outcome and a masked number;
+never a card number or a security code. SQL by hand: the simulator runs without Django.
 """
 
 from __future__ import annotations
@@ -17,22 +18,31 @@ from typing import Any, Final
 
 from nexi_payments.simulator.records import Record
 
-#: ``post_charge`` maps captures, refunds and cancels to their order.
-#: ``idempotency_keys`` have the response, a fingerprint and the time of a request.
+#: ``pages`` are hosted pages and payment links. ``post_charges`` maps captures, refunds
+#: and cancels to their payment. ``idempotency_keys`` have the response, a fingerprint
+#: and the time of a request.
 _SCHEMA: Final = (
     """
-    CREATE TABLE IF NOT EXISTS orders (
-        order_id TEXT PRIMARY KEY,
-        operation_id TEXT UNIQUE NOT NULL,
+    CREATE TABLE IF NOT EXISTS payments (
+        operation_id TEXT PRIMARY KEY,
+        order_id TEXT NOT NULL,
         created TEXT NOT NULL,
         record TEXT NOT NULL
     )
     """,
-    "CREATE INDEX IF NOT EXISTS orders_created ON orders (created)",
+    "CREATE INDEX IF NOT EXISTS payments_order ON payments (order_id)",
+    "CREATE INDEX IF NOT EXISTS payments_created ON payments (created)",
     """
-    CREATE TABLE IF NOT EXISTS post_charge (
+    CREATE TABLE IF NOT EXISTS pages (
+        order_id TEXT PRIMARY KEY,
+        page_id TEXT UNIQUE NOT NULL,
+        record TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS post_charges (
         operation_id TEXT PRIMARY KEY,
-        order_id TEXT NOT NULL
+        payment_id TEXT NOT NULL
     )
     """,
     """
@@ -90,25 +100,80 @@ class Store:
             db.execute("COMMIT")
 
     def add(self, record: Record) -> bool:
-        """Add an order. Return False if the order id was used before."""
-        try:
-            with self.transaction():
-                self.insert(record)
-        except sqlite3.IntegrityError:
-            return False
+        """Add an order with its payment. Return False if the order id was used."""
+        with self.transaction():
+            if self.is_used(record["order_id"]):
+                return False
+            self.insert(record)
         return True
 
     def insert(self, record: Record) -> None:
-        """Insert inside ``transaction``. ``IntegrityError`` if the id was used."""
+        """Insert a payment inside ``transaction``."""
         self._connection().execute(
-            "INSERT INTO orders VALUES (?, ?, ?, ?)",
+            "INSERT INTO payments VALUES (?, ?, ?, ?)",
             (
-                record["order_id"],
                 record["operation_id"],
+                record["order_id"],
                 record["created"],
                 json.dumps(record),
             ),
         )
+
+    def is_used(self, order_id: str) -> bool:
+        """Return whether this id has a payment or a page."""
+        return bool(
+            self._query(
+                "SELECT 1 FROM payments WHERE order_id = ?"
+                " UNION ALL SELECT 1 FROM pages WHERE order_id = ?",
+                order_id,
+                order_id,
+            )
+        )
+
+    def add_page(self, page: Record) -> bool:
+        """Add an order with its page. Return False if the order id was used."""
+        with self.transaction() as db:
+            if self.is_used(page["order_id"]):
+                return False
+            db.execute(
+                "INSERT INTO pages VALUES (?, ?, ?)",
+                (page["order_id"], page["page_id"], json.dumps(page)),
+            )
+        return True
+
+    def find_page(self, order_id: str) -> Record | None:
+        """Return the hosted page or payment link of an order."""
+        return _first_record(
+            self._query("SELECT record FROM pages WHERE order_id = ?", order_id)
+        )
+
+    def find_page_by_id(self, page_id: str) -> Record | None:
+        """Return the page with this id; of a payment link, it is the link's id."""
+        return _first_record(
+            self._query("SELECT record FROM pages WHERE page_id = ?", page_id)
+        )
+
+    def other_order(self, order_id: str) -> str:
+        """Return the id of the newest other order that has a page, or ""."""
+        found = self._query(
+            "SELECT order_id FROM pages WHERE order_id != ?"
+            " ORDER BY rowid DESC LIMIT 1",
+            order_id,
+        )
+        return str(found[0][0]) if found else ""
+
+    @contextmanager
+    def edit_page(self, order_id: str) -> Iterator[Record | None]:
+        """Yield the page of an order. Changes, and payments that are inserted, are
+        written when the block ends."""
+        with self.transaction() as db:
+            page = self.find_page(order_id)
+            yield page
+            if page is not None:
+                db.execute(
+                    "UPDATE pages SET record = ? WHERE order_id = ?",
+                    (json.dumps(page), order_id),
+                )
 
     @contextmanager
     def edit_payment(self, operation_id: str) -> Iterator[Record | None]:
@@ -123,16 +188,15 @@ class Store:
         Operations added to ``record["post_charge"]`` can then be found by their id."""
         with self.transaction() as db:
             row = db.execute(
-                "SELECT orders.operation_id FROM post_charge"
-                " JOIN orders USING (order_id) WHERE post_charge.operation_id = ?",
+                "SELECT payment_id FROM post_charges WHERE operation_id = ?",
                 (operation_id,),
             ).fetchone()
             with self._edit_row(db, row[0] if row else operation_id) as record:
                 yield record
             for one in record.get("post_charge", ()) if record else ():
                 db.execute(
-                    "INSERT OR IGNORE INTO post_charge VALUES (?, ?)",
-                    (one["id"], record["order_id"] if record else ""),
+                    "INSERT OR IGNORE INTO post_charges VALUES (?, ?)",
+                    (one["id"], record["operation_id"] if record else ""),
                 )
 
     @contextmanager
@@ -140,13 +204,13 @@ class Store:
         self, db: sqlite3.Connection, operation_id: str
     ) -> Iterator[Record | None]:
         row = db.execute(
-            "SELECT record FROM orders WHERE operation_id = ?", (operation_id,)
+            "SELECT record FROM payments WHERE operation_id = ?", (operation_id,)
         ).fetchone()
         record: Record | None = json.loads(row[0]) if row else None
         yield record
         if record is not None:
             db.execute(
-                "UPDATE orders SET record = ? WHERE operation_id = ?",
+                "UPDATE payments SET record = ? WHERE operation_id = ?",
                 (json.dumps(record), operation_id),
             )
 
@@ -210,33 +274,36 @@ class Store:
             )
         return True
 
-    def find_by_order(self, order_id: str) -> Record | None:
-        return _first_record(
-            self._query("SELECT record FROM orders WHERE order_id = ?", order_id)
+    def payments_of(self, order_id: str) -> list[Record]:
+        """Return the payments of an order, oldest first."""
+        rows = self._query(
+            "SELECT record FROM payments WHERE order_id = ? ORDER BY rowid", order_id
         )
+        return [json.loads(row[0]) for row in rows]
 
     def find_by_payment(self, operation_id: str) -> Record | None:
-        """Return the order of a payment."""
+        """Return the payment with this id."""
         return _first_record(
             self._query(
-                "SELECT record FROM orders WHERE operation_id = ?", operation_id
+                "SELECT record FROM payments WHERE operation_id = ?", operation_id
             )
         )
 
     def find_by_operation(self, operation_id: str) -> Record | None:
-        """Return the order of a payment, capture, refund or cancel."""
+        """Return the payment with this id, or that of a capture, refund or cancel."""
         return self.find_by_payment(operation_id) or _first_record(
             self._query(
-                "SELECT record FROM orders JOIN post_charge USING (order_id)"
-                " WHERE post_charge.operation_id = ?",
+                "SELECT record FROM payments JOIN post_charges"
+                " ON payment_id = payments.operation_id"
+                " WHERE post_charges.operation_id = ?",
                 operation_id,
             )
         )
 
     def created_between(self, since: str, until: str) -> list[Record]:
-        """Return orders, newest first. Times are ISO 8601 in UTC."""
+        """Return payments, newest first. Times are ISO 8601 in UTC."""
         rows = self._query(
-            "SELECT record FROM orders WHERE created BETWEEN ? AND ?"
+            "SELECT record FROM payments WHERE created BETWEEN ? AND ?"
             " ORDER BY created DESC",
             since,
             until,

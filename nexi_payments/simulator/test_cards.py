@@ -216,6 +216,20 @@ def ending_of(pan: str) -> str:
     return _ENDINGS.get(pan, "challenge")
 
 
+def is_test_card(pan: str) -> bool:
+    return pan in _ENDINGS
+
+
+def stored_card(pan: str, expiry: str = "1230") -> dict[str, str]:
+    """Return what a record keeps of a card. ``expiry`` is MMYY."""
+    return {
+        "masked": f"{pan[:6]}{'*' * (len(pan) - 10)}{pan[-4:]}",
+        "expiry": expiry,
+        "brand": brand_of(pan),
+        "ending": ending_of(pan),
+    }
+
+
 def luhn_valid(digits: str) -> bool:
     total = 0
     for place, digit in enumerate(reversed(digits)):

@@ -89,5 +89,13 @@ def test_a_query_that_makes_no_sense(terminal: MerchantClient, query: str) -> No
 
 def test_the_methods_of_the_terminal(terminal: MerchantClient) -> None:
     methods = terminal.get("/payment_methods")["paymentMethods"]
-    assert {"VISA", "MC"} <= {method["circuit"] for method in methods}
-    assert {method["methodType"] for method in methods} == {"CARD"}
+    listed = [(one["paymentMethodType"], one["circuit"]) for one in methods]
+    assert listed == [
+        *(("CARDS", brand) for brand in ("VISA", "MC", "MAESTRO", "AMEX")),
+        *(("APM", code) for code in ("PAYPAL", "PAYPAL_BNPL", "GOOGLEPAY")),
+        *(("APM", code) for code in ("APPLEPAY", "BANCOMATPAY", "MYBANK")),
+    ]
+    terminal.simulator.payment_methods = ["PAGOINCONTO"]
+    last = terminal.get("/payment_methods")["paymentMethods"][-1]
+    assert (last["circuit"], last["recurringSupported"]) == ("PAGOINCONTO", False)
+    assert len(terminal.get("/payment_methods")["paymentMethods"]) == 5
