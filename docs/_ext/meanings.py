@@ -44,6 +44,19 @@ SETTINGS: Final = {
     "EXPIRE_AFTER": (
         "how long a shopper has, from the order and again from the start of 3-D Secure"
     ),
+    "HOSTED_EXPIRE_AFTER": (
+        "how long an attempt on Nexi's hosted page counts as open. Afterwards the"
+        " purchase may be paid in another way; the page is still watched"
+    ),
+    "DUPLICATES": (
+        "what becomes of money that came twice: `review`, a person decides; `refund`,"
+        " it is refunded, or voided where it is only held"
+    ),
+    "METHOD_OVERRIDES": (
+        "code of a payment method → what differs from [our"
+        " table](payment_methods.md): `LABEL`, `MIN`, `MAX`, `CURRENCIES`, `REFUNDS`,"
+        " `CANCELS`, `CONFIRMS_WITHIN`"
+    ),
     "REQUIRE_LIABILITY_SHIFT": (
         "stop before the charge unless the issuer takes the liability (three steps"
         " only)"
@@ -110,6 +123,16 @@ TERMINAL: Final = {
         "the terminal on which secure payment links of this one are paid. Empty ="
         " `default`"
     ),
+    "CARDS": (
+        "`own_page`: cards are entered on your pages. `hosted_page`: on Nexi's only,"
+        " and no card number touches this server"
+    ),
+    "METHODS": (
+        "other methods, on Nexi's page: `'auto'` for all that Nexi lists for the"
+        " terminal, or codes in your order, `['PAYPAL', 'APPLEPAY']`. Empty = none"
+    ),
+    "HOSTED_TERMINAL": ("the terminal whose key opens Nexi's page. Empty = this one"),
+    "HOSTED_PAGE_HOSTS": ("hosts of Nexi's page. Empty = the one of `BASE_URL`"),
     "EXEMPTION": (
         "SCA preference. `CHALLENGE_REQUESTED`: the issuer is asked for a challenge;"
         " `NO_PREFERENCE` leaves it to the issuer"
@@ -149,6 +172,8 @@ SIGNALS: Final = {
 URLS: Final = {
     "pay": "the card page; `order.page_url()`",
     "return": "`ReturnUrl`: the return from 3-D Secure. Exempt from CSRF",
+    "hosted": "back from Nexi's hosted page, paid or not. Exempt from CSRF",
+    "notify": "notifications of Nexi, POST only. Exempt from CSRF",
     "result": "the outcome: on to `success_url`, another card, or wait",
     "status": "JSON `state`, `final`, `message`, `next`, for polling",
     "link": "entry of a secure payment link",
@@ -162,6 +187,9 @@ REASONS: Final = {
     "no_liability_shift": "authenticated, but without liability shift to the issuer",
     "3ds_unavailable": "no 3-D Secure for this card: nothing is charged without",
     "unsafe_3ds_url": "3-D Secure was to begin on a host that is not allowed",
+    "unsafe_hosted_url": "Nexi's page was to be on a host that is not allowed",
+    "hosted_page_unknown": "no usable response with the URL of Nexi's page",
+    "cancelled_by_payer": "the shopper gave up on Nexi's page",
     "not_sent": "Nexi could not be reached: nothing left this machine",
     "rejected": "a complete 4xx, and two late inquiries without a charge",
     "busy": (

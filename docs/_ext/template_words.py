@@ -56,6 +56,7 @@ NAMES: Final = {
     "attempts": "other attempts at the same reference",
     "back": "the page before",
     "dashboard": "figures above the list; empty while searching or filtering",
+    "methods": "ways to pay on Nexi's page: `code`, `label`",
     "discrepancies": "open discrepancies",
     "in_flight": "operations without an outcome: `title`, `state`, `next_step`",
     "next_question": "when Nexi is asked again",

@@ -80,6 +80,10 @@ _TEXTS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
         _("Nexi named a page of the bank that the shop's settings do not allow."),
         _("Nothing was charged. The administrator checks THREE_DS_HOSTS."),
     ),
+    DiscrepancyKind.UNSAFE_HOSTED_PAGE_URL: (
+        _("Nexi named a payment page that the shop's settings do not allow."),
+        _("Nothing was charged. The administrator checks HOSTED_PAGE_HOSTS."),
+    ),
     DiscrepancyKind.MADE_AT_NEXI: (
         _("Somebody changed this payment at Nexi, and it does not fit its amounts."),
         _(

@@ -170,6 +170,18 @@ AWAITING_3DS: Final = Advice(
     _("Please finish on your bank's page."),
     _("This page shows it when the customer has paid."),
 )
+ON_HOSTED_PAGE: Final = Advice(
+    "wait",
+    _("The customer is on Nexi's page"),
+    _("Please finish on the page that is open."),
+    _("This page shows it when the customer has paid."),
+)
+CANCELLED_BY_PAYER: Final = Advice(
+    "neutral",
+    _("The customer gave up on Nexi's page"),
+    _("Would you like to pay in another way?"),
+    _("Nothing was charged."),
+)
 
 BY_DECLINE_CLASS: Final = {
     DeclineAdvice.TRY_LATER: TRY_LATER,
@@ -181,6 +193,7 @@ BY_DECLINE_CLASS: Final = {
 _BY_STATE: Final[dict[str, Advice]] = {
     OrderState.INIT: NEW,
     OrderState.AWAITING_3DS: AWAITING_3DS,
+    OrderState.AWAITING_HOSTED_PAGE: ON_HOSTED_PAGE,
     OrderState.VALIDATED: OUTCOME_UNKNOWN,
     OrderState.PAYING: OUTCOME_UNKNOWN,
     OrderState.AUTHORIZED: AUTHORIZED,
@@ -202,6 +215,7 @@ _BY_REASON: Final[dict[str, Advice]] = {
     Reason.NO_LIABILITY_SHIFT: OTHER_CARD,
     Reason.THREE_DS_UNAVAILABLE: OTHER_CARD,
     Reason.RESOLVED: CALL_BANK,
+    Reason.CANCELLED_BY_PAYER: CANCELLED_BY_PAYER,
 }
 _REVIEW_BY_REASON: Final[dict[str, Advice]] = {
     Reason.MADE_AT_NEXI: MADE_AT_NEXI,

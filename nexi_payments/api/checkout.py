@@ -239,6 +239,6 @@ def next_action(
         return {"type": "contact"}
     if order.is_final:
         return {"type": "done"}
-    if order.accepts_card:
+    if order.accepts_card and not order.is_hosted:
         return {"type": "enter_card"}
     return {"type": "pending", "retry_after": _POLL_SECONDS}
