@@ -201,7 +201,11 @@ def load(raw: Any = None) -> Settings:
     terminals = {
         name: load_terminal(name, options) for name, options in options_by_name.items()
     }
-    real = any(not terminal.simulated for terminal in terminals.values())
+    # cards are sealed during 3-D Secure on our own page only
+    real = any(
+        terminal.has_own_card_page and not terminal.simulated
+        for terminal in terminals.values()
+    )
     keys, derived = validators.sealed_card_keys(
         raw.get("SEALED_CARD_KEYS"), needed=real
     )
