@@ -143,12 +143,14 @@ class HostedPages:
             return [payment_methods.method_by_code(page["service"])]
         return payment_methods.offered(self._state.payment_methods, page["currency"])
 
-    def is_paid(self, order_id: str) -> bool:
+    def status(self, order_id: str) -> str:
+        """Return "paid" or "pending" if a page takes no further payment, else ""."""
         now = self._state.now()
-        found = self._state.store.payments_of(order_id)
-        return any(
-            balances.as_of(one, now)["result"] in hosted_payments.USING for one in found
-        )
+        payments = self._state.store.payments_of(order_id)
+        results = {balances.as_of(one, now)["result"] for one in payments}
+        if results & balances.CHARGED:
+            return "paid"
+        return "pending" if "PENDING" in results else ""
 
     def execute_late(self) -> None:
         """Make the late payments that are due, at the time they were due."""

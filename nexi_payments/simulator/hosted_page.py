@@ -49,8 +49,8 @@ def handle(
         return _page(language, f"<p>{TEXTS[language]['unknown']}</p>", 404)
     language = "it" if found["language"].lower() == "ita" else "en"
     page = hosted_payments.open_page(hosted.state, found["order_id"]) or found
-    if hosted.is_paid(page["order_id"]):
-        return _outcome(language, page, "paid", page["result_url"])
+    if status := hosted.status(page["order_id"]):
+        return _outcome(language, page, status, page["result_url"])
     if not payment_links.is_payable(hosted.state, page):
         return _page(language, f"<p>{TEXTS[language]['closed']}</p>", 410)
     methods = hosted.methods_of(page)
@@ -90,21 +90,20 @@ def _ending(
     return _outcome(
         language,
         page,
-        _outcome_name(hosted, ending, visit.operation_ids),
+        _outcome_name(hosted, page["order_id"], ending, visit.operation_ids),
         visit.return_url,
-        "" if hosted.is_paid(page["order_id"]) else method.code,
+        method.code,
     )
 
 
 def _outcome_name(
-    hosted: HostedPages, ending: str, operation_ids: tuple[str, ...]
+    hosted: HostedPages, order_id: str, ending: str, operation_ids: tuple[str, ...]
 ) -> str:
-    if not operation_ids:
-        return ending if ending == hosted_payments.PAY_LATE else "left"
-    record = hosted.state.store.find_by_payment(operation_ids[0])
-    result = record["result"] if record else ""
-    names = {"EXECUTED": "paid", "AUTHORIZED": "paid", "PENDING": "pending"}
-    return names.get(result, "left" if result == "CANCELED" else "declined")
+    if ending == hosted_payments.PAY_LATE:
+        return ending
+    if not operation_ids or ending == hosted_payments.CANCEL:
+        return "left"
+    return hosted.status(order_id) or "declined"
 
 
 # -- HTML ------------------------------------------------------------------------------
@@ -182,7 +181,7 @@ def _card_fields_html(language: str, invalid: bool) -> str:
 
 
 def _outcome(
-    language: str, page: Record, name: str, return_url: str, retry: str = ""
+    language: str, page: Record, name: str, return_url: str, method: str = ""
 ) -> Reply:
     """The outcome, and the link to the shop. Many customers close the page here."""
     words = TEXTS[language]
@@ -192,9 +191,9 @@ def _outcome(
         content += f'<a class="button main" href="{address}">{words["back"]}</a>'
     else:
         content += f"<p>{words['close_window']}</p>"
-    if retry and name == "declined":
+    if name == "declined":
         content += (
-            f'<a class="button" href="{_address(page, retry)}">{words["retry"]}</a>'
+            f'<a class="button" href="{_address(page, method)}">{words["retry"]}</a>'
         )
     return _page(language, content)
 

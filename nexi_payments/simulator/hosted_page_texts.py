@@ -13,7 +13,7 @@ TEXTS: Final = {
         "description": "Description",
         "card": "Card",
         "test_cards_only": "Only test cards of the simulator work here.",
-        "not_a_test_card": "This is not a test card of the simulator. Nothing was paid.",
+        "not_a_test_card": "This is no test card of the simulator. Nothing was paid.",
         "card_number": "Card number",
         "expiry": "Expiry date (MM/YY)",
         "security_code": "Security code",

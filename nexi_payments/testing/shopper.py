@@ -7,10 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 from django.test import Client
 
-from nexi_payments.testing.forms import Form, card_fields, post_form
+from nexi_payments.testing.forms import (
+    Form,
+    card_fields,
+    post_form,
+    redirect_target,
+)
 
 if TYPE_CHECKING:
     from nexi_payments.models import PaymentOrder
@@ -27,6 +33,12 @@ class Visitor:
 
     def get(self, path: str, **query: str) -> Any:
         return self.browser.get(path, query, **self.request_options)
+
+    def follow(self, url: str) -> Any:
+        """Return the page at a URL, or the page to which it redirects."""
+        page = self.get(_path_of(url))
+        target = redirect_target(page)
+        return self.get(_path_of(target)) if target else page
 
     def post(self, path: str, **fields: Any) -> Any:
         return post_form(self.browser, path, fields, **self.request_options)
@@ -54,3 +66,8 @@ class Shopper(Visitor):
 
     def browser_without_cookies(self) -> Any:
         return Client()
+
+
+def _path_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path

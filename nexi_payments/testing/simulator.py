@@ -24,6 +24,7 @@ from nexi_payments.simulator import (
     Simulator,
     World,
 )
+from nexi_payments.testing import notifications
 from nexi_payments.testing.card_data_scan import CardDataScan
 from nexi_payments.testing.clock import Clock
 from nexi_payments.testing.commit_hooks import deliver_new_signals, run_commit_hooks
@@ -60,6 +61,7 @@ class NexiSimulator:
 
     def __init__(self) -> None:
         self.gateway = Simulator(clock=self._now)
+        self.gateway.deliver = notifications.deliver
         self._clock = Clock()
         self._page: Any = None
         self._challenges: dict[int, Form] = {}
@@ -170,6 +172,35 @@ class NexiSimulator:
             )
         return PaymentOrder.objects.get(pk=order.pk)
 
+    def visit_hosted_page(
+        self,
+        order: PaymentOrder,
+        method: str = "",
+        ending: str = "pay",
+        *,
+        card: str = "challenge",
+        notify: str = "after",
+        comes_back: bool = True,
+        client: Client | None = None,
+    ) -> PaymentOrder:
+        """Do on Nexi's hosted page of ``order`` what a shopper does there.
+
+        ``method`` is a code that the page offers ("PAYPAL", "CARDS" …); the default is
+        its first. ``ending`` is one of ``HOSTED_ENDINGS``, ``notify`` one of
+        ``NOTIFICATION_MODES`` of ``nexi_payments.simulator``; ``card`` is for "CARDS".
+        Without ``comes_back`` the shopper closes the page that leads to the shop.
+        What is late comes with ``advance``. ``client`` is as of ``pay``.
+        """
+        with run_commit_hooks():
+            visit = self.gateway.hosted.pay(
+                order.order_id, method=method, ending=ending, notify=notify, card=card
+            )
+            if comes_back and visit.return_url:
+                shopper = Shopper(client or _client_for(order))
+                self._page = shopper.follow(visit.return_url)
+            self.gateway.hosted.deliver_due()
+        return PaymentOrder.objects.get(pk=order.pk)
+
     # -- failures ----------------------------------------------------------------------
 
     def lose_next_answer(self, call: str = "charge") -> None:
@@ -224,10 +255,13 @@ class NexiSimulator:
     ) -> flows.Counts:
         """Move the time forward, here and at Nexi, then run the reconciler.
 
+        Notifications that are due then come before the reconciler.
         It moves ``django.utils.timezone.now`` until the end of the test."""
         self._clock.advance(
             timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
         )
+        with run_commit_hooks():
+            self.gateway.hosted.deliver_due()
         return self.reconcile()
 
     def reconcile(self) -> flows.Counts:
@@ -252,13 +286,13 @@ class NexiSimulator:
 
     @property
     def charges(self) -> tuple[Charge, ...]:
-        """Nexi's totals of every charged order of this test, in minor units."""
-        orders = PaymentOrder.objects.order_by("pk").values_list("order_id", flat=True)
-        found = (self.gateway.charge_of(one) for one in orders if self._charged(one))
-        return tuple(charge for charge in found if charge is not None)
+        """Nexi's totals of every payment of this test, in minor units.
 
-    def _charged(self, order_id: str) -> bool:
-        return bool(self.gateway.charge_count(order_id))
+        An order that was paid twice on a hosted page has two."""
+        orders = PaymentOrder.objects.order_by("pk").values_list("order_id", flat=True)
+        return tuple(
+            charge for one in orders for charge in self.gateway.charges_of(one)
+        )
 
     def assert_no_card_data(self) -> CardDataWatch:
         """Assert that no test card is stored anywhere.

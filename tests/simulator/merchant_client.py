@@ -16,9 +16,13 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from nexi_payments.simulator import TEST_CARDS, Reply, Simulator, TestCard
+from tests.support.hosted_page_schema import hosted_page_api
 
 SITE = "http://gateway.test:8900/some/prefix"
 API = SITE + "/api/phoenix-0.0/psp/api/v1"
+RESULT_URL = "https://shop.test/hosted/a/result/"
+CANCEL_URL = "https://shop.test/hosted/a/cancel/"
+NOTIFICATION_URL = "https://shop.test/notify/a/b/"
 CARDS = {card.ending: card for card in reversed(TEST_CARDS)}
 
 
@@ -30,25 +34,31 @@ def openapi() -> dict[str, Any]:
     return yaml.load(path.read_text(), Loader=loader)
 
 
-@functools.cache
-def validator(pointer: str) -> Draft202012Validator:
+def document_of(path: str) -> dict[str, Any]:
+    """The document that describes a path: hosted pages have one of their own."""
+    hosted = re.match(r"/orders/hpp|/(orders/)?paybylink", path)
+    return hosted_page_api() if hosted else openapi()
+
+
+def validator(document: dict[str, Any], pointer: str) -> Draft202012Validator:
     """For the schema at ``pointer`` inside the document."""
-    document = Resource(contents=openapi(), specification=DRAFT202012)
+    resource = Resource(contents=document, specification=DRAFT202012)
     return Draft202012Validator(
         {"$ref": f"urn:npg#{pointer}"},
-        registry=Registry().with_resource("urn:npg", document),
+        registry=Registry().with_resource("urn:npg", resource),
         format_checker=Draft202012Validator.FORMAT_CHECKER,
     )
 
 
+@functools.cache
 def request_schema(name: str) -> Draft202012Validator:
-    return validator(f"/components/schemas/{name}")
+    return validator(openapi(), f"/components/schemas/{name}")
 
 
 def documented_path(path: str) -> str:
     """The documented path that a path on the wire is an instance of."""
     path = path.partition("?")[0].rstrip("/")
-    for known in openapi()["paths"]:
+    for known in document_of(path)["paths"]:
         if re.fullmatch(re.sub(r"{\w+}", "[^/]+", known), path) and (
             known == path or "{" in known
         ):
@@ -56,23 +66,30 @@ def documented_path(path: str) -> str:
     raise AssertionError(f"{path} is not documented")
 
 
+@functools.cache
+def answer_schema(path: str, method: str, status: str) -> Draft202012Validator | None:
+    """For the body of a documented answer; ``None`` if it has no body."""
+    document = document_of(path)
+    found = document["paths"][path][method]["responses"][status]
+    escaped = path.replace("~", "~0").replace("/", "~1")
+    pointer = f"/paths/{escaped}/{method}/responses/{status}"
+    if "$ref" in found:
+        pointer = found["$ref"].lstrip("#")
+        found = document["components"]["responses"][pointer.rpartition("/")[2]]
+    if "content" not in found:
+        return None
+    return validator(document, f"{pointer}/content/application~1json/schema")
+
+
 def assert_documented(method: str, path: str, reply: Reply) -> None:
     """Status documented, ``cid`` there, body as the schema says."""
     assert re.fullmatch(r"[0-9a-f-]{36}", reply.headers["cid"])
     known = documented_path(path)
-    answers = openapi()["paths"][known][method.lower()]["responses"]
-    found = answers[str(reply.status)]
-    escaped = known.replace("~", "~0").replace("/", "~1")
-    pointer = f"/paths/{escaped}/{method.lower()}/responses/{reply.status}"
-    if "$ref" in found:
-        pointer = found["$ref"].lstrip("#")
-        found = openapi()["components"]["responses"][pointer.rpartition("/")[2]]
-    if "content" not in found:
+    schema = answer_schema(known, method.lower(), str(reply.status))
+    if schema is None:
         assert reply.body == b""
         return
-    validator(f"{pointer}/content/application~1json/schema").validate(
-        json.loads(reply.body)
-    )
+    schema.validate(json.loads(reply.body))
 
 
 class MerchantClient:
@@ -177,6 +194,26 @@ def purchase(ending: str = "challenge", order_id: str = "ORDER1") -> dict[str, A
         "order": {"orderId": order_id, "amount": "1250", "currency": "EUR"},
         "card": card_body(ending),
     }
+
+
+def hosted_order(
+    order_id: str = "ORDER1", service: str = "", currency: str = "EUR", **session: str
+) -> dict[str, Any]:
+    """The body of ``POST /orders/hpp``."""
+    wanted = {
+        "actionType": "PAY",
+        "amount": "1250",
+        "recurrence": {"action": "NO_RECURRING"},
+        "exemptions": "NO_PREFERENCE",
+        "language": "ENG",
+        "resultUrl": RESULT_URL,
+        "cancelUrl": CANCEL_URL,
+        "notificationUrl": NOTIFICATION_URL,
+        **({"paymentService": service} if service else {}),
+        **session,
+    }
+    order = {"orderId": order_id, "amount": "1250", "currency": currency}
+    return {"order": order, "paymentSession": wanted}
 
 
 def phone_order(ending: str = "challenge") -> dict[str, Any]:
