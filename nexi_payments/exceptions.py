@@ -12,6 +12,7 @@ NexiPaymentsError
 │   ├── PossibleDuplicate       the same card was charged the same amount just now
 │   ├── CardBlocked             this card may not be tried again for this purchase
 │   ├── InvalidState            not possible in the state of the order
+│   ├── AlreadyCharged          money is held or taken: void or refund it
 │   ├── ExceedsRemaining        more than remains to capture or to refund
 │   ├── AmbiguousCapture        there are several captures: name one
 │   ├── ConsentRequired         the card would be saved, and its owner has not agreed
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from nexi_payments.models import Contract, PaymentOrder
 
 __all__ = [
+    "AlreadyCharged",
     "AmbiguousCapture",
     "AmountChanged",
     "CardBlocked",
@@ -152,6 +154,15 @@ class InvalidState(OrderError):
 
     def __init__(self, order: PaymentOrder) -> None:
         super().__init__(order, f"not possible while {order.state}")
+
+
+class AlreadyCharged(OrderError):
+    """A payment that holds or took money cannot be cancelled: void or refund ``order``.
+    Under review it may have: resolve it first.
+    """
+
+    def __init__(self, order: PaymentOrder) -> None:
+        super().__init__(order, f"{order.state}: void or refund it instead")
 
 
 class ExceedsRemaining(OrderError):

@@ -107,6 +107,7 @@ class Migration(migrations.Migration):
                 ('next_poll_at', models.DateTimeField(null=True)),
                 ('unsettled_since', models.DateTimeField(null=True)),
                 ('refunded_at', models.DateTimeField(null=True)),
+                ('cancelled_at', models.DateTimeField(null=True)),
                 ('pay_until', models.DateTimeField(null=True)),
                 ('created_at', models.DateTimeField(verbose_name='created')),
                 ('clerk', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='clerk')),
@@ -235,7 +236,7 @@ class Migration(migrations.Migration):
             name='Discrepancy',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('unexpected_charge', 'Unexpected Charge'), ('charged_after_decline', 'Charged After Decline'), ('reference_taken', 'Reference Taken'), ('two_authorizations', 'Two Authorizations'), ('mismatch', 'Mismatch'), ('same_id', 'Same Id'), ('no_details', 'No Details'), ('still_pending', 'Still Pending'), ('unknown_result', 'Unknown Result'), ('captured_unasked', 'Captured Unasked'), ('unsafe_3ds_url', 'Unsafe Three Ds Url'), ('made_at_nexi', 'Made At Nexi'), ('unknown_charge', 'Unknown Charge'), ('late_execution', 'Late Execution'), ('executed_twice', 'Executed Twice'), ('contradiction', 'Contradiction'), ('totals', 'Totals')], max_length=32)),
+                ('kind', models.CharField(choices=[('unexpected_charge', 'Unexpected Charge'), ('charged_after_decline', 'Charged After Decline'), ('reference_taken', 'Reference Taken'), ('charged_after_cancel', 'Charged After Cancel'), ('two_authorizations', 'Two Authorizations'), ('mismatch', 'Mismatch'), ('same_id', 'Same Id'), ('no_details', 'No Details'), ('still_pending', 'Still Pending'), ('unknown_result', 'Unknown Result'), ('captured_unasked', 'Captured Unasked'), ('unsafe_3ds_url', 'Unsafe Three Ds Url'), ('made_at_nexi', 'Made At Nexi'), ('unknown_charge', 'Unknown Charge'), ('late_execution', 'Late Execution'), ('executed_twice', 'Executed Twice'), ('contradiction', 'Contradiction'), ('totals', 'Totals')], max_length=32)),
                 ('ours', models.CharField(blank=True, max_length=200)),
                 ('theirs', models.CharField(blank=True, max_length=200)),
                 ('created_at', models.DateTimeField(db_index=True)),
@@ -316,7 +317,7 @@ class Migration(migrations.Migration):
             name='Event',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('awaiting_3ds', 'waiting for the bank'), ('validated', 'confirmed by the bank'), ('paying', 'being charged'), ('authorized', 'authorized'), ('paid', 'paid'), ('failed', 'failed'), ('review', 'to be reviewed'), ('voided', 'voided'), ('refunded', 'refund in part confirmed'), ('captured', 'capture in part confirmed'), ('capture_cancelled', 'capture cancelled'), ('contract_activated', 'card on file from now on'), ('contract_suspended', 'card on file on hold: no charge until somebody decides'), ('contract_resumed', 'card on file off hold'), ('contract_ended', 'card on file ended'), ('charge_retry', 'charge is tried again'), ('link_offered', 'secure link offered'), ('link_emailed', 'secure link mailed'), ('receipt_emailed', 'receipt mailed'), ('inquired', 'Nexi was asked by hand'), ('decided', 'decided by hand'), ('duplicate', 'charged beside another payment of the same purchase')], max_length=32, verbose_name='event')),
+                ('kind', models.CharField(choices=[('awaiting_3ds', 'waiting for the bank'), ('validated', 'confirmed by the bank'), ('paying', 'being charged'), ('authorized', 'authorized'), ('paid', 'paid'), ('failed', 'failed'), ('review', 'to be reviewed'), ('voided', 'voided'), ('refunded', 'refund in part confirmed'), ('captured', 'capture in part confirmed'), ('capture_cancelled', 'capture cancelled'), ('contract_activated', 'card on file from now on'), ('contract_suspended', 'card on file on hold: no charge until somebody decides'), ('contract_resumed', 'card on file off hold'), ('contract_ended', 'card on file ended'), ('charge_retry', 'charge is tried again'), ('link_offered', 'secure link offered'), ('link_emailed', 'secure link mailed'), ('receipt_emailed', 'receipt mailed'), ('inquired', 'Nexi was asked by hand'), ('decided', 'decided by hand'), ('duplicate', 'charged beside another payment of the same purchase'), ('superseded', 'another attempt took its place'), ('cancelled', 'payment cancelled')], max_length=32, verbose_name='event')),
                 ('from_state', models.CharField(max_length=16, verbose_name='from')),
                 ('to_state', models.CharField(max_length=16, verbose_name='to')),
                 ('reason', models.CharField(blank=True, max_length=32, verbose_name='reason')),
@@ -329,6 +330,7 @@ class Migration(migrations.Migration):
                 ('attempts', models.PositiveIntegerField(default=0)),
                 ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='nexi_payments.paymentorder')),
+                ('successor', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='nexi_payments.paymentorder')),
                 ('operation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='nexi_payments.operation')),
             ],
             options={
