@@ -17,6 +17,7 @@ from nexi_payments.exceptions import (
     OrderBusy,
     OrderError,
 )
+from nexi_payments.flows import availability
 from nexi_payments.flows.ledger import transitions
 from nexi_payments.flows.ledger.operations import PreconditionFailed
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
@@ -24,9 +25,10 @@ from nexi_payments.flows.orders import purchase
 from nexi_payments.models import PaymentOrder, db_transactions, raw_sql
 from nexi_payments.pan_scanner import reject_card_number
 
-#: The card of an attempt in these states was not charged, unless it is claimed.
-_OPEN: Final = (OrderState.INIT, OrderState.AWAITING_3DS)
 _CHARGED: Final = (OrderState.AUTHORIZED, OrderState.PAID, OrderState.REVIEW)
+#: Requests of a shopper change the attempt meanwhile: a new one is created, its card is
+#: claimed, 3-D Secure has started. A return from it ends this: it is refused.
+_TRIES: Final = 10
 #: Over, with a page that accepts another card (again).
 _ENDED: Final = Q(state=OrderState.FAILED) | Q(
     state=OrderState.REVIEW, live_reference=None
@@ -56,7 +58,7 @@ def cancel(
     ``CardDataNotAllowed`` for a reason with a card number. Nothing has changed then.
     """
     reject_card_number("reason", reason)
-    for _ in range(3):  # a request of the shopper may change the attempt meanwhile
+    for _ in range(_TRIES):
         with suppress(PreconditionFailed):
             try:
                 _cancel(order, reason, actor)
@@ -73,24 +75,16 @@ def _cancel(order: PaymentOrder, reason: str, actor: Actor) -> None:
         return
     if order.channel == Channel.MIT:
         raise InvalidState(order)
-    live = _live_attempt(order)
-    obstacle = _obstacle(order if live is None else live)
-    if obstacle is not None:
-        raise obstacle
+    live = purchase.live_until(order)
+    if not availability.is_unpaid(live or order):
+        raise _refusal(live or order)
     # before the live attempt: a card that is posted to one of these locks it first
     for ended in purchase.attempts_until(order).filter(_ENDED).order_by("pk"):
         _close(ended, reason, actor)
-    if _live_attempt(order) != live:
+    if purchase.live_until(order) != live:
         raise PreconditionFailed  # made on the page of a failed one meanwhile
     if live is not None:
         _end(live, reason, actor)
-
-
-def _live_attempt(order: PaymentOrder) -> PaymentOrder | None:
-    live = purchase.live_attempt(order)
-    if live is None or purchase.first_key(live) > purchase.first_key(order):
-        return None  # the shop created that one later
-    return live
 
 
 def _close(ended: PaymentOrder, reason: str, actor: Actor) -> None:
@@ -130,12 +124,7 @@ def _end(live: PaymentOrder, reason: str, actor: Actor) -> None:
     sealed_cards.shred(live)
 
 
-def _obstacle(order: PaymentOrder) -> OrderError | None:
-    """The error with which a cancel of this attempt is refused."""
-    if order.state == OrderState.FAILED:
-        return None
-    if order.state in _OPEN and not order.is_claimed:
-        return None
+def _refusal(order: PaymentOrder) -> OrderError:
     if order.state in _CHARGED:
         return AlreadyCharged(order)
     if order.is_final:

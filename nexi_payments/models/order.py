@@ -162,7 +162,7 @@ class PaymentOrder(RetryingModel):
         permissions = [
             ("take_moto", _("Can charge cards by phone (MOTO)")),
             ("capture_payment", _("Can capture authorized payments")),
-            ("void_payment", _("Can void authorized payments")),
+            ("void_payment", _("Can void authorized payments, and cancel unpaid ones")),
             ("refund_payment", _("Can refund payments")),
             ("reconcile_payment", _("Can ask Nexi about payments")),
             ("resolve_review", _("Can resolve payments under review")),

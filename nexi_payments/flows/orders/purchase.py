@@ -32,6 +32,14 @@ def live_attempt(order: PaymentOrder) -> PaymentOrder | None:
     return PaymentOrder.objects.filter(live_reference=order.live_key).first()
 
 
+def live_until(order: PaymentOrder) -> PaymentOrder | None:
+    """The live attempt, if it is one of ``attempts_until``."""
+    live = live_attempt(order)
+    if live is None or first_key(live) > first_key(order):
+        return None  # the shop created that one later
+    return live
+
+
 def first_key(order: PaymentOrder) -> int:
     """The primary key of the attempt that the shop created; retries share it."""
     return order.retry_of_id or order.pk
