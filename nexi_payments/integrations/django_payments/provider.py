@@ -134,8 +134,8 @@ class NexiProvider(BasicProvider):  # type: ignore[misc]  # untyped
         return Decimal(0)
 
     def cancel(self, payment: Any) -> None:
-        """Cancel a payment without a charge: its status becomes rejected. Raises
-        ``PaymentError`` if a charge has started."""
+        """Cancel a payment without a charge. Raises ``PaymentError`` if a charge has
+        started."""
         problem = ""
         try:
             for order in reversed(payment_attempts(payment)):
@@ -144,7 +144,6 @@ class NexiProvider(BasicProvider):  # type: ignore[misc]  # untyped
             problem = str(error)
         if problem:
             raise PaymentError(problem)
-        _refresh(payment)
 
 
 def _charged_order(payment: Any) -> PaymentOrder:

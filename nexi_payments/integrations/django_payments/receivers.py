@@ -82,6 +82,8 @@ def _status(orders: list[PaymentOrder]) -> tuple[str, PaymentOrder | None]:
     last = orders[-1]
     if any(order.state != OrderState.FAILED for order in orders):
         return "", last  # open
+    if last.is_cancelled:
+        return PaymentStatus.CANCELLED, last
     return PaymentStatus.REJECTED, last
 
 
