@@ -240,8 +240,13 @@ class EventKind(TextChoices):
     INQUIRED = "inquired", _("Nexi was asked by hand")
     #: a person decided what became of one operation
     DECIDED = "decided", _("decided by hand")
-    #: charged late, although another attempt held or took the purchase's money
+    #: charged late, although another attempt held or took the purchase's money, or the
+    #: shop had cancelled the payment
     DUPLICATE = "duplicate", _("charged beside another payment of the same purchase")
+    #: failed, because another attempt (``Event.successor``) took its place
+    SUPERSEDED = "superseded", _("another attempt took its place")
+    #: the shop cancelled a payment that had failed before: it accepts no card any more
+    CANCELLED = "cancelled", _("payment cancelled")
 
 
 class VerificationOutcome(TextChoices):
@@ -302,6 +307,8 @@ class Reason(TextChoices):
     ABANDONED = "abandoned"
     #: another attempt for the same reference replaced it
     SUPERSEDED = "superseded"
+    #: the shop cancelled it before it was paid (``flows.cancel``)
+    CANCELLED = "cancelled"
     #: a charge in doubt that status inquiries do not show
     UNCONFIRMED = "unconfirmed"
     #: charged although only authentication or validation was asked for
@@ -311,6 +318,8 @@ class Reason(TextChoices):
     LATE_CHARGE = "late_charge"
     #: charged late, beside another attempt of the same purchase: a duplicate
     REFERENCE_TAKEN = "reference_taken"
+    #: charged although the shop had cancelled the payment: a duplicate
+    CHARGED_AFTER_CANCEL = "charged_after_cancel"
     #: Nexi shows totals and lists no operations
     NO_DETAILS = "no_details"
     #: still PENDING at the end of ``WATCH_FOR``
@@ -339,6 +348,8 @@ class DiscrepancyKind(TextChoices):
     CHARGED_AFTER_DECLINE = "charged_after_decline"
     #: charged late, beside another attempt of the same purchase: a duplicate
     REFERENCE_TAKEN = "reference_taken"
+    #: charged although the shop had cancelled the payment
+    CHARGED_AFTER_CANCEL = "charged_after_cancel"
     #: two charges for one order
     TWO_AUTHORIZATIONS = "two_authorizations"
     #: an operation of another order, amount or currency: never matched with ours

@@ -15,6 +15,7 @@ NexiPaymentsError
 │   ├── CardBlocked             this card may not be tried again for this purchase
 │   ├── InvalidState            not possible in the state of the order
 │   │   └── MethodForbids       not possible with the payment method
+│   ├── AlreadyCharged          money is held or taken: void or refund it
 │   ├── ExceedsRemaining        more than remains to capture or to refund
 │   ├── AmbiguousCapture        there are several captures: name one
 │   ├── ConsentRequired         the card would be saved, and its owner has not agreed
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from nexi_payments.models import Contract, PaymentOrder
 
 __all__ = [
+    "AlreadyCharged",
     "AmbiguousCapture",
     "AmountChanged",
     "CardBlocked",
@@ -186,6 +188,15 @@ class MethodForbids(InvalidState):
     def __init__(self, order: PaymentOrder, sentence: str | Promise) -> None:
         self.sentence = sentence
         OrderError.__init__(self, order, f"not possible with {order.method}")
+
+
+class AlreadyCharged(OrderError):
+    """A payment that holds or took money cannot be cancelled: void or refund ``order``.
+    Under review it may have: resolve it first.
+    """
+
+    def __init__(self, order: PaymentOrder) -> None:
+        super().__init__(order, f"{order.state}: void or refund it instead")
 
 
 class ExceedsRemaining(OrderError):

@@ -7,10 +7,17 @@ repeated until no receiver raises.
 
 ``payment_failed``: this attempt ended without money. The shopper may try another card,
 which makes a new order with the same reference. While the order is watched
-(``WATCH_FOR``), a late charge may still lead to ``payment_paid``.
+(``WATCH_FOR``), a late charge may still lead to ``payment_paid``. It is also sent for
+an attempt that ``flows.cancel`` ended: ``event.reason`` is "cancelled" then,
+``event.note`` is the reason that was given, and ``event.actor`` who gave it.
+
+``payment_superseded``: another attempt took this one's place before it was charged.
+``event.successor`` is that attempt; it exists already. This is no failure, and
+``payment_failed`` is not sent.
 
 ``payment_duplicate`` follows ``payment_needs_review``: an attempt that had failed was
-charged after all, and another attempt of the same purchase took money or may take it.
+charged after all, and another attempt of the same purchase took money or may take it,
+or the shop had cancelled it.
 
 The first partial capture sends ``payment_paid``, each later one ``payment_captured``.
 ``capture_cancelled``: a capture was cancelled; if it was the only one,
@@ -39,6 +46,7 @@ payment_refunded = Signal()
 payment_voided = Signal()
 payment_needs_review = Signal()
 payment_duplicate = Signal()
+payment_superseded = Signal()
 payment_captured = Signal()
 capture_cancelled = Signal()
 contract_activated = Signal()
@@ -55,6 +63,7 @@ SIGNAL_BY_EVENT_KIND: Final[dict[str, Signal]] = {
     EventKind.VOIDED: payment_voided,
     EventKind.REVIEW: payment_needs_review,
     EventKind.DUPLICATE: payment_duplicate,
+    EventKind.SUPERSEDED: payment_superseded,
     EventKind.CAPTURED: payment_captured,
     EventKind.CAPTURE_CANCELLED: capture_cancelled,
     EventKind.CONTRACT_ACTIVATED: contract_activated,

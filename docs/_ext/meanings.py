@@ -142,7 +142,14 @@ TERMINAL: Final = {
 SIGNALS: Final = {
     "payment_paid": "captured: ship. May follow `payment_failed` within `WATCH_FOR`",
     "payment_authorized": "authorized, not captured: capture when you ship",
-    "payment_failed": "this attempt failed, nothing was charged; the shopper may retry",
+    "payment_failed": (
+        "this attempt failed, nothing was charged; the shopper may retry, unless"
+        " `event.reason` is `cancelled`: you, or your staff, cancelled it"
+    ),
+    "payment_superseded": (
+        "another attempt, `event.successor`, took the place of this one before it was"
+        " charged. No failure: do nothing, or follow the successor"
+    ),
     "payment_refunded": (
         "a confirmed refund, full or partial; `event.operation.amount` is its amount"
     ),
@@ -163,8 +170,8 @@ SIGNALS: Final = {
     "payment_needs_review": "contradictory responses: staff decide. Do not ship",
     "payment_duplicate": (
         "a failed attempt was charged late, beside another attempt of the same"
-        " purchase: staff decide which one is refunded. `payment_needs_review` was sent"
-        " before"
+        " purchase or after you had cancelled it: staff decide what is refunded."
+        " `payment_needs_review` was sent before"
     ),
     "discrepancy_found": "Nexi and we disagree: alert your staff",
 }
@@ -204,7 +211,8 @@ REASONS: Final = {
     "card_not_stored": "the cache for sealed cards was unavailable",
     "expired": "no card was submitted in time, or the shopper did not return",
     "abandoned": "returned from 3-D Secure, and the worker died before the charge",
-    "superseded": "a newer attempt took its place",
+    "superseded": "another attempt took its place",
+    "cancelled": "the shop or its staff cancelled it before it was paid",
     "unconfirmed": "no charge in three late inquiries, the last past `SETTLE_AFTER`",
     "unexpected_charge": "Nexi shows a charge where none was sent",
     "charged_after_decline": "Nexi declined, and charged later",
@@ -212,6 +220,7 @@ REASONS: Final = {
     "reference_taken": (
         "charged late, beside another attempt of the same purchase: a duplicate"
     ),
+    "charged_after_cancel": "charged late, although the shop had cancelled it",
     "no_details": (
         "charged without an amount or a currency, or refunded without saying how much"
     ),

@@ -36,6 +36,10 @@ _TEXTS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
         _("Charged late, beside another payment of the same purchase."),
         _("The customer may have paid twice. Compare both payments, and refund one."),
     ),
+    DiscrepancyKind.CHARGED_AFTER_CANCEL: (
+        _("Charged late, although the shop had cancelled this payment."),
+        _("Refund it, or resolve the payment as paid if the customer wants the order."),
+    ),
     DiscrepancyKind.TWO_AUTHORIZATIONS: (
         _("Nexi shows two charges for this payment."),
         _("The customer was charged twice. Refund what is too much."),

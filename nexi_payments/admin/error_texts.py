@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import money
 from nexi_payments.exceptions import (
+    AlreadyCharged,
     AmountChanged,
     CardDataNotAllowed,
     ContractEndUnconfirmed,
@@ -68,6 +69,10 @@ def error_text(error: Exception) -> Any:
     texts = {
         ContractNotUsable: _("This card on file is not charged any more."),
         OrderBusy: _("Another request is working on this payment. Nothing was sent."),
+        AlreadyCharged: _(
+            "Money is held or taken for this purchase: void or refund it instead."
+            " Nothing was cancelled."
+        ),
         InvalidState: _("This is not possible any more. Nothing was sent."),
         ReferenceInUse: _(
             "Another payment holds this reference. Refund this one instead."

@@ -160,6 +160,8 @@ def _available_actions(request: HttpRequest, now: flows.Available) -> dict[str, 
     ):
         if permissions.has_any(request, permission) and (forms := make_forms(now)):
             actions[name] = forms
+    if permissions.has_any(request, permissions.VOID) and now.cancel:
+        actions["may_cancel"] = True
     if (
         permissions.has_any(request, permissions.RECONCILE)
         and order.operations.exists()

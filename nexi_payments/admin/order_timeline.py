@@ -75,7 +75,7 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
         for one in order.operations.select_related("actor")
     ]
     labels = dict(order._meta.get_field("state").choices or [])
-    for event in order.events.select_related("actor", "operation"):
+    for event in order.events.select_related("actor", "operation", "successor"):
         if event.from_state != event.to_state:
             title: Any = f"{labels[event.from_state]} → {labels[event.to_state]}"
         else:
@@ -89,6 +89,7 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
                 address=event.address or "",
                 details=[
                     _decided_operation(event, order),
+                    _successor(event),
                     discrepancy_texts.what_happened(event.reason) or event.reason,
                     event.note,
                     _delivery_status(event),
@@ -107,6 +108,13 @@ def _decided_operation(event: Event, order: PaymentOrder) -> str:
     if event.kind != EventKind.DECIDED or event.operation is None:
         return ""
     return in_flight.title(event.operation, order)
+
+
+def _successor(event: Event) -> Any:
+    """The attempt that took its place; it may be archived since."""
+    if event.successor_id is None or event.successor is None:
+        return ""
+    return _("replaced by %(order)s") % {"order": event.successor.order_id}
 
 
 def _delivery_status(event: Event) -> Any:

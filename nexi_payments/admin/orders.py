@@ -26,6 +26,7 @@ from nexi_payments.admin.dashboard import dashboard_context
 from nexi_payments.admin.decisions import Decisions
 from nexi_payments.admin.order_actions import OrderActions
 from nexi_payments.admin.order_detail import OrderDetail
+from nexi_payments.admin.payment_cancel import PaymentCancel
 from nexi_payments.admin.phone_order_results import PhoneOrderResults
 from nexi_payments.admin.phone_orders import PhoneOrders
 from nexi_payments.admin.review_actions import ReviewActions
@@ -46,6 +47,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         PhoneOrderResults,
         CustomerMessages,
         OrderActions,
+        PaymentCancel,
         ReviewActions,
         Decisions,
         ReviewQueuePage,

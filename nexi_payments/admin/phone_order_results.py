@@ -43,6 +43,7 @@ class PhoneOrderResults(StaffPages):
             "waiting": not is_finished(attempt),
             "may_retry": attempt.state == OrderState.FAILED
             and order.channel != Channel.LINK
+            and not attempt.is_cancelled
             and attempt.reason != Reason.SUPERSEDED,
             "live": conf.current().is_live(attempt.terminal),
             "may_view": permissions.has_any(request, *permissions.CAN_VIEW_PAYMENTS),

@@ -220,6 +220,8 @@ class PhoneOrders(StaffPages):
             except ReferenceInUse as error:
                 messages.error(request, _reference_in_use_text(error.order))
                 order = error.order
+            except OrderNotPayable as error:  # cancelled: its page says so
+                order = error.order
         return self._redirect_to_next(order)
 
     def _redirect_to_next(self, order: PaymentOrder) -> HttpResponse:

@@ -130,6 +130,12 @@ SUPERSEDED: Final = Advice(
     _("We have opened a new payment for you."),
     _("Nothing was charged here. The same reference was opened with other details."),
 )
+CANCELLED: Final = Advice(
+    "neutral",
+    _("Cancelled before it was paid"),
+    _("This payment was cancelled. Nothing was charged."),
+    _("Its pages and its secure link accept no card any more."),
+)
 EXPIRED: Final = Advice(
     "neutral",
     _("Not paid: the time is over"),
@@ -226,6 +232,8 @@ _REVIEW_BY_REASON: Final[dict[str, Advice]] = {
 def advice(order: PaymentOrder) -> Advice:
     """The advice for the present state of an order."""
     if order.state == OrderState.FAILED:
+        if order.is_cancelled:
+            return CANCELLED
         if order.reason == Reason.DECLINED:
             return BY_DECLINE_CLASS[result_codes.decline_advice(order.response_code)]
         return _BY_REASON.get(order.reason, REJECTED)

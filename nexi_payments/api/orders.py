@@ -1,5 +1,5 @@
-"""Payments for the shop's server: create, list, read, capture, void, refund, cancel a
-capture, reconcile. Each action has its own permission."""
+"""Payments for the shop's server: create, list, read, cancel, capture, void, refund,
+cancel a capture, reconcile. Each action has its own permission."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from nexi_payments.api.permissions import requires
 from nexi_payments.api.problem_details import Problem
 from nexi_payments.api.request_serializers import (
     CancelCaptureRequestSerializer,
+    CancelRequestSerializer,
     CaptureRequestSerializer,
     EmptyRequestSerializer,
     OrderRequestSerializer,
@@ -249,6 +250,33 @@ class CancelCaptureView(_OperationView):
             return flows.cancel_capture(order, capture, **call)
 
         return self.run_operation(request, id, submit)
+
+
+class CancelView(_ServerView):
+    permission_classes = (requires(permissions.VOID),)
+
+    @operation_schema(
+        {200: OrderResponseSerializer},
+        body=CancelRequestSerializer,
+        operation_id="cancel_order",
+        tags=["orders"],
+    )
+    def post(self, request: Request, id: str) -> Response:  # noqa: A002
+        """Cancel a payment that is not paid: its pages accept no card any more. Also
+        cancels the attempts that the shopper made with other cards. Nothing is sent to
+        Nexi. 409 `order_busy` while a charge is under way; 409 `already_charged` if
+        money is held or taken: void or refund the payment `order`."""
+        data = validated_body(request, CancelRequestSerializer)
+        order = get_order_or_404(id)
+
+        def action() -> Response:
+            reason, actor = data["reason"], authentication.actor(request)
+            flows.cancel(order, reason, actor=actor)
+            return Response(order_data(order, request))
+
+        return idempotency.run_once(
+            idempotency.IdempotencyKey(request, request.data), action
+        )
 
 
 class ReconcileView(_ServerView):

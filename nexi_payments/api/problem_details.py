@@ -16,6 +16,7 @@ from rest_framework.settings import api_settings
 
 from nexi_payments import money
 from nexi_payments.exceptions import (
+    AlreadyCharged,
     AmbiguousCapture,
     AmountChanged,
     CardBlocked,
@@ -111,6 +112,12 @@ _EXCEPTION_PROBLEMS: Final[dict[type[Exception], tuple[int, str, str]]] = {
         409,
         "invalid_state",
         "Not possible in the current state of the payment. Nothing was sent.",
+    ),
+    AlreadyCharged: (
+        409,
+        "already_charged",
+        "Money is held or taken for this purchase: void or refund `order`. Nothing was"
+        " cancelled.",
     ),
     AmbiguousCapture: (
         409,

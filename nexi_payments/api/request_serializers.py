@@ -226,6 +226,16 @@ class RefundRequestSerializer(CaptureRequestSerializer):
     )
 
 
+class CancelRequestSerializer(StrictSerializer):
+    reason = StrictCharField(
+        max_length=300,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="For the history of the payment and its signal",
+    )
+
+
 class CancelCaptureRequestSerializer(StrictSerializer):
     capture = StrictIntegerField(
         required=False,

@@ -120,6 +120,11 @@ class OrderResponseSerializer(serializers.Serializer[PaymentOrder]):
     )
     created_at = serializers.DateTimeField(format=ISO_8601)
     expires_at = serializers.DateTimeField(format=ISO_8601)
+    cancelled_at = serializers.DateTimeField(
+        format=ISO_8601,
+        allow_null=True,
+        help_text="When the shop cancelled it: no card is accepted any more",
+    )
     client_secret = serializers.CharField(
         required=False, help_text="Only in the response to its creation"
     )

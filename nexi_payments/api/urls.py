@@ -19,6 +19,7 @@ urlpatterns = [
     path("orders/<str:id>/capture/", as_view(orders.CaptureView), name="capture"),
     path("orders/<str:id>/void/", as_view(orders.VoidView), name="void"),
     path("orders/<str:id>/refund/", as_view(orders.RefundView), name="refund"),
+    path("orders/<str:id>/cancel/", as_view(orders.CancelView), name="cancel"),
     path(
         "orders/<str:id>/cancel-capture/",
         as_view(orders.CancelCaptureView),

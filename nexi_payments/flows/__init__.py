@@ -2,7 +2,8 @@
 
 Functions that call the gateway commit before and after the call. Inside a transaction
 they raise ``RuntimeError``. ``create_order``, ``create_moto_order`` and ``offer_link``
-call no gateway and may join the shop's own transaction. ``available`` reads only.
+call no gateway and may join the shop's own transaction, and so does ``cancel``.
+``available`` reads only.
 """
 
 from nexi_payments.flows.availability import (
@@ -36,6 +37,7 @@ from nexi_payments.flows.operation_review import accept_totals, resolve_operatio
 from nexi_payments.flows.orders.contract_terms import ContractTerms
 from nexi_payments.flows.orders.create import create_order
 from nexi_payments.flows.orders.customer_from_django import describe_customer
+from nexi_payments.flows.payment_cancel import cancel
 from nexi_payments.flows.payment_link import offer_link
 from nexi_payments.flows.reconcile import Counts, reconcile
 from nexi_payments.flows.recurring import RecurringCounts, charge_due
@@ -55,6 +57,7 @@ __all__ = [
     "accept_totals",
     "accepts_own_card_page",
     "available",
+    "cancel",
     "cancel_capture",
     "capture",
     "charge_contract",

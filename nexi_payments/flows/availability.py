@@ -1,4 +1,5 @@
-"""What may be captured, voided, refunded and cancelled, and how much: ``available``.
+"""What may be captured, voided, refunded and cancelled, and how much: ``available``;
+and whether an unpaid payment may be cancelled.
 
 The only such rule: verbs, admin and API ask it. It judges the order as loaded; the
 claim of the operation judges the row again, in SQL.
@@ -18,7 +19,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, enums, money, payment_methods
-from nexi_payments.enums import CaptureMode, OperationKind, OperationOutcome, OrderState
+from nexi_payments.enums import (
+    CaptureMode,
+    Channel,
+    OperationKind,
+    OperationOutcome,
+    OrderState,
+)
 from nexi_payments.exceptions import (
     AmbiguousCapture,
     AmountChanged,
@@ -27,6 +34,7 @@ from nexi_payments.exceptions import (
     MethodForbids,
 )
 from nexi_payments.flows.ledger import books, totals
+from nexi_payments.flows.orders import purchase
 from nexi_payments.gateway import result_codes
 from nexi_payments.models import Operation, PaymentOrder
 from nexi_payments.payment_methods import FULL, Method
@@ -122,6 +130,16 @@ class Available:
             self._confirmed(row, is_cancelled=row.pk in cancelled)
             for row in _captured(rows.order_by("pk"))
         )
+
+    @cached_property
+    def cancel(self) -> bool:
+        """Whether ``flows.cancel`` may end the payment: nothing is held or taken, and
+        no charge is under way. Read on first use.
+        """
+        order = self.order
+        if order.is_cancelled or order.channel == Channel.MIT:
+            return False
+        return is_unpaid(purchase.live_until(order) or order)
 
     @cached_property
     def held_charge(self) -> Operation | None:
@@ -241,6 +259,13 @@ def available(order: PaymentOrder) -> Available:
         void_pending=void_pending,
         method=method,
     )
+
+
+def is_unpaid(order: PaymentOrder) -> bool:
+    """Whether the attempt has failed, or waits for a card or for the shopper."""
+    if order.state in enums.ABANDONABLE:
+        return not order.is_claimed
+    return order.state == OrderState.FAILED
 
 
 def _is_void_pending(order: PaymentOrder) -> bool:

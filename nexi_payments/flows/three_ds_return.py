@@ -113,8 +113,9 @@ def _may_still_be_charged(order: PaymentOrder, deadline: Deadline, site: str) ->
     """
     try:
         siblings.require_none_paid(order, deadline, site=site)
-    except OrderNotPayable:
-        create.supersede(order)
+    except OrderNotPayable as error:
+        paid = error.order
+        create.supersede(order, lambda: paid)
     except GatewayUnavailable:
         unfinished.fail(order, Reason.NOT_SENT)
     order.refresh_from_db()

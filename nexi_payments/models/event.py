@@ -34,6 +34,16 @@ class Event(RetryingModel):
     from_state = models.CharField(_("from"), max_length=24)
     to_state = models.CharField(_("to"), max_length=24)
     reason = models.CharField(_("reason"), max_length=32, blank=True)
+    #: of a superseded attempt: the one that took its place. Without a constraint and an
+    #: index: archiving may delete either of them first
+    successor = models.ForeignKey(
+        PaymentOrder,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
     #: what a person wrote, or the recipient of an e-mail
     note = models.CharField(_("note"), max_length=300, blank=True)
     actor = models.ForeignKey(

@@ -155,6 +155,9 @@ class PaymentOrder(RetryingModel):
     unsettled_since = models.DateTimeField(null=True)
     #: the last confirmed refund; NULL = none
     refunded_at = models.DateTimeField(null=True)
+    #: when the shop cancelled it; NULL = not cancelled. No card is accepted then, and a
+    #: late charge is a duplicate
+    cancelled_at = models.DateTimeField(null=True)
     #: when the payment link expires; NULL = no link
     pay_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(_("created"))
@@ -166,7 +169,7 @@ class PaymentOrder(RetryingModel):
         permissions = [
             ("take_moto", _("Can charge cards by phone (MOTO)")),
             ("capture_payment", _("Can capture authorized payments")),
-            ("void_payment", _("Can void authorized payments")),
+            ("void_payment", _("Can void authorized payments, and cancel unpaid ones")),
             ("refund_payment", _("Can refund payments")),
             ("reconcile_payment", _("Can ask Nexi about payments")),
             ("resolve_review", _("Can resolve payments under review")),
@@ -306,13 +309,17 @@ class PaymentOrder(RetryingModel):
         return self.pay_until is not None and self.pay_until <= timezone.now()
 
     @property
+    def is_cancelled(self) -> bool:
+        return self.cancelled_at is not None
+
+    @property
     def is_claimed(self) -> bool:
         return self.claimed_at is not None
 
     @property
     def accepts_card(self) -> bool:
         """Whether a card may be posted, to this order or to a new attempt."""
-        if self.link_expired or self.channel == Channel.MIT:
+        if self.link_expired or self.is_cancelled or self.channel == Channel.MIT:
             return False
         if self.state in enums.ABANDONABLE:
             return not self.is_claimed

@@ -200,6 +200,11 @@ SUPERSEDED: Final = Message(
     _("A newer payment has taken this one's place"),
     _("Nothing has been charged here. Go back to the shop to see your order."),
 )
+CANCELLED: Final = Message(
+    "neutral",
+    _("Payment cancelled"),
+    _("This payment was cancelled by the shop. You have not been charged."),
+)
 LINK_EXPIRED: Final = Message(
     "neutral",
     _("This link is no longer valid"),
@@ -254,6 +259,8 @@ _REVIEW_BY_REASON: Final[dict[str, Message]] = {
 
 def message(order: PaymentOrder) -> Message:
     """The message for the present state of an order."""
+    if order.is_cancelled and order.state == OrderState.FAILED:
+        return CANCELLED
     if order.link_expired and order.state in (OrderState.INIT, OrderState.FAILED):
         return LINK_EXPIRED
     if order.state == OrderState.FAILED:

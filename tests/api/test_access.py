@@ -53,6 +53,7 @@ DOORS: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "orders/ORDER/void/"): frozenset({"void_payment"}),
     ("POST", "orders/ORDER/refund/"): frozenset({"refund_payment"}),
     ("POST", "orders/ORDER/reconcile/"): frozenset({"reconcile_payment"}),
+    ("POST", "orders/ORDER/cancel/"): frozenset({"void_payment"}),
     ("POST", "orders/ORDER/cancel-capture/"): frozenset({"cancel_capture"}),
     ("GET", "contracts/"): CONTRACTS,
     ("GET", "contracts/CARD/"): CONTRACTS,

@@ -102,6 +102,7 @@ class SnippetPage:
             return {
                 "authorized": self.authorized_payment("H-1"),
                 "other": self.authorized_payment("H-2"),
+                "third": self.authorized_payment("H-4"),
             }
         if self.page == "docs/contracts.md":
             return {"contract": make_contract(self.shopper)}

@@ -12,7 +12,6 @@ from django.db import connections, transaction
 from nexi_payments import flows, signals
 from nexi_payments.card import Card
 from nexi_payments.enums import OrderState
-from nexi_payments.flows.orders import create
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.models.sealed_card import SealedCard
 from nexi_payments.simulator import Simulator
@@ -117,7 +116,7 @@ def test_a_state_and_its_event_are_one_commit(
         "nexi_payments.flows.ledger.transitions.write_event", _raise_error
     )
     with pytest.raises(ZeroDivisionError):
-        create.supersede(order)
+        flows.cancel(order)
     order.refresh_from_db()
     assert order.state == OrderState.INIT
 

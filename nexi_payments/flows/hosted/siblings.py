@@ -16,8 +16,9 @@ from nexi_payments.exceptions import (
     PaymentBeingConfirmed,
     TerminalNotConfigured,
 )
-from nexi_payments.flows.inquiry import late_money, query
+from nexi_payments.flows.inquiry import query
 from nexi_payments.flows.inquiry.reading import Verdict
+from nexi_payments.flows.orders import purchase
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.models import PaymentOrder
 
@@ -45,7 +46,7 @@ def require_none_paid(
 
 
 def _watched_siblings(order: PaymentOrder) -> QuerySet[PaymentOrder]:
-    rows = late_money.other_attempts(order).exclude(method="")
+    rows = purchase.attempts(order).exclude(pk=order.pk).exclude(method="")
     states = (OrderState.AWAITING_HOSTED_PAGE, OrderState.FAILED)
     watched = rows.filter(state__in=states, next_poll_at__isnull=False)
     return watched.filter(charging_since__isnull=False).order_by("-pk")

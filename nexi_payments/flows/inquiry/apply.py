@@ -90,7 +90,7 @@ def _write(
     written = operation_rows.change(snapshot, reading)
     written.changed += operation_rows.insert_adopted(order, snapshot, reading.adopted)
     issuer_references.store(snapshot.rows, response.operations)
-    decision = late_money.decide(order, reading.state, reading.reason)
+    decision = late_money.decide(order, reading)
     columns = {
         **totals.columns(order, reading.books),
         **_charge_columns(order, reading, snapshot.asked_at),

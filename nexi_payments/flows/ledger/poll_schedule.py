@@ -35,6 +35,7 @@ class PollState(NamedTuple):
     expires_at: datetime
     gateway_pending: bool
     poll_count: int
+    watch_until: datetime | None = None
     method: str = ""
 
     @classmethod
@@ -50,9 +51,10 @@ def scaled_minutes(count: float) -> timedelta:
 
 def settle_at(order: PollState | PaymentOrder) -> datetime | None:
     """When inquiries without a charge begin to prove "not charged"."""
-    if order.charging_since is None:
+    since = _watched_since(order)
+    if since is None:
         return None
-    return order.charging_since + timedelta(seconds=current().settle_after)
+    return since + timedelta(seconds=current().settle_after)
 
 
 def watch_for(order: PollState | PaymentOrder) -> timedelta:
@@ -69,9 +71,8 @@ def watch_for(order: PollState | PaymentOrder) -> timedelta:
 
 def watch_end(order: PollState | PaymentOrder) -> datetime | None:
     """Until when a late charge is looked for regularly."""
-    if order.charging_since is None:
-        return None
-    return order.charging_since + watch_for(order)
+    since = _watched_since(order)
+    return None if since is None else since + watch_for(order)
 
 
 def _late_looks(order: PollState) -> list[datetime]:
@@ -81,6 +82,15 @@ def _late_looks(order: PollState) -> list[datetime]:
         return []
     looks = (order.charging_since + timedelta(days=days) for days in _LATE_LOOKS)
     return [look for look in looks if look > end]
+
+
+def _watched_since(order: PollState | PaymentOrder) -> datetime | None:
+    """When the charge was sent. An attempt that was cancelled before it is watched from
+    its end: ``watch_until`` is set.
+    """
+    if order.charging_since is not None or order.watch_until is None:
+        return order.charging_since
+    return order.watch_until - timedelta(seconds=current().watch_for)
 
 
 class Followed(NamedTuple):
@@ -176,8 +186,8 @@ def _interval(order: PollState, followed: Followed, *, watch_ended: bool) -> tim
     manual = order.capture == CaptureMode.MANUAL
     if order.state == OrderState.AUTHORIZED and manual and idle:
         return timedelta(days=1)
-    if _was_declined(order) and not watch_ended:
-        # Nexi gave a final result: poll once at settling and once at the watch's end
+    if _is_hardly_charged(order) and not watch_ended:
+        # poll once at settling and once at the watch's end
         return timedelta(seconds=current().watch_for)
     if order.poll_count < len(_STEPS):
         return scaled_minutes(_STEPS[order.poll_count])
@@ -186,12 +196,15 @@ def _interval(order: PollState, followed: Followed, *, watch_ended: bool) -> tim
     )
 
 
-def _was_declined(order: PollState) -> bool:
-    # the hosted page may let the shopper try again
+def _is_hardly_charged(order: PollState) -> bool:
+    """Whether Nexi gave a final result, or no charge was sent at all. The hosted page
+    may let the shopper try again.
+    """
     card = order.state == OrderState.FAILED and not order.method
     return card and order.reason in (
         Reason.DECLINED,
         Reason.NOT_AUTHENTICATED,
+        Reason.CANCELLED,
     )
 
 
@@ -201,7 +214,7 @@ def transition_columns(
     """The columns of the schedule that go with a new state."""
     since = _unsettled_since(order, changes, now)
     new = PollState.of(order, **changes)
-    if new.state == OrderState.FAILED and new.charging_since is not None:
+    if new.state == OrderState.FAILED and _watched_since(new) is not None:
         due = next_poll(new, now, answered=False)
         return {
             "watch_until": watch_end(new),

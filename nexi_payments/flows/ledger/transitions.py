@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
 
 from nexi_payments import enums, outbox, telemetry
-from nexi_payments.enums import OrderState
+from nexi_payments.enums import EventKind, OrderState, Reason
 from nexi_payments.flows.ledger import contract_effects, poll_schedule
 from nexi_payments.models import (
     Event,
@@ -58,6 +58,65 @@ def transition(
     (by default every state that ``TRANSITIONS`` allows) or does not meet
     ``conditions``; ``order`` is reloaded then.
     """
+    source = change_state(
+        order, target, sources=sources, conditions=conditions, reason=reason, **changes
+    )
+    if source is None:
+        return False
+    write_event(
+        order,
+        target,
+        source=source,
+        reason=reason,
+        operation=operation,
+        actor=actor,
+        note=note,
+        silent=silent,
+    )
+    _update_contract(order, target)
+    return True
+
+
+def supersede(order: PaymentOrder, replace: Callable[[], PaymentOrder]) -> bool:
+    """Fails an attempt whose card was not used yet, and lets ``replace`` put another
+    one in its place, which its event names. Call it inside a transaction.
+
+    ``replace`` runs when the reference is free. False when it is too late; ``order`` is
+    reloaded then.
+    """
+    source = change_state(
+        order,
+        OrderState.FAILED,
+        sources=enums.ABANDONABLE,
+        conditions={"claimed_at": None},
+        reason=Reason.SUPERSEDED,
+    )
+    if source is None:
+        return False
+    successor = replace()
+    write_event(
+        order,
+        EventKind.SUPERSEDED,
+        source=source,
+        reason=Reason.SUPERSEDED,
+        successor=successor,
+    )
+    _update_contract(order, OrderState.FAILED)
+    return True
+
+
+def change_state(
+    order: PaymentOrder,
+    target: str,
+    *,
+    sources: Iterable[str] | None = None,
+    conditions: dict[str, Any] | None = None,
+    reason: str = "",
+    **changes: Any,
+) -> str | None:
+    """``transition`` without its event. Returns the state before it; ``None`` as
+    ``transition`` returns False.
+    """
     allowed = enums.sources(target)
     candidates = allowed if sources is None else allowed & frozenset(sources)
     changes |= {"state": target, "reason": reason}
@@ -68,20 +127,9 @@ def transition(
         where = {"pk": order.pk, "state": candidate, **(conditions or {})}
         if raw_sql.update(PaymentOrder, where, changes, increment="version"):
             assign(order, changes)
-            write_event(
-                order,
-                target,
-                source=candidate,
-                reason=reason,
-                operation=operation,
-                actor=actor,
-                note=note,
-                silent=silent,
-            )
-            _update_contract(order, target)
-            return True
+            return candidate
     order.refresh_from_db()
-    return False
+    return None
 
 
 def _update_contract(order: PaymentOrder, target: str) -> None:
@@ -98,6 +146,7 @@ def write_event(
     source: str,
     reason: str = "",
     operation: Operation | None = None,
+    successor: PaymentOrder | None = None,
     actor: Actor = NO_ACTOR,
     note: str = "",
     silent: bool = False,
@@ -110,6 +159,7 @@ def write_event(
     event = Event(
         order=order,
         operation=operation,
+        successor=successor,
         kind=kind,
         from_state=source,
         to_state=order.state,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -12,12 +12,22 @@ from urllib.parse import urlsplit
 from django.db import IntegrityError, models
 from django.utils import timezone
 
-from nexi_payments import conf, enums, money, sealed_cards
+from nexi_payments import conf, money, sealed_cards
 from nexi_payments.customers import Customer
-from nexi_payments.enums import OrderState, Reason
-from nexi_payments.exceptions import CardDataNotAllowed, InvalidAmount, ReferenceInUse
+from nexi_payments.enums import OrderState
+from nexi_payments.exceptions import (
+    CardDataNotAllowed,
+    InvalidAmount,
+    OrderNotPayable,
+    ReferenceInUse,
+)
 from nexi_payments.flows.ledger import transitions
-from nexi_payments.flows.orders import contract_terms, customer_data, exemptions
+from nexi_payments.flows.orders import (
+    contract_terms,
+    customer_data,
+    exemptions,
+    purchase,
+)
 from nexi_payments.flows.orders.contract_terms import ContractTerms
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.models import Contract, PaymentOrder, db_transactions, raw_sql
@@ -173,14 +183,13 @@ def insert_or_join(
     for _ in range(3):  # the live order may end between our insert and our SELECT
         if insert(order, expires_at):
             return order, True
-        live = PaymentOrder.objects.filter(live_reference=order.live_key).first()
-        live = live or find_by_nonce(order)
+        live = purchase.live_attempt(order) or find_by_nonce(order)
         if live is None:
             continue
         if same_purchase(live, order):
             return live, False
-        if not supersede(live):
-            raise ReferenceInUse(live)
+        if _insert_in_place_of(live, order, expires_at):
+            return order, True
     raise ReferenceInUse(_reference_holder(order))
 
 
@@ -249,18 +258,42 @@ def new_public_id() -> str:
 
 
 @db_transactions.retried(durable=False)
-def supersede(order: PaymentOrder) -> bool:
-    """Fails an attempt whose card was not used yet; False when it is too late."""
-    ended = transitions.transition(
-        order,
-        OrderState.FAILED,
-        sources=enums.ABANDONABLE,
-        conditions={"claimed_at": None},
-        reason=Reason.SUPERSEDED,
-    )
+def supersede(order: PaymentOrder, replace: Callable[[], PaymentOrder]) -> bool:
+    """Fails an attempt whose card was not used yet, and shreds its sealed card.
+
+    In the same commit, ``replace`` returns the attempt that takes its place. False when
+    it is too late.
+    """
+    ended = transitions.supersede(order, replace)
     if ended:
         sealed_cards.shred(order)
     return ended
+
+
+def _insert_in_place_of(
+    live: PaymentOrder, order: PaymentOrder, expires_at: datetime
+) -> bool:
+    """Supersedes ``live`` and inserts ``order``, in one commit.
+
+    False when neither was done, because another attempt was faster. Raises
+    ``ReferenceInUse`` when the card of ``live`` was used.
+    """
+
+    def replace() -> PaymentOrder:
+        if not insert(order, expires_at):
+            raise _ReferenceTaken
+        return order
+
+    try:
+        if supersede(live, replace):
+            return True
+    except _ReferenceTaken:
+        return False
+    raise ReferenceInUse(PaymentOrder.objects.get(pk=live.pk))
+
+
+class _ReferenceTaken(Exception):
+    """Rolls back: another attempt took the reference."""
 
 
 def create_attempt(order: PaymentOrder) -> tuple[PaymentOrder, bool]:
@@ -268,7 +301,8 @@ def create_attempt(order: PaymentOrder) -> tuple[PaymentOrder, bool]:
 
     Same purchase, new ids. If a third order holds the reference, it is returned when no
     card was posted to it and superseded when it is at the issuer. If it is being paid,
-    ``ReferenceInUse`` is raised. Also returns whether the attempt was created now.
+    ``ReferenceInUse`` is raised. Raises ``OrderNotPayable`` when the shop has cancelled
+    ``order``. Also returns whether the attempt was created now.
     """
     attempt = PaymentOrder(
         retry_of=order.retry_of or order,
@@ -276,29 +310,36 @@ def create_attempt(order: PaymentOrder) -> tuple[PaymentOrder, bool]:
         **{name: getattr(order, name) for name in _COPIED_FIELDS},
         **_terminal_columns(order),
     )
+    open_ = (OrderState.AWAITING_3DS, OrderState.AWAITING_HOSTED_PAGE)
+    live = order if order.state in open_ else None
     for _ in range(3):
-        if _insert_attempt(attempt, order):
+        if _insert_attempt(attempt, order, live):
             return attempt, True
-        live = PaymentOrder.objects.filter(live_reference=attempt.live_key).first()
+        live = purchase.live_attempt(attempt)
         if live is None:
             continue
         if live.state == OrderState.INIT and same_purchase(live, order):
             return live, False
-        if not same_purchase(live, order) or not supersede(live):
+        if not same_purchase(live, order):
             raise ReferenceInUse(live)
     raise ReferenceInUse(_reference_holder(attempt))
 
 
 @db_transactions.retried(durable=False)
-def _insert_attempt(attempt: PaymentOrder, order: PaymentOrder) -> bool:
-    """Inserts an attempt, after superseding ``order`` if that is at the issuer or on
-    Nexi's page.
+def _insert_attempt(
+    attempt: PaymentOrder, order: PaymentOrder, live: PaymentOrder | None
+) -> bool:
+    """Inserts an attempt, in place of ``live`` if there is one. False when another
+    attempt was faster.
     """
-    open_ = order.state in (OrderState.AWAITING_3DS, OrderState.AWAITING_HOSTED_PAGE)
-    if open_ and not supersede(order):
-        raise ReferenceInUse(PaymentOrder.objects.get(pk=order.pk))
-    lifetime = timedelta(seconds=conf.current().expire_after)
-    return insert(attempt, timezone.now() + lifetime)
+    # locks the row against a concurrent cancel, which then finds the new attempt
+    where = {"pk": order.pk, "cancelled_at": None}
+    if not raw_sql.update(PaymentOrder, where, {}, increment="version"):
+        raise OrderNotPayable(PaymentOrder.objects.get(pk=order.pk))
+    expires_at = timezone.now() + timedelta(seconds=conf.current().expire_after)
+    if live is None:
+        return insert(attempt, expires_at)
+    return _insert_in_place_of(live, attempt, expires_at)
 
 
 def _terminal_columns(order: PaymentOrder) -> dict[str, str]:

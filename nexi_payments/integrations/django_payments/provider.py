@@ -15,7 +15,6 @@ from nexi_payments import enums, flows
 from nexi_payments.customers import Customer
 from nexi_payments.enums import OperationOutcome, OrderState
 from nexi_payments.exceptions import NexiPaymentsError
-from nexi_payments.flows.orders import create
 from nexi_payments.integrations.django_payments.receivers import (
     payment_attempts,
     sync_payment,
@@ -137,9 +136,14 @@ class NexiProvider(BasicProvider):  # type: ignore[misc]  # untyped
     def cancel(self, payment: Any) -> None:
         """Cancel a payment without a charge. Raises ``PaymentError`` if a charge has
         started."""
-        for order in payment_attempts(payment):
-            if order.state != OrderState.FAILED and not create.supersede(order):
-                raise PaymentError("this payment is in progress")
+        problem = ""
+        try:
+            for order in reversed(payment_attempts(payment)):
+                flows.cancel(order)
+        except NexiPaymentsError as error:
+            problem = str(error)
+        if problem:
+            raise PaymentError(problem)
 
 
 def _charged_order(payment: Any) -> PaymentOrder:

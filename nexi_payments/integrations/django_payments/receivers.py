@@ -13,7 +13,7 @@ from django.db import router, transaction
 from payments import PaymentStatus, get_payment_model
 
 from nexi_payments import money, signals
-from nexi_payments.enums import OrderState, Reason
+from nexi_payments.enums import OrderState
 from nexi_payments.models import PaymentOrder
 
 #: The first state here that one of our orders has decides.
@@ -23,8 +23,6 @@ _STATUS_BY_STATE: Final = (
     (OrderState.REFUNDED, PaymentStatus.REFUNDED),
     (OrderState.VOIDED, PaymentStatus.REFUNDED),  # django-payments: released
 )
-#: Reasons that are no rejection: another attempt replaced this one.
-_REPLACED_REASONS: Final = (Reason.SUPERSEDED,)
 
 
 def connect() -> None:
@@ -82,11 +80,10 @@ def _status(orders: list[PaymentOrder]) -> tuple[str, PaymentOrder | None]:
     if not orders:
         return "", None
     last = orders[-1]
-    if (
-        any(order.state != OrderState.FAILED for order in orders)
-        or last.reason in _REPLACED_REASONS
-    ):
-        return "", last  # open, or replaced without a decline
+    if any(order.state != OrderState.FAILED for order in orders):
+        return "", last  # open
+    if last.is_cancelled:
+        return PaymentStatus.CANCELLED, last
     return PaymentStatus.REJECTED, last
 
 

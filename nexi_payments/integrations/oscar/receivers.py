@@ -142,6 +142,8 @@ def _update_status(bought: Any, payment: PaymentOrder) -> None:
         attempts = PaymentOrder.objects.filter(reference=payment.reference)
         if attempts.exclude(state=OrderState.FAILED).exists():
             return  # another attempt is open or paid
+        if payment.is_cancelled:
+            status = options.cancelled
     if not status or status == bought.status:
         return
     if bought.status_changes.filter(new_status=status).exists():

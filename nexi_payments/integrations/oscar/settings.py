@@ -10,8 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 @dataclass(frozen=True)
 class OscarSettings:
-    """``source``: the name of the payment source. ``paid``, ``failed``, ``refunded``
-    and ``voided``: the order's status for this outcome, "" for no change.
+    """``source``: the name of the payment source. ``paid``, ``failed``, ``refunded``,
+    ``voided`` and ``cancelled``: the order's status for this outcome, "" for no change.
     ``confirmation``: send oscar's e-mail "order placed" after the payment."""
 
     source: str = "Nexi"
@@ -19,6 +19,7 @@ class OscarSettings:
     failed: str = ""
     refunded: str = ""
     voided: str = ""
+    cancelled: str = ""
     confirmation: bool = True
 
 

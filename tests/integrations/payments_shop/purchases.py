@@ -69,7 +69,13 @@ def a_browser_that_only_says_so_changes_nothing(host: Host, page: Any) -> None:
     assert host.rows(PAYMENTS + "3") == [("input", 0)]
     assert run_action(page, 3, "refund").startswith("ValueError")
     assert run_action(page, 3, "cancel") == "cancelled 0.00"
-    assert received_statuses(host, 3) == ["input", "cancelled"]
+    # by our receiver, and by django-payments itself
+    assert received_statuses(host, 3) == ["input", "cancelled", "cancelled"]
+    page.goto("/payments/process/" + _token(host, 3) + "/")
+    page.wait_for_url("**/sorry/3/")
+    assert host.rows("SELECT reason FROM nexi_payments_paymentorder WHERE id = 4") == [
+        ("cancelled",)
+    ]
 
 
 def a_browser_that_never_returns(host: Host, page: Any) -> None:
