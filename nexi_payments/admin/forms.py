@@ -70,7 +70,7 @@ def _set_terminal_choices(form: forms.Form, terminals: Sequence[conf.Terminal]) 
     alternatives."""
     known: dict[str, None] = {}
     for one in terminals:
-        known |= dict.fromkeys(one.currencies or ("EUR", *money.CURRENCIES))
+        known |= dict.fromkeys(one.currencies)
     names = [one.name for one in terminals]
     for field, values in (("currency", known), ("terminal", names)):
         form.fields[field].choices = [(value, value) for value in values]  # type: ignore[attr-defined]
@@ -140,7 +140,7 @@ def validate_amount(amount: Decimal, currency: str, terminal: conf.Terminal) -> 
 
 
 def _validate_currency(currency: str, terminal: conf.Terminal) -> None:
-    if terminal.currencies and currency not in terminal.currencies:
+    if currency not in terminal.currencies:
         raise ValidationError(
             _("Terminal %(name)s does not take %(currency)s."),
             params={"name": terminal.name, "currency": currency},
