@@ -2,6 +2,7 @@
 
 NexiPaymentsError
 ├── InvalidAmount               an amount that cannot be charged in that currency
+├── InvalidReference            a reference that is too long, or missing where needed
 ├── InvalidCustomer             customer data that Nexi does not accept
 ├── CardDataNotAllowed          a text that seems to contain a card number
 ├── OrderError                  carries ``order``
@@ -47,6 +48,7 @@ from nexi_payments.input_errors import (
     CardDataNotAllowed,
     InvalidAmount,
     InvalidCustomer,
+    InvalidReference,
     NexiPaymentsError,
 )
 
@@ -68,6 +70,7 @@ __all__ = [
     "GatewayUnavailable",
     "InvalidAmount",
     "InvalidCustomer",
+    "InvalidReference",
     "InvalidState",
     "MismatchedResponse",
     "MotoNotAllowed",

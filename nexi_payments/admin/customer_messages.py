@@ -162,7 +162,8 @@ def latest_attempt(order: PaymentOrder) -> PaymentOrder:
 def is_finished(attempt: PaymentOrder) -> bool:
     """Whether polling may stop. A customer with a usable link may still try again."""
     if attempt.channel == Channel.LINK and attempt.state == OrderState.FAILED:
-        return attempt.link_expired or attempt.reason == enums.Reason.SUPERSEDED
+        ended = (enums.Reason.SUPERSEDED, enums.Reason.VETOED)
+        return attempt.link_expired or attempt.reason in ended
     if attempt.channel == Channel.LINK and attempt.state == OrderState.INIT:
         return attempt.link_expired
     return attempt.is_final

@@ -43,7 +43,7 @@ class PhoneOrderResults(StaffPages):
             "waiting": not is_finished(attempt),
             "may_retry": attempt.state == OrderState.FAILED
             and order.channel != Channel.LINK
-            and attempt.reason != Reason.SUPERSEDED,
+            and attempt.reason not in (Reason.SUPERSEDED, Reason.VETOED),
             "live": conf.current().is_live(attempt.terminal),
             "may_view": permissions.has_any(request, *permissions.CAN_VIEW_PAYMENTS),
             "may_inquire": permissions.has_any(request, permissions.RECONCILE)

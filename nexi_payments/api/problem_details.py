@@ -27,6 +27,7 @@ from nexi_payments.exceptions import (
     GatewayUnavailable,
     InvalidAmount,
     InvalidCustomer,
+    InvalidReference,
     InvalidState,
     MotoNotAllowed,
     NexiPaymentsError,
@@ -64,6 +65,7 @@ class Problem(exceptions.APIException):
 #: Exception of the flows → status, code, and a text that says whether money moved.
 _EXCEPTION_PROBLEMS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     InvalidAmount: (400, "invalid_amount", "This amount cannot be charged."),
+    InvalidReference: (400, "invalid_reference", "The reference is invalid."),
     InvalidCustomer: (400, "invalid_customer", "The customer data is invalid."),
     CardDataNotAllowed: (
         400,
@@ -240,7 +242,9 @@ def _as_problem(error: NexiPaymentsError) -> Exception:
         extra["retry_after"] = 1
     if isinstance(error, OrderError):
         extra["order"] = error.order.order_id
-    if isinstance(error, InvalidAmount | InvalidCustomer | CardDataNotAllowed):
+    if isinstance(
+        error, InvalidAmount | InvalidReference | InvalidCustomer | CardDataNotAllowed
+    ):
         # these texts are our own: of the input they hold member and currency names only
         extra["hint"] = str(error)
     return Problem(*problem, **extra)

@@ -15,7 +15,12 @@ from django.utils import timezone
 from nexi_payments import conf, money, sealed_cards
 from nexi_payments.customers import Customer
 from nexi_payments.enums import OrderState, Reason
-from nexi_payments.exceptions import CardDataNotAllowed, InvalidAmount, ReferenceInUse
+from nexi_payments.exceptions import (
+    CardDataNotAllowed,
+    InvalidAmount,
+    InvalidReference,
+    ReferenceInUse,
+)
 from nexi_payments.flows.ledger import transitions
 from nexi_payments.flows.orders import contract_terms, customer_data, exemptions
 from nexi_payments.flows.orders.contract_terms import ContractTerms
@@ -31,7 +36,7 @@ def create_order(
     *,
     amount: Decimal | money.Money,
     currency: str | None = None,
-    reference: str | None = None,
+    reference: object = None,
     description: str = "",
     customer: Customer | Mapping[str, Any] | None = None,
     user: Any = None,
@@ -45,11 +50,14 @@ def create_order(
 ) -> CreatedOrder:
     """Creates one attempt to charge ``amount`` (major units, no float) in ``currency``.
 
-    A ``moneyed.Money`` is amount and currency. ``reference`` is the shop's own order
-    number. While a payment for it is live, the same amount, currency and terminal
-    return that payment. With other values the old attempt is superseded if its card was
-    not used yet; otherwise ``ReferenceInUse`` is raised (``error.order`` is the live
-    payment).
+    A ``moneyed.Money`` is amount and currency. A free order (0) needs no payment and
+    raises ``InvalidAmount``. ``description`` is cut to 255 characters.
+
+    ``reference`` is the shop's own order number, of any type: its text counts, of at
+    most 100 characters. While a payment for it is live, the same amount, currency and
+    terminal return that payment. With other values the old attempt is superseded if its
+    card was not used yet; otherwise ``ReferenceInUse`` is raised (``error.order`` is
+    the live payment).
 
     ``customer`` may have ``name``, ``email`` and further data for 3-D Secure
     (``customers.Customer``). Of the further data, values that Nexi would reject are
@@ -60,9 +68,10 @@ def create_order(
     (``CHALLENGE_REQUESTED``, ``NO_PREFERENCE``); the default is that of
     ``EXEMPTION_RULE`` or the terminal.
 
-    Raises ``InvalidAmount``, ``InvalidCustomer``, ``CardDataNotAllowed`` and
-    ``ValueError`` before anything is written. Only the returned instance has
-    ``get_absolute_url``: ``redirect(payment)`` sends the shopper to the card page.
+    Raises ``InvalidAmount``, ``InvalidReference``, ``InvalidCustomer``,
+    ``CardDataNotAllowed`` and ``ValueError`` before anything is written; all are
+    ``ValueError``. Only the returned instance has ``get_absolute_url``:
+    ``redirect(payment)`` sends the shopper to the card page.
     """
     order, _ = get_or_create_order(
         amount=amount,
@@ -86,7 +95,7 @@ def get_or_create_order(
     *,
     amount: Decimal | money.Money,
     currency: str | None = None,
-    reference: str | None = None,
+    reference: object = None,
     description: str = "",
     customer: Customer | Mapping[str, Any] | None = None,
     user: Any = None,
@@ -131,7 +140,7 @@ def build(
     *,
     amount: Decimal | money.Money,
     currency: str | None,
-    reference: str | None,
+    reference: object,
     description: str,
     customer: Customer | Mapping[str, Any] | None,
     terminal: str,
@@ -139,27 +148,42 @@ def build(
     """Builds an unsaved order; arguments and errors as ``create_order``."""
     terminal_config = conf.current().terminal(terminal)
     major, currency = money.amount_and_currency(amount, currency)
+    if isinstance(major, int | Decimal) and not major:
+        raise InvalidAmount("amount is zero: a free order needs no payment")
     minor = money.to_minor(major, currency)
     validate_amount(terminal_config, minor, currency)
     contact = customer_data.validated_contact(customer)
-    reference = (reference or "").strip() or None
-    reject_card_number("reference", reference or "")
+    number = reference_text(reference) or None
     reject_card_number("description", description)
-    if len(reference or "") > 100:
-        raise ValueError("reference has more than 100 characters")
     order = PaymentOrder(
         terminal=terminal_config.name,
         flow=terminal_config.flow,
         capture=terminal_config.capture,
         amount=minor,
         currency=currency,
-        reference=reference,
+        reference=number,
         description=description[:255],
         customer_name=contact.get("name", ""),
         customer_email=contact.get("email", ""),
     )
     customer_data.attach_customer_info(order, customer)
     return order
+
+
+def reference_text(reference: object) -> str:
+    """A reference of any type (a number, a UUID) as text, without space around it; ""
+    for ``None``.
+
+    Raises ``InvalidReference`` and ``CardDataNotAllowed``.
+    """
+    text = "" if reference is None else str(reference).strip()
+    reject_card_number("reference", text)
+    if len(text) > 100:
+        raise InvalidReference(
+            f"reference has {len(text)} characters, more than 100: use the key of your"
+            " order, and the description for the rest"
+        )
+    return text
 
 
 def insert_or_join(
@@ -313,8 +337,11 @@ _COPIED_FIELDS: Final = (
 
 def validate_amount(terminal: conf.Terminal, amount: int, currency: str) -> None:
     """Raises ``InvalidAmount`` for what the terminal does not accept (minor units)."""
-    if terminal.currencies and currency not in terminal.currencies:
-        raise InvalidAmount(f"terminal {terminal.name!r} does not accept {currency}")
+    if currency not in terminal.currencies:
+        raise InvalidAmount(
+            f"terminal {terminal.name!r} does not accept {currency}, only"
+            f" {', '.join(terminal.currencies)}: add it to the terminal's CURRENCIES"
+        )
     most = terminal.max_amount
     if most is not None and money.to_major(amount, currency) > most:
         raise InvalidAmount(
