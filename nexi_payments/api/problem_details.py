@@ -38,6 +38,9 @@ from nexi_payments.exceptions import (
     PossibleDuplicate,
     ReferenceInUse,
     SealedCardUnavailable,
+    ShopOrderDiffers,
+    ShopOrderUnavailable,
+    ShopOrderUnknown,
     TerminalNotConfigured,
     TerminalUnavailable,
     TooManyAttempts,
@@ -71,6 +74,23 @@ _EXCEPTION_PROBLEMS: Final[dict[type[Exception], tuple[int, str, str]]] = {
         400,
         "card_data_not_allowed",
         "A text seems to contain a card number. Nothing was stored.",
+    ),
+    ShopOrderUnknown: (
+        409,
+        "shop_order_unknown",
+        "The shop knows no order of this reference. Nothing was charged.",
+    ),
+    ShopOrderDiffers: (
+        409,
+        "shop_order_differs",
+        "The shop's order of this reference has another amount or currency. Nothing was"
+        " charged.",
+    ),
+    ShopOrderUnavailable: (
+        503,
+        "shop_order_unavailable",
+        "The shop's order could not be looked up. Nothing was charged. Try again"
+        " later.",
     ),
     ReferenceInUse: (
         409,

@@ -29,6 +29,7 @@ from nexi_payments.flows.orders.customer_from_django import describe_customer
 from nexi_payments.flows.payment_link import offer_link
 from nexi_payments.flows.reconcile import Counts, reconcile
 from nexi_payments.flows.recurring import RecurringCounts, charge_due
+from nexi_payments.flows.shop_orders import ShopOrder
 from nexi_payments.flows.three_ds import RedirectForm, Step, start_payment
 from nexi_payments.flows.three_ds_return import resume_payment
 
@@ -40,6 +41,7 @@ __all__ = [
     "Counts",
     "RecurringCounts",
     "RedirectForm",
+    "ShopOrder",
     "Step",
     "accept_totals",
     "available",

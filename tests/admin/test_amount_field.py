@@ -33,6 +33,7 @@ from tests.support.shopper import Shopper, new_order
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.seen_on("sqlite"),
+    pytest.mark.usefixtures("every_currency"),
 ]
 LANGUAGES = ["en", "it", "de", "el", "es", "fr"]
 #: text → minor units

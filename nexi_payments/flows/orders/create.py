@@ -116,17 +116,9 @@ def get_or_create_order(
         customer=customer,
         terminal=terminal,
     )
-    order.user = user if getattr(user, "is_authenticated", False) else None
+    attach_owner(order, user, content_object)
     order.success_url = _validated_url(success_url)
     order.failure_url = _validated_url(failure_url)
-    for name, row in (("user", order.user), ("content_object", content_object)):
-        # a UUID key exists before the row does
-        if row is not None and (row.pk is None or row._state.adding):
-            raise ValueError(f"{name} is not saved yet")
-    if content_object is not None:
-        order.content_object = content_object
-        if len(str(content_object.pk)) > 255:
-            raise ValueError("the key of content_object has more than 255 characters")
     if contract is not None:
         contract_terms.attach_contract(order, contract)
     order.exemption = exemptions.choose(order, exemption)
@@ -168,6 +160,24 @@ def build(
     )
     customer_data.attach_customer_info(order, customer)
     return order
+
+
+def attach_owner(
+    order: PaymentOrder, user: Any, content_object: models.Model | None
+) -> None:
+    """Sets the user, unless anonymous, and the shop's own row of an unsaved order.
+
+    Raises ``ValueError`` for rows that are not saved.
+    """
+    order.user = user if getattr(user, "is_authenticated", False) else None
+    for name, row in (("user", order.user), ("content_object", content_object)):
+        # a UUID key exists before the row does
+        if row is not None and (row.pk is None or row._state.adding):
+            raise ValueError(f"{name} is not saved yet")
+    if content_object is not None:
+        order.content_object = content_object
+        if len(str(content_object.pk)) > 255:
+            raise ValueError("the key of content_object has more than 255 characters")
 
 
 def reference_text(reference: object) -> str:
