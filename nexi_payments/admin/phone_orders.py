@@ -81,7 +81,7 @@ class PhoneOrders(StaffPages):
 
     def _look_up(self, request: HttpRequest, form: PhoneOrderForm) -> HttpResponse:
         """The form, filled in with what the shop knows. Creates nothing."""
-        if form.has_card_number():
+        if "reference" in form.errors or form.has_card_number():
             return self._order_page(request, form)
         found = reference_lookup.fill_in(form, get_actor(request))
         return self._order_page(request, found.form, lookup=found)

@@ -14,11 +14,7 @@ from nexi_payments import conf, money
 from nexi_payments.admin.amount_field import input_text
 from nexi_payments.admin.error_texts import error_text
 from nexi_payments.admin.forms import PhoneOrderForm
-from nexi_payments.exceptions import (
-    InvalidReference,
-    ShopOrderDiffers,
-    ShopOrderError,
-)
+from nexi_payments.exceptions import ShopOrderDiffers, ShopOrderError
 from nexi_payments.flows import shop_orders
 from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.flows.shop_orders import ShopOrder
@@ -43,8 +39,10 @@ def is_wanted(form: PhoneOrderForm) -> bool:
 
 
 def fill_in(form: PhoneOrderForm, actor: Actor) -> Found:
-    """A form with the values of the shop's order: its amount and currency, and what the
-    clerk has left empty. Without one the form keeps what was typed.
+    """A form with the amount and currency of the shop's order, and with its other
+    values where the clerk has left them empty.
+
+    ``form`` has a valid reference. Without an order it keeps what was typed.
     """
     typed = {name: str(form.data.get(name, "")) for name in form.fields}
     names = [one.name for one in form.terminals]
@@ -53,13 +51,9 @@ def fill_in(form: PhoneOrderForm, actor: Actor) -> Found:
         found = shop_orders.look_up(
             typed["reference"], terminal=terminal, user=actor.user
         )
-    except InvalidReference as error:
-        return Found(PhoneOrderForm(initial=typed), False, str(error))
     except ShopOrderError as error:
         return Found(PhoneOrderForm(initial=typed), False, error_text(error))
-    if found is None:
-        missing = _("Enter the number of the order.")
-        return Found(PhoneOrderForm(initial=typed), False, missing)
+    assert found is not None  # noqa: S101  there are a setting and a reference
     initial = {**_fields(found), **{k: v for k, v in typed.items() if v}}
     initial |= _amount_fields(found)
     text = _("Order %(reference)s: %(amount)s. Check it with the caller.") % {
