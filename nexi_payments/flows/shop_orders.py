@@ -23,7 +23,7 @@ from nexi_payments.flows.orders import create, customer_data
 from nexi_payments.models import PaymentOrder
 from nexi_payments.pan_scanner import reject_card_number
 
-log = logging.getLogger("nexi_payments.shop_orders")
+log = logging.getLogger("nexi_payments.hooks")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from nexi_payments import conf
 from nexi_payments.enums import Reason
 from nexi_payments.models import PaymentOrder, db_transactions
 
-log = logging.getLogger("nexi_payments.before_charge")
+log = logging.getLogger("nexi_payments.hooks")
 
 
 @dataclass(frozen=True)
