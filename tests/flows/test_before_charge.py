@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -318,10 +319,14 @@ def test_a_hook_that_fails_charges_nothing(
     answer = shopper.return_from_issuer(form, shopper.answer_challenge(form))
     order.refresh_from_db()
     assert (order.state, order.reason) == (OrderState.FAILED, Reason.CHECK_FAILED)
+    assert order.live_reference is None
     assert charges(gateway) == 0
     assert not SealedCard.objects.exists()
     [record] = [one for one in caplog.records if one.levelno == logging.ERROR]
     assert order.order_id in record.getMessage()
+    assert record.exc_info is not None
+    frames = [one.f_locals for one, _ in traceback.walk_tb(record.exc_info[2])]
+    assert CARDS["challenge"].number not in repr(frames)
     page = shopper.browser.get(answer.headers["Location"]).content.decode()
     assert "Nothing has been charged. Please try again later." in page
     # the same payment takes a card again
