@@ -102,4 +102,10 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "    if event.deliver_at is None:\n",
         "tests/outbox/test_deliveries.py",
     ),
+    "without CURRENCIES every currency": (
+        "nexi_payments/conf/terminals.py",
+        "        currencies=currencies or DEFAULT_CURRENCIES,\n",
+        "        currencies=currencies or tuple(validators.money.CURRENCIES),\n",
+        "tests/flows/orders/test_create.py",
+    ),
 }

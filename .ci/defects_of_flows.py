@@ -428,4 +428,46 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "",
         "tests/flows/ledger/test_poll_schedule.py",
     ),
+    "a veto of the shop is ignored": (
+        FLOWS + "ledger/operations.py",
+        "    if call.is_vetoed():\n        return\n",
+        "    call.is_vetoed()\n",
+        "tests/flows/test_before_charge.py",
+    ),
+    "a check that failed is a yes": (
+        FLOWS + "ledger/before_charge.py",
+        "    return Veto(Reason.CHECK_FAILED)\n",
+        "    return None\n",
+        "tests/flows/test_before_charge.py",
+    ),
+    "a veto over another claim": (
+        FLOWS + "ledger/charge.py",
+        "        if self.order.state == self.source and operations.settle_order(\n            self.order, update\n        ):\n            return True\n        raise OrderBusy(self.order)\n",
+        "        operations.settle_order(self.order, update)\n        return True\n",
+        "tests/flows/test_before_charge.py",
+    ),
+    "a vetoed period is charged again": (
+        FLOWS + "recurring.py",
+        "    elif order.reason == Reason.VETOED:\n",
+        "    elif False:\n",
+        "tests/flows/test_before_charge.py",
+    ),
+    "strict takes what differs": (
+        FLOWS + "shop_orders.py",
+        "        strict = conf.current().reference_lookup_strict\n",
+        "        strict = False\n",
+        "tests/flows/test_shop_orders.py",
+    ),
+    "a tick is for every difference": (
+        FLOWS + "shop_orders.py",
+        "accepted not in (None, error.difference)",
+        'accepted == ""',
+        "tests/flows/test_shop_orders.py tests/admin/test_reference_lookup.py",
+    ),
+    "two plans share their periods": (
+        FLOWS + "ledger/contract_effects.py",
+        "    return contract.contract_id if others.exists() else reference\n",
+        "    return reference\n",
+        "tests/flows/test_plan_references.py",
+    ),
 }

@@ -301,6 +301,10 @@ class Reason(TextChoices):
     CARD_EXPIRED = "card_expired"
     #: the cache for sealed cards was unavailable
     CARD_NOT_STORED = "card_not_stored"
+    #: the shop's ``BEFORE_CHARGE`` said no; its sentence is the event's note
+    VETOED = "vetoed"
+    #: the shop's ``BEFORE_CHARGE`` failed, so nobody could say yes
+    CHECK_FAILED = "check_failed"
     #: no card was posted in time
     EXPIRED = "expired"
     #: the shopper did not come back from 3-D Secure

@@ -2,7 +2,12 @@
 
 NexiPaymentsError
 ├── InvalidAmount               an amount that cannot be charged in that currency
+├── InvalidReference            a reference that is too long, or missing where needed
 ├── InvalidCustomer             customer data that Nexi does not accept
+├── ShopOrderError              REFERENCE_LOOKUP does not confirm a phone order
+│   ├── ShopOrderUnknown        it knows no order of that reference
+│   ├── ShopOrderDiffers        its order has another amount or currency
+│   └── ShopOrderUnavailable    it failed: nobody can say
 ├── CardDataNotAllowed          a text that seems to contain a card number
 ├── OrderError                  carries ``order``
 │   ├── ReferenceInUse          another attempt for the same reference is live or paid
@@ -52,6 +57,7 @@ from nexi_payments.input_errors import (
     CardDataNotAllowed,
     InvalidAmount,
     InvalidCustomer,
+    InvalidReference,
     NexiPaymentsError,
 )
 
@@ -77,6 +83,7 @@ __all__ = [
     "GatewayUnavailable",
     "InvalidAmount",
     "InvalidCustomer",
+    "InvalidReference",
     "InvalidState",
     "MethodForbids",
     "MethodNotOffered",
@@ -93,6 +100,10 @@ __all__ = [
     "ReferenceInUse",
     "Rejected",
     "SealedCardUnavailable",
+    "ShopOrderDiffers",
+    "ShopOrderError",
+    "ShopOrderUnavailable",
+    "ShopOrderUnknown",
     "TerminalNotConfigured",
     "TerminalUnavailable",
     "TooManyAttempts",
@@ -263,6 +274,49 @@ class ContractEndUnconfirmed(ContractError):
 
     def __init__(self, contract: Contract) -> None:
         super().__init__(contract, "Nexi has not confirmed the end")
+
+
+class ShopOrderError(NexiPaymentsError):
+    """``REFERENCE_LOOKUP`` does not confirm a phone order. Nothing was stored.
+
+    ``difference`` is what a person may accept: ``accepted_difference`` of
+    ``create_moto_order``. ``REFERENCE_LOOKUP_STRICT`` accepts none.
+    """
+
+    def __init__(self, reference: str, message: str, *facts: object) -> None:
+        self.reference = reference
+        self.difference = " ".join(map(str, (type(self).__name__, reference, *facts)))
+        super().__init__(message)
+
+
+class ShopOrderUnknown(ShopOrderError):
+    """The shop has no order of this reference."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(reference, f"the shop knows no order {reference}")
+
+
+class ShopOrderDiffers(ShopOrderError):
+    """The shop's order has another amount or currency. ``amounts`` are those of the
+    phone order and of the shop's: (minor units, currency).
+    """
+
+    def __init__(
+        self, reference: str, *, amounts: tuple[tuple[int, str], tuple[int, str]]
+    ) -> None:
+        self.amounts = amounts
+        super().__init__(
+            reference,
+            f"order {reference} has another amount in the shop",
+            *(fact for amount in amounts for fact in amount),
+        )
+
+
+class ShopOrderUnavailable(ShopOrderError):
+    """The lookup failed; the log says why. Try again later."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(reference, f"order {reference} could not be looked up")
 
 
 class TooManyVerifications(NexiPaymentsError):

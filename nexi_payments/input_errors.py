@@ -13,6 +13,10 @@ class InvalidAmount(NexiPaymentsError, ValueError):
     """A float, a negative amount, too many decimals, or an unknown currency."""
 
 
+class InvalidReference(NexiPaymentsError, ValueError):
+    """A reference of more than 100 characters, or one that is needed and empty."""
+
+
 class InvalidCustomer(NexiPaymentsError, ValueError):
     """Unknown members or over-long values in ``customer``."""
 

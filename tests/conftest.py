@@ -15,7 +15,7 @@ from django.db import connection
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from nexi_payments import conf
+from nexi_payments import conf, money
 from nexi_payments.conf import gateway_factory
 from nexi_payments.flows.inquiry import orphans, query
 from nexi_payments.flows.ledger import terminal_outages
@@ -83,6 +83,19 @@ def change_settings(settings: Any) -> Any:
         settings.NEXI_PAYMENTS = {**settings.NEXI_PAYMENTS, **keys}
 
     return change
+
+
+@pytest.fixture
+def every_currency(settings: Any, change_settings: Any) -> None:
+    """Each terminal takes all currencies; EUR is the first."""
+    every = list(dict.fromkeys(("EUR", *money.CURRENCIES)))
+    terminals = settings.NEXI_PAYMENTS["TERMINALS"]
+    change_settings(
+        TERMINALS={
+            name: {**options, "CURRENCIES": every}
+            for name, options in terminals.items()
+        }
+    )
 
 
 @pytest.fixture

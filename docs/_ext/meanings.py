@@ -92,6 +92,18 @@ SETTINGS: Final = {
         "dotted path of a function that gets a new order and returns its SCA"
         " preference: `CHALLENGE_REQUESTED`, `NO_PREFERENCE`, or `None`"
     ),
+    "BEFORE_CHARGE": (
+        "dotted path of a function that gets an order just before its charge and may"
+        " veto it. See [Hooks](hooks.md)"
+    ),
+    "REFERENCE_LOOKUP": (
+        "dotted path of a function that tells the phone order desk what a reference"
+        " stands for. See [Hooks](hooks.md)"
+    ),
+    "REFERENCE_LOOKUP_STRICT": (
+        "whether phone orders are refused whose reference `REFERENCE_LOOKUP` does not"
+        " know, or with another amount. Otherwise the clerk has to confirm them"
+    ),
     "CHARGE_RETRIES": (
         "seconds after a soft decline at which a recurring charge is tried again."
         " Empty = never"
@@ -115,7 +127,10 @@ TERMINAL: Final = {
     ),
     "MOTO": "whether it takes phone orders",
     "MAX_AMOUNT": "a Decimal in major units (euro, not cents): the largest amount",
-    "CURRENCIES": "`['EUR']`: others are rejected. Empty = all that we know",
+    "CURRENCIES": (
+        "the currencies that it takes; others are rejected. Name each one that your"
+        " contract with Nexi has, `['EUR', 'CHF']`. Not set: only EUR"
+    ),
     "THREE_DS_HOSTS": (
         "hosts on which 3-D Secure may begin. Empty = the one of `BASE_URL`"
     ),
@@ -209,6 +224,8 @@ REASONS: Final = {
     "mismatch": "another order, amount or currency than ours",
     "card_expired": "returned after `SEALED_CARD_TTL`: the sealed card is deleted",
     "card_not_stored": "the cache for sealed cards was unavailable",
+    "vetoed": "`BEFORE_CHARGE` said no, `event.note` is its sentence; nothing was sent",
+    "check_failed": "`BEFORE_CHARGE` failed, so nothing was sent; pay again later",
     "expired": "no card was submitted in time, or the shopper did not return",
     "abandoned": "returned from 3-D Secure, and the worker died before the charge",
     "superseded": "another attempt took its place",

@@ -162,8 +162,9 @@ def latest_attempt(order: PaymentOrder) -> PaymentOrder:
 def is_finished(attempt: PaymentOrder) -> bool:
     """Whether polling may stop. A customer with a usable link may still try again."""
     if attempt.channel == Channel.LINK and attempt.state == OrderState.FAILED:
-        superseded = attempt.reason == enums.Reason.SUPERSEDED
-        return attempt.link_expired or attempt.is_cancelled or superseded
+        ended = (enums.Reason.SUPERSEDED, enums.Reason.VETOED)
+        is_over = attempt.link_expired or attempt.is_cancelled
+        return is_over or attempt.reason in ended
     if attempt.channel == Channel.LINK and attempt.state == OrderState.INIT:
         return attempt.link_expired
     return attempt.is_final

@@ -20,6 +20,9 @@ from nexi_payments.exceptions import (
     InvalidState,
     OrderBusy,
     ReferenceInUse,
+    ShopOrderDiffers,
+    ShopOrderError,
+    ShopOrderUnavailable,
     TerminalNotConfigured,
     TerminalUnavailable,
 )
@@ -66,6 +69,8 @@ def error_text(error: Exception) -> Any:
             "Terminal %(name)s is no longer in the settings of the shop. Nothing was"
             " sent. Ask your administrator to restore it."
         ) % {"name": error.terminal}
+    if isinstance(error, ShopOrderError):
+        return _shop_order_text(error)
     texts = {
         ContractNotUsable: _("This card on file is not charged any more."),
         OrderBusy: _("Another request is working on this payment. Nothing was sent."),
@@ -87,6 +92,23 @@ def error_text(error: Exception) -> Any:
         InvalidAmount: _("This amount cannot be asked for in that currency."),
     }
     return texts.get(type(error), _("This is not possible. Nothing was sent."))
+
+
+def _shop_order_text(error: ShopOrderError) -> Any:
+    """``REFERENCE_LOOKUP`` does not confirm a phone order."""
+    if isinstance(error, ShopOrderDiffers):
+        ours, theirs = (money.display(*amount) for amount in error.amounts)
+        return _(
+            "In the shop, order %(reference)s is %(theirs)s, not %(ours)s. Nothing was"
+            " charged."
+        ) % {"reference": error.reference, "theirs": theirs, "ours": ours}
+    text = _("The shop knows no order %(reference)s. Check the number with the caller.")
+    if isinstance(error, ShopOrderUnavailable):
+        text = _(
+            "Order %(reference)s could not be looked up in the shop. Nothing was"
+            " charged; try again later."
+        )
+    return text % {"reference": error.reference}
 
 
 def decision_error_text(error: Exception) -> Any:

@@ -42,6 +42,10 @@ class _NoCardNumbersForm(forms.Form):
                 self.add_error(name, CARD_NUMBER_NOT_ALLOWED)
         return data
 
+    def has_card_number(self) -> bool:
+        """Whether a field was rejected for a card number. Validates the form."""
+        return any(CARD_NUMBER_NOT_ALLOWED in errors for errors in self.errors.values())
+
     def _clear_value(self, name: str) -> None:
         self.data = {**self.data, self.add_prefix(name): ""}
 
@@ -70,7 +74,7 @@ def _set_terminal_choices(form: forms.Form, terminals: Sequence[conf.Terminal]) 
     alternatives."""
     known: dict[str, None] = {}
     for one in terminals:
-        known |= dict.fromkeys(one.currencies or ("EUR", *money.CURRENCIES))
+        known |= dict.fromkeys(one.currencies)
     names = [one.name for one in terminals]
     for field, values in (("currency", known), ("terminal", names)):
         form.fields[field].choices = [(value, value) for value in values]  # type: ignore[attr-defined]
@@ -100,6 +104,9 @@ class PhoneOrderForm(AmountMixin, _NoCardNumbersForm):
     )
     terminal = forms.ChoiceField(label=_("Terminal"), required=False)
     nonce = forms.CharField(max_length=32, required=False, widget=forms.HiddenInput)
+    #: how it differs from the shop's order: the checkbox, and the field that it is at
+    difference = ""
+    difference_field = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -140,7 +147,7 @@ def validate_amount(amount: Decimal, currency: str, terminal: conf.Terminal) -> 
 
 
 def _validate_currency(currency: str, terminal: conf.Terminal) -> None:
-    if terminal.currencies and currency not in terminal.currencies:
+    if currency not in terminal.currencies:
         raise ValidationError(
             _("Terminal %(name)s does not take %(currency)s."),
             params={"name": terminal.name, "currency": currency},

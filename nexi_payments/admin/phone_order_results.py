@@ -44,7 +44,7 @@ class PhoneOrderResults(StaffPages):
             "may_retry": attempt.state == OrderState.FAILED
             and order.channel != Channel.LINK
             and not attempt.is_cancelled
-            and attempt.reason != Reason.SUPERSEDED,
+            and attempt.reason not in (Reason.SUPERSEDED, Reason.VETOED),
             "live": conf.current().is_live(attempt.terminal),
             "may_view": permissions.has_any(request, *permissions.CAN_VIEW_PAYMENTS),
             "may_inquire": permissions.has_any(request, permissions.RECONCILE)

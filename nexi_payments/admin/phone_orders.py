@@ -16,7 +16,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import card_extraction, conf, money, permissions
-from nexi_payments.admin import staff_texts
+from nexi_payments.admin import reference_lookup, staff_texts
 from nexi_payments.admin.base import StaffPages, get_actor, get_phone_order
 from nexi_payments.admin.customer_messages import CustomerMessages
 from nexi_payments.admin.error_texts import error_text
@@ -35,6 +35,7 @@ from nexi_payments.exceptions import (
     OutcomeNotRecorded,
     PossibleDuplicate,
     ReferenceInUse,
+    ShopOrderError,
     TerminalNotConfigured,
     TerminalUnavailable,
 )
@@ -69,6 +70,8 @@ class PhoneOrders(StaffPages):
             form = PhoneOrderForm(initial={"nonce": secrets.token_hex(16)})
             return self._order_page(request, form)
         form = card_form.bind_form(request, PhoneOrderForm)
+        if reference_lookup.is_wanted(form):
+            return self._look_up(request, form)
         order = self._create_order(request, form) if form.is_valid() else None
         if order is None:
             return self._order_page(request, form)
@@ -76,11 +79,19 @@ class PhoneOrders(StaffPages):
             return CustomerMessages(self.admin).offer_link(request, order)
         return self._redirect_to_next(order)
 
+    def _look_up(self, request: HttpRequest, form: PhoneOrderForm) -> HttpResponse:
+        """The form, filled in with what the shop knows. Creates nothing."""
+        if "reference" in form.errors or form.has_card_number():
+            return self._order_page(request, form)
+        found = reference_lookup.fill_in(form, get_actor(request))
+        return self._order_page(request, found.form, lookup=found)
+
     def _create_order(
         self, request: HttpRequest, form: PhoneOrderForm
     ) -> PaymentOrder | None:
         data = form.cleaned_data
         nonce = data["nonce"] or None
+        accepted = str(form.data.get("accepted_difference", ""))
         try:
             order, created = moto.get_or_create_moto_order(
                 amount=data["amount"],
@@ -93,8 +104,12 @@ class PhoneOrders(StaffPages):
                     "email": data["customer_email"],
                 },
                 nonce=nonce,
+                accepted_difference=accepted,
                 actor=get_actor(request),
             )
+        except ShopOrderError as error:
+            reference_lookup.add_difference(form, error)
+            return None
         except ReferenceInUse as error:
             form.add_error("reference", _reference_in_use_text(error.order))
             return None
@@ -102,10 +117,19 @@ class PhoneOrders(StaffPages):
             form.add_error(None, str(error))
             return None
         if created:
-            self.admin.log_addition(request, order, str(_("Opened at the phone desk.")))
+            note = str(_("Opened at the phone desk."))
+            if accepted:
+                note += f" {_('Confirmed, although it is not as in the shop.')}"
+            self.admin.log_addition(request, order, note)
         return order
 
-    def _order_page(self, request: HttpRequest, form: PhoneOrderForm) -> HttpResponse:
+    def _order_page(
+        self,
+        request: HttpRequest,
+        form: PhoneOrderForm,
+        *,
+        lookup: reference_lookup.Found | None = None,
+    ) -> HttpResponse:
         focus_first(form)
         context = {
             "title": _("Phone order"),
@@ -114,8 +138,11 @@ class PhoneOrders(StaffPages):
             "by_link": _wants_link(request),
             "live": any(one.is_live for one in form.terminals),
             "desk_url": self.admin.admin_url("moto"),
+            "may_look_up": bool(conf.current().reference_lookup),
+            "lookup": lookup,
         }
-        status = 400 if form.is_bound and form.errors else 200
+        failed = form.is_bound and form.errors
+        status = 400 if failed or (lookup and not lookup.is_known) else 200
         return self.render(request, "phone_order.html", context, status=status)
 
     # -- step 2: the card --------------------------------------------------------------

@@ -136,6 +136,21 @@ CANCELLED: Final = Advice(
     _("This payment was cancelled. Nothing was charged."),
     _("Its pages and its secure link accept no card any more."),
 )
+VETOED: Final = Advice(
+    "neutral",
+    _("Not paid: the shop has stopped it"),
+    _("Your order has changed. Nothing was charged; let me look at it."),
+    _("Nothing was charged. Look at the order in the shop, then enter it anew."),
+)
+CHECK_FAILED: Final = Advice(
+    "bad",
+    _("Not paid: the shop could not check the order"),
+    _("Something is wrong on our side. Nothing was charged; we will call you back."),
+    _(
+        "Nothing was charged. Try again later, and tell the administrator of the shop:"
+        " BEFORE_CHARGE has failed."
+    ),
+)
 EXPIRED: Final = Advice(
     "neutral",
     _("Not paid: the time is over"),
@@ -214,6 +229,7 @@ _BY_REASON: Final[dict[str, Advice]] = {
     Reason.BUSY: TRY_LATER,
     Reason.UNCONFIRMED: UNCONFIRMED,
     Reason.SUPERSEDED: SUPERSEDED,
+    Reason.CHECK_FAILED: CHECK_FAILED,
     Reason.EXPIRED: EXPIRED,
     Reason.CARD_EXPIRED: EXPIRED,
     Reason.ABANDONED: NOT_AUTHENTICATED,
@@ -236,6 +252,9 @@ def advice(order: PaymentOrder) -> Advice:
             return CANCELLED
         if order.reason == Reason.DECLINED:
             return BY_DECLINE_CLASS[result_codes.decline_advice(order.response_code)]
+        if order.reason == Reason.VETOED:
+            sentence = order.veto_sentence
+            return replace(VETOED, do=f"{sentence} {VETOED.do}") if sentence else VETOED
         return _BY_REASON.get(order.reason, REJECTED)
     if order.channel == Channel.LINK and order.state == OrderState.INIT:
         return EXPIRED if order.link_expired else WAITING_FOR_CUSTOMER

@@ -28,6 +28,7 @@ from nexi_payments.exceptions import (
     GatewayUnavailable,
     InvalidAmount,
     InvalidCustomer,
+    InvalidReference,
     InvalidState,
     MotoNotAllowed,
     NexiPaymentsError,
@@ -38,6 +39,9 @@ from nexi_payments.exceptions import (
     PossibleDuplicate,
     ReferenceInUse,
     SealedCardUnavailable,
+    ShopOrderDiffers,
+    ShopOrderUnavailable,
+    ShopOrderUnknown,
     TerminalNotConfigured,
     TerminalUnavailable,
     TooManyAttempts,
@@ -65,11 +69,29 @@ class Problem(exceptions.APIException):
 #: Exception of the flows → status, code, and a text that says whether money moved.
 _EXCEPTION_PROBLEMS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     InvalidAmount: (400, "invalid_amount", "This amount cannot be charged."),
+    InvalidReference: (400, "invalid_reference", "The reference is invalid."),
     InvalidCustomer: (400, "invalid_customer", "The customer data is invalid."),
     CardDataNotAllowed: (
         400,
         "card_data_not_allowed",
         "A text seems to contain a card number. Nothing was stored.",
+    ),
+    ShopOrderUnknown: (
+        409,
+        "shop_order_unknown",
+        "The shop knows no order of this reference. Nothing was charged.",
+    ),
+    ShopOrderDiffers: (
+        409,
+        "shop_order_differs",
+        "The shop's order of this reference has another amount or currency. Nothing was"
+        " charged.",
+    ),
+    ShopOrderUnavailable: (
+        503,
+        "shop_order_unavailable",
+        "The shop's order could not be looked up. Nothing was charged. Try again"
+        " later.",
     ),
     ReferenceInUse: (
         409,
@@ -247,7 +269,9 @@ def _as_problem(error: NexiPaymentsError) -> Exception:
         extra["retry_after"] = 1
     if isinstance(error, OrderError):
         extra["order"] = error.order.order_id
-    if isinstance(error, InvalidAmount | InvalidCustomer | CardDataNotAllowed):
+    if isinstance(
+        error, InvalidAmount | InvalidReference | InvalidCustomer | CardDataNotAllowed
+    ):
         # these texts are our own: of the input they hold member and currency names only
         extra["hint"] = str(error)
     return Problem(*problem, **extra)

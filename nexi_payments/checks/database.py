@@ -19,8 +19,10 @@ from django.db import DatabaseError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+from nexi_payments import conf
+from nexi_payments.enums import ContractState
 from nexi_payments.flows.ledger import terminal_outages
-from nexi_payments.models import PaymentOrder, db_transactions
+from nexi_payments.models import Contract, PaymentOrder, db_transactions
 from nexi_payments.models.bookkeeping import Heartbeat
 
 _STRICT_MODES: Final = frozenset({"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"})
@@ -78,7 +80,7 @@ def _check_rows(connection: BaseDatabaseWrapper) -> list[CheckMessage]:
     """The checks that read our tables, once they exist."""
     try:
         with transaction.atomic(using=connection.alias):
-            return [*_check_reconciler(), *_check_terminals()]
+            return [*_check_reconciler(), *_check_terminals(), *_check_currencies()]
     except DatabaseError:
         return []  # before a migration
 
@@ -96,6 +98,27 @@ def _check_terminals() -> Iterator[CheckMessage]:
             " without it Nexi cannot be asked about these payments.",
             id="nexi_payments.E023",
         )
+
+
+def _check_currencies() -> Iterator[CheckMessage]:
+    """W028: contracts that ``CURRENCIES`` no longer allows to charge."""
+    try:
+        terminals = conf.current().terminals
+    except ImproperlyConfigured:
+        return
+    usable = Contract.objects.filter(
+        state__in=(ContractState.ACTIVE, ContractState.SUSPENDED)
+    )
+    used = usable.order_by("terminal", "currency").values_list("terminal", "currency")
+    for name, currency in used.distinct():
+        if name in terminals and currency not in terminals[name].currencies:
+            yield Warning(
+                f"Terminal {name!r} has saved cards to charge in {currency}, and its"
+                f" CURRENCIES are {', '.join(terminals[name].currencies)}.",
+                hint=f"Add {currency} to CURRENCIES: their next charge suspends the"
+                " contract.",
+                id="nexi_payments.W028",
+            )
 
 
 def _check_reconciler() -> Iterator[CheckMessage]:

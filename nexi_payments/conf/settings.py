@@ -61,6 +61,11 @@ class Settings:
     integrity: bool = False
     #: dotted path of a function that chooses the exemption to request from 3-D Secure
     exemption_rule: str = ""
+    #: dotted path of a function that may veto a charge
+    before_charge: str = ""
+    #: dotted path of a function: reference → ``flows.ShopOrder``
+    reference_lookup: str = ""
+    reference_lookup_strict: bool = False
     #: seconds after a soft decline until a due charge is retried
     charge_retries: tuple[float, ...] = (86_400, 259_200, 604_800)
 
@@ -150,7 +155,22 @@ _KEYS: Final = (
     "MAIL_LANGUAGE",
     "INTEGRITY",
     "EXEMPTION_RULE",
+    "BEFORE_CHARGE",
+    "REFERENCE_LOOKUP",
+    "REFERENCE_LOOKUP_STRICT",
     "CHARGE_RETRIES",
+)
+_HOOKS: Final = (
+    "MAIL_LANGUAGE",
+    "EXEMPTION_RULE",
+    "BEFORE_CHARGE",
+    "REFERENCE_LOOKUP",
+)
+_SWITCHES: Final = (
+    "SEALED_CARD_CVV",
+    "REQUIRE_LIABILITY_SHIFT",
+    "INTEGRITY",
+    "REFERENCE_LOOKUP_STRICT",
 )
 _DURATIONS: Final = (
     ("SEALED_CARD_TTL", 0.001),
@@ -229,12 +249,6 @@ def load(raw: Any = None) -> Settings:
         mails=validators.subset_of(
             raw.get("MAILS", ()), validators.EMAIL_KINDS, "NEXI_PAYMENTS['MAILS']"
         ),
-        mail_language=validators.dotted_path(
-            raw.get("MAIL_LANGUAGE"), "NEXI_PAYMENTS['MAIL_LANGUAGE']"
-        ),
-        exemption_rule=validators.dotted_path(
-            raw.get("EXEMPTION_RULE"), "NEXI_PAYMENTS['EXEMPTION_RULE']"
-        ),
         charge_retries=validators.retry_delays(
             raw.get("CHARGE_RETRIES", Settings.charge_retries),
             "NEXI_PAYMENTS['CHARGE_RETRIES']",
@@ -254,13 +268,25 @@ def load(raw: Any = None) -> Settings:
             "NEXI_PAYMENTS['SEALED_CARD_BACKEND']",
         ),
         sealed_card_keys_derived=derived,
-        **{
-            name.lower(): validators.boolean(raw[name], f"NEXI_PAYMENTS[{name!r}]")
-            for name in ("SEALED_CARD_CVV", "REQUIRE_LIABILITY_SHIFT", "INTEGRITY")
-            if name in raw
-        },
+        **_hooks(raw),
+        **_switches(raw),
         **_durations(raw),
     )
+
+
+def _hooks(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name.lower(): validators.dotted_path(raw.get(name), f"NEXI_PAYMENTS[{name!r}]")
+        for name in _HOOKS
+    }
+
+
+def _switches(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name.lower(): validators.boolean(raw[name], f"NEXI_PAYMENTS[{name!r}]")
+        for name in _SWITCHES
+        if name in raw
+    }
 
 
 def _durations(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,9 @@ SANDBOX: Final = "sandbox"
 PRODUCTION: Final = "production"
 ENVIRONMENTS: Final = (SIMULATOR, SANDBOX, PRODUCTION)
 
+#: ``CURRENCIES`` of a terminal that does not set it.
+DEFAULT_CURRENCIES: Final = ("EUR",)
+
 _API_PATH: Final = "/api/phoenix-0.0/psp/api/v1"
 BASE_URLS: Final = {
     PRODUCTION: "https://xpay.nexigroup.com" + _API_PATH,
@@ -47,7 +50,7 @@ class Terminal:
     capture: str = CaptureMode.AUTOMATIC
     moto: bool = False
     max_amount: Decimal | None = None
-    currencies: tuple[str, ...] = ()
+    currencies: tuple[str, ...] = DEFAULT_CURRENCIES
     three_ds_hosts: tuple[str, ...] = ()
     link_terminal: str = ""
     cards: str = CardEntry.OWN_PAGE
@@ -143,7 +146,7 @@ def load_terminal(name: str, raw: Any) -> Terminal:
         max_amount=validators.max_amount(
             raw.get("MAX_AMOUNT"), f"{where}['MAX_AMOUNT']"
         ),
-        currencies=currencies,
+        currencies=currencies or DEFAULT_CURRENCIES,
         three_ds_hosts=hosts or ((host,) if host else ()),
         link_terminal=str(raw.get("LINK_TERMINAL") or ""),
         cards=validators.one_of(

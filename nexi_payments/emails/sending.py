@@ -16,6 +16,7 @@ from django.template.loader import get_template, render_to_string
 from django.utils import translation
 
 from nexi_payments import conf, money
+from nexi_payments.enums import Channel, ContractKind
 from nexi_payments.models import PaymentOrder
 
 log = logging.getLogger("nexi_payments.emails.sending")
@@ -33,8 +34,21 @@ def send(
     """
     with translation.override(language):
         amount = money.display(order.amount, order.currency)
-        context = {"order": order, "amount": amount, **more}
+        context = {
+            "order": order,
+            "amount": amount,
+            "subscription": _subscription(order),
+            **more,
+        }
         return _dispatch(template, recipient, context, f"order {order.order_id}")
+
+
+def _subscription(order: PaymentOrder) -> str:
+    """What a recurring charge is for, in the shop's words; "" for other payments."""
+    contract = order.contract if order.channel == Channel.MIT else None
+    if contract is None or contract.kind != ContractKind.SCHEDULED:
+        return ""
+    return order.description or contract.reference or contract.contract_id
 
 
 def send_card_expiry_notice(

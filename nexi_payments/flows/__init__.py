@@ -41,6 +41,7 @@ from nexi_payments.flows.payment_cancel import cancel
 from nexi_payments.flows.payment_link import offer_link
 from nexi_payments.flows.reconcile import Counts, reconcile
 from nexi_payments.flows.recurring import RecurringCounts, charge_due
+from nexi_payments.flows.shop_orders import ShopOrder
 from nexi_payments.flows.steps import RedirectForm, Step
 from nexi_payments.flows.three_ds import start_payment
 from nexi_payments.flows.three_ds_return import resume_payment
@@ -53,6 +54,7 @@ __all__ = [
     "Counts",
     "RecurringCounts",
     "RedirectForm",
+    "ShopOrder",
     "Step",
     "accept_totals",
     "accepts_own_card_page",

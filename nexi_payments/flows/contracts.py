@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from django.utils import timezone
 
@@ -29,11 +29,13 @@ from nexi_payments.exceptions import (
     ContractEndUnconfirmed,
     ContractNotUsable,
     GatewayError,
+    InvalidReference,
     OrderBusy,
     ReferenceInUse,
     Rejected,
     TerminalNotConfigured,
 )
+from nexi_payments.flows import retry_policy
 from nexi_payments.flows.inquiry import query
 from nexi_payments.flows.ledger import operations, terminal_outages, transitions
 from nexi_payments.flows.ledger.charge import Charge
@@ -53,7 +55,7 @@ def charge_contract(
     amount: Decimal | money.Money,
     currency: str | None = None,
     *,
-    reference: str,
+    reference: object,
     description: str = "",
     actor: Actor = NO_ACTOR,
     wait: bool = True,
@@ -65,20 +67,28 @@ def charge_contract(
     The same reference returns the payment that is live for it; after a failed one it
     makes a new attempt. The result is ``order.state``: ``paid``, ``authorized`` (manual
     capture), ``failed``, or ``paying`` while the outcome is unknown. ``wait`` inquires
-    up to twice before returning ``paying``. Raises ``ContractNotUsable``,
-    ``ReferenceInUse``, ``OrderBusy``, ``TerminalUnavailable``, ``InvalidAmount``,
-    ``CardDataNotAllowed`` and ``ValueError``; nothing was sent then. Raises
-    ``RuntimeError`` inside a transaction. ``fence`` is called in the commit that
-    inserts the order; False raises ``OrderBusy``. Idempotent by ``nonce`` (at most 32
-    characters): the same one returns the same payment, also a failed one.
+    up to twice before returning ``paying``. Customer and ``content_object`` are those
+    of the first payment, and the description is by default that of the contract.
+
+    Raises ``ContractNotUsable``, ``ReferenceInUse``, ``OrderBusy``,
+    ``TerminalUnavailable``, ``InvalidAmount``, ``InvalidReference`` (also for one of
+    the contract's own recurring charges) and ``CardDataNotAllowed``; nothing was sent
+    then. Raises ``RuntimeError`` inside a transaction. ``fence`` is called in the
+    commit that inserts the order; False raises ``OrderBusy``. Idempotent by ``nonce``
+    (at most 32 characters): the same one returns the same payment, also a failed one.
     """
     # reload, but keep the caller's instance: its lease is compared with the row
     contract = Contract.objects.get(pk=contract.pk)
     if not contract.is_usable:
         raise ContractNotUsable(contract)
-    if not reference.strip():
-        raise ValueError(
+    text = create.reference_text(reference)
+    if not text:
+        raise InvalidReference(
             "a charge of a contract needs a reference, which makes it unique"
+        )
+    if fence is None and retry_policy.is_period_reference(contract, text):
+        raise InvalidReference(
+            f"{text} is a reference of the contract's recurring charges: take another"
         )
     terminal_outages.require_available(contract.terminal)
     order = create.build(
@@ -94,8 +104,9 @@ def charge_contract(
     order.request_nonce = nonce or None
     order.user = contract.user
     first_payment = contract.first_payment
-    for name in ("customer_name", "customer_email", "cardholder_name"):
-        setattr(order, name, getattr(first_payment, name, ""))
+    if first_payment is not None:
+        for name in _INHERITED_FIELDS:
+            setattr(order, name, getattr(first_payment, name))
     for name in ("card_brand", "card_last4", "card_expiry"):
         setattr(order, name, getattr(contract, name))
     order = create.find_by_nonce(order) or _insert(order, fence)
@@ -104,6 +115,13 @@ def charge_contract(
     if order.state == OrderState.INIT:
         _charge(order, contract, actor, wait=wait)
     return order
+
+
+#: What a charge takes from the first payment of its contract.
+_INHERITED_FIELDS: Final = (
+    *("customer_name", "customer_email", "cardholder_name"),
+    *("content_type_id", "object_id"),
+)
 
 
 @db_transactions.retried()

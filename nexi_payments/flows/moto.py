@@ -26,13 +26,15 @@ from nexi_payments.exceptions import (
     OrderNotPayable,
     PossibleDuplicate,
 )
+from nexi_payments.flows import shop_orders
 from nexi_payments.flows.hosted import siblings
 from nexi_payments.flows.inquiry import query
 from nexi_payments.flows.ledger import operations, terminal_outages
 from nexi_payments.flows.ledger.charge import Charge
 from nexi_payments.flows.ledger.operations import Claim
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.flows.orders import create, velocity
+from nexi_payments.flows.orders import create, customer_data, velocity
+from nexi_payments.flows.shop_orders import ShopOrder
 from nexi_payments.flows.three_ds import card_columns
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import Purchase
@@ -48,17 +50,24 @@ def create_moto_order(
     *,
     amount: Decimal,
     currency: str,
-    reference: str,
+    reference: object,
     terminal: str,
     actor: Actor,
     description: str = "",
     customer: Mapping[str, Any] | None = None,
     nonce: str | None = None,
+    accepted_difference: str | None = None,
 ) -> PaymentOrder:
     """Creates a phone order, or returns the live order of the reference.
 
     Arguments and errors as ``create_order``, and ``MotoNotAllowed``. Idempotent by
     ``nonce``: the same one returns the same order, in any state.
+
+    Customer, user and content object of ``REFERENCE_LOOKUP`` come along; what
+    ``customer`` says goes before it. Raises ``ShopOrderError`` if the shop's order does
+    not confirm this one, with ``REFERENCE_LOOKUP_STRICT``. Without it that is accepted,
+    unless ``accepted_difference`` is given: then only the error of this ``difference``
+    is. The desk begins with "".
     """
     order, _ = get_or_create_moto_order(
         amount=amount,
@@ -69,6 +78,7 @@ def create_moto_order(
         description=description,
         customer=customer,
         nonce=nonce,
+        accepted_difference=accepted_difference,
     )
     return order
 
@@ -77,12 +87,13 @@ def get_or_create_moto_order(
     *,
     amount: Decimal,
     currency: str,
-    reference: str,
+    reference: object,
     terminal: str,
     actor: Actor,
     description: str = "",
     customer: Mapping[str, Any] | None = None,
     nonce: str | None = None,
+    accepted_difference: str | None = None,
 ) -> tuple[PaymentOrder, bool]:
     """As ``create_moto_order``; also returns whether the order was created now."""
     if not conf.current().terminal(terminal).moto:
@@ -100,6 +111,11 @@ def get_or_create_moto_order(
     order.request_nonce = nonce or None
     if (earlier := create.find_by_nonce(order)) is not None:
         return earlier, False
+    found = shop_orders.require_agreement(
+        order, user=actor.user, accepted=accepted_difference
+    )
+    if found is not None:
+        _attach_shop_order(order, found, customer)
     lifetime = timedelta(seconds=conf.current().expire_after)
     order, created = create.insert_or_join(order, timezone.now() + lifetime)
     open_ = (OrderState.AWAITING_3DS, OrderState.AWAITING_HOSTED_PAGE)
@@ -107,6 +123,19 @@ def get_or_create_moto_order(
         # abandoned at the issuer or at Nexi: the customer phoned instead
         order, created = create.create_attempt(order)
     return order, created
+
+
+def _attach_shop_order(
+    order: PaymentOrder, found: ShopOrder, customer: Mapping[str, Any] | None
+) -> None:
+    """What the shop knows, where the clerk has said nothing else."""
+    create.attach_owner(order, found.user, found.content_object)
+    typed = {name: value for name, value in (customer or {}).items() if value}
+    customer_data.attach_customer_info(order, {**(found.customer or {}), **typed})
+    contact = found.contact
+    order.customer_name = order.customer_name or contact.get("name", "")
+    order.customer_email = order.customer_email or contact.get("email", "")
+    order.description = order.description or found.description[:255]
 
 
 def pay_moto(

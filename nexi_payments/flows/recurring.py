@@ -18,7 +18,7 @@ from typing import Final
 from django.utils import timezone
 
 from nexi_payments import conf, enums, money, outbox
-from nexi_payments.enums import ContractState, EventKind, OrderState
+from nexi_payments.enums import ContractState, EventKind, OrderState, Reason
 from nexi_payments.exceptions import (
     ContractNotUsable,
     InvalidAmount,
@@ -64,8 +64,9 @@ def charge_due(*, limit: int = 1000) -> RecurringCounts:
     last retry, the contract is suspended (signal ``contract_on_hold``), and so is one
     whose terminal no longer accepts its amount or currency. One whose terminal is not
     in the settings waits. Periods missed while this did not run are charged once, not
-    one by one. Also deactivates contracts at Nexi whose end is not confirmed, and ends
-    those past their last day. Raises ``RuntimeError`` inside a transaction.
+    one by one. A period that ``BEFORE_CHARGE`` vetoes is skipped. Also deactivates
+    contracts at Nexi whose end is not confirmed, and ends those past their last day.
+    Raises ``RuntimeError`` inside a transaction.
     """
     db_transactions.require_no_transaction()
     counts = RecurringCounts()
@@ -216,6 +217,9 @@ def _apply_result(
     if order.state in enums.SUCCESSFUL | enums.RETURNED:
         _advance_period(contract, now)
         counts.charged += 1
+    elif order.reason == Reason.VETOED:
+        _advance_period(contract, now)  # by the shop's own word: the next one is asked
+        counts.skipped += 1
     elif order.state == OrderState.FAILED:
         wait = retry_policy.retry_delay(contract, order)
         if wait is None:

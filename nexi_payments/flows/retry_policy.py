@@ -10,14 +10,29 @@ from nexi_payments.enums import Channel, OperationKind, OrderState, Reason
 from nexi_payments.flows.ledger import poll_schedule
 from nexi_payments.gateway import result_codes
 from nexi_payments.models import Contract, PaymentOrder
+from nexi_payments.pan_scanner import contains_card_number
 
 #: Delay after a charge that was not sent, or answered 429: no decline of the card.
 _UNSENT_DELAY: Final = timedelta(hours=1)
 
 
 def period_reference(contract: Contract) -> str:
-    """The reference that all attempts of the current period share."""
-    return f"{contract.contract_id}/{contract.period}"
+    """The reference that all attempts of the current period share.
+
+    The reference of the first payment and the period's number, or the contract's id
+    where that would look like a card number.
+    """
+    reference = f"{contract.reference or contract.contract_id}/{contract.period}"
+    if contains_card_number(reference):
+        return f"{contract.contract_id}/{contract.period}"
+    return reference
+
+
+def is_period_reference(contract: Contract, reference: str) -> bool:
+    """Whether a reference has the form of the contract's own recurring charges."""
+    start, _, number = reference.rpartition("/")
+    own = (contract.reference or contract.contract_id, contract.contract_id)
+    return contract.amount is not None and number.isdecimal() and start in own
 
 
 def period_attempts(contract: Contract) -> list[PaymentOrder]:
@@ -62,7 +77,7 @@ def retry_delay(contract: Contract, order: PaymentOrder) -> timedelta | None:
     """
     if order.reason in (Reason.EXPIRED, Reason.SUPERSEDED):
         return timedelta()  # created, and never sent
-    if order.reason in (Reason.NOT_SENT, Reason.BUSY):
+    if order.reason in (Reason.NOT_SENT, Reason.BUSY, Reason.CHECK_FAILED):
         return _UNSENT_DELAY
     if order.reason == Reason.UNCONFIRMED:
         end = poll_schedule.watch_end(order)

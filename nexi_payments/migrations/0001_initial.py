@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
                 ('terminal', models.CharField(max_length=64, verbose_name='terminal')),
                 ('state', models.CharField(choices=[('requested', 'not confirmed yet'), ('active', 'active'), ('suspended', 'on hold'), ('ending', 'being ended'), ('ended', 'ended'), ('not_made', 'not made')], default='requested', max_length=16, verbose_name='state')),
                 ('kind', models.CharField(choices=[('unscheduled', 'when the shop asks'), ('scheduled', 'at regular times')], max_length=16, verbose_name='kind')),
+                ('reference', models.CharField(blank=True, db_index=True, default='', max_length=100, verbose_name='reference')),
                 ('description', models.CharField(blank=True, max_length=255, verbose_name='description')),
                 ('card_brand', models.CharField(blank=True, max_length=16, verbose_name='brand')),
                 ('card_last4', models.CharField(blank=True, max_length=4, verbose_name='last four digits')),

@@ -46,6 +46,11 @@ class Contract(RetryingModel):
         default=ContractState.REQUESTED,
     )
     kind = models.CharField(_("kind"), max_length=16, choices=ContractKind.choices)
+    #: what the references of recurring charges begin with, unique among contracts: the
+    #: reference of the first payment, or ``contract_id``. "" before the first payment
+    reference = models.CharField(
+        _("reference"), max_length=100, blank=True, default="", db_index=True
+    )
     description = models.CharField(_("description"), max_length=255, blank=True)
     card_brand = models.CharField(_("brand"), max_length=16, blank=True)
     card_last4 = models.CharField(_("last four digits"), max_length=4, blank=True)

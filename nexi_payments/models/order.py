@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import enums, money
-from nexi_payments.enums import Channel, OrderState
+from nexi_payments.enums import Channel, OrderState, Reason
 from nexi_payments.models.deadlocks import RetryingModel
 
 #: Most shops have few of these: their second filter has an index of its own.
@@ -296,6 +296,16 @@ class PaymentOrder(RetryingModel):
         return self.order_id if self.retry_of is None else self.retry_of.order_id
 
     @property
+    def veto_sentence(self) -> str:
+        """What ``BEFORE_CHARGE`` said to the payer when it vetoed the charge; "" if it
+        did not, or said nothing.
+        """
+        if self.reason != Reason.VETOED:
+            return ""
+        vetoes = self.events.filter(reason=Reason.VETOED).order_by("pk")
+        return vetoes.values_list("note", flat=True).last() or ""
+
+    @property
     def is_final(self) -> bool:
         return self.state in enums.FINAL
 
@@ -323,6 +333,8 @@ class PaymentOrder(RetryingModel):
             return False
         if self.state in enums.ABANDONABLE:
             return not self.is_claimed
+        if self.reason == Reason.VETOED:
+            return False  # the shop does not want this money: it makes a new order
         return self.state == OrderState.FAILED
 
     @property

@@ -6,7 +6,7 @@ testers learn nothing about the issuer's reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from django.utils import formats
@@ -205,6 +205,11 @@ CANCELLED: Final = Message(
     _("Payment cancelled"),
     _("This payment was cancelled by the shop. You have not been charged."),
 )
+VETOED: Final = Message(
+    "neutral",
+    _("The shop has stopped this payment"),
+    _("Nothing has been charged. Go back to the shop to see your order."),
+)
 LINK_EXPIRED: Final = Message(
     "neutral",
     _("This link is no longer valid"),
@@ -250,6 +255,7 @@ _BY_REASON: Final[dict[str, Message]] = {
     Reason.SUPERSEDED: SUPERSEDED,
     Reason.CONFIG: UNAVAILABLE,
     Reason.CANCELLED_BY_PAYER: CANCELLED_BY_PAYER,
+    Reason.CHECK_FAILED: UNAVAILABLE,
 }
 _REVIEW_BY_REASON: Final[dict[str, Message]] = {
     Reason.MADE_AT_NEXI: PAYMENT_CHANGED,
@@ -264,6 +270,8 @@ def message(order: PaymentOrder) -> Message:
     if order.link_expired and order.state in (OrderState.INIT, OrderState.FAILED):
         return LINK_EXPIRED
     if order.state == OrderState.FAILED:
+        if order.reason == Reason.VETOED:
+            return _vetoed(order)
         return _BY_REASON.get(order.reason, TRY_AGAIN)
     if order.state == OrderState.REVIEW:
         return _REVIEW_BY_REASON.get(order.reason, CONTACT_SHOP)
@@ -274,6 +282,12 @@ def message(order: PaymentOrder) -> Message:
     if order.state == OrderState.PAID and order.refunded_amount:
         return PARTLY_REFUNDED
     return _BY_STATE[order.state]
+
+
+def _vetoed(order: PaymentOrder) -> Message:
+    """With the shop's own sentence, until it is erased with personal data."""
+    sentence = order.veto_sentence
+    return replace(VETOED, text=f"{sentence} {VETOED.text}") if sentence else VETOED
 
 
 def amounts(order: PaymentOrder) -> dict[str, str]:

@@ -30,7 +30,11 @@ from tests.support.clerk import (
 from tests.support.contracts import MIT_ENDPOINT, make_contract
 from tests.support.shopper import Shopper, new_order
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.seen_on("sqlite")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.seen_on("sqlite"),
+    pytest.mark.usefixtures("every_currency"),
+]
 LANGUAGES = ["en", "it", "de", "el", "es", "fr"]
 #: text → minor units
 TAKEN = {"12,50": 1250, "12.50": 1250, "1.234,50": 123450, "1,234.50": 123450}
@@ -55,11 +59,12 @@ CHOICE = re.compile(
 
 
 @pytest.fixture
-def clerk(gateway: Simulator, change_settings: Any, settings: Any) -> Clerk:
+def clerk(
+    gateway: Simulator, every_currency: None, change_settings: Any, settings: Any
+) -> Clerk:
     terminals = settings.NEXI_PAYMENTS["TERMINALS"]
-    change_settings(
-        TERMINALS={**terminals, "moto": {"ENVIRONMENT": "simulator", "MOTO": True}}
-    )
+    unlimited = {**terminals["moto"], "MAX_AMOUNT": None}
+    change_settings(TERMINALS={**terminals, "moto": unlimited})
     return Clerk(*PERMISSIONS, "take_moto")
 
 

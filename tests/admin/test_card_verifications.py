@@ -77,6 +77,7 @@ def test_the_card_page_is_none_of_the_theme(clerk: Clerk, gateway: Simulator) ->
     assert gateway.calls == ()
 
 
+@pytest.mark.usefixtures("every_currency")
 def test_a_good_card(clerk: Clerk, gateway: Simulator) -> None:
     gateway.keep_bodies()
     answer = clerk.post(PAGE, **form_of(clerk), **keyed(currency="CHF"))

@@ -20,7 +20,10 @@ from tests.support.clerk import ORDERS_URL, PERMISSIONS, Clerk, order_url
 from tests.support.in_doubt import time_travel
 from tests.support.shopper import CARDS, Shopper, new_order
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("every_currency"),
+]
 
 
 def test_the_columns(clerk: Clerk, paid: PaymentOrder) -> None:

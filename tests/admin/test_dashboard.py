@@ -24,6 +24,7 @@ from tests.support.shopper import Shopper, new_order
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.seen_on("sqlite", "postgresql"),
+    pytest.mark.usefixtures("every_currency"),
 ]
 
 

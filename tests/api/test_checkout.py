@@ -356,6 +356,7 @@ def test_errors_come_in_the_language_of_the_request(gateway: Simulator) -> None:
     )
 
 
+@pytest.mark.usefixtures("every_currency")
 def test_jpy_has_no_decimals(gateway: Simulator) -> None:
     order = new_order(amount=Decimal(500), currency="JPY")
     assert PayerClient(order).get_checkout()["amount"] == "500"

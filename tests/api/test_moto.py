@@ -13,6 +13,7 @@ from nexi_payments.models.bookkeeping import IdempotencyRecord
 from nexi_payments.simulator import Simulator
 from tests.support.api_clients import PURCHASE, ShopServer, assert_problem, card_fields
 from tests.support.fault_injection import STORES_OUTCOME, database_fails
+from tests.support.lookups import CUPS, Shop, lookups  # noqa: F401
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -239,3 +240,45 @@ def test_a_name_that_cannot_be_written_down(
     assert "100" in long["errors"][0]["detail"]
     assert gateway.calls == ()
     assert not IdempotencyRecord.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"reference": "R-2"}, 409, "shop_order_unknown"),
+        ({"amount": "2.50"}, 409, "shop_order_differs"),
+        ({}, 503, "shop_order_unavailable"),
+    ],
+)
+def test_strict_phone_orders_are_those_of_the_shop(
+    clerk: ShopServer,
+    gateway: Simulator,
+    lookups: Shop,  # noqa: F811
+    change_settings: Any,
+    change: dict[str, str],
+    status: int,
+    code: str,
+) -> None:
+    lookups.orders["R-1"] = CUPS
+    if status == 503:
+        lookups.failure = LookupError("away")
+    change_settings(REFERENCE_LOOKUP_STRICT=True)
+    assert_problem(clerk.post("moto/", call(**change)), status, code)
+    assert not PaymentOrder.objects.exists()
+    assert not IdempotencyRecord.objects.exists()
+    assert gateway.calls == ()
+    lookups.failure = None
+    answer = clerk.post("moto/", call())
+    assert (answer.status_code, answer.json()["state"]) == (201, "paid")
+    assert answer.json()["description"] == "Three cups"
+
+
+def test_other_phone_orders_are_the_servers_word(
+    clerk: ShopServer,
+    gateway: Simulator,
+    lookups: Shop,  # noqa: F811
+) -> None:
+    lookups.orders["R-1"] = CUPS
+    answer = clerk.post("moto/", call(amount="2.50"))
+    assert (answer.status_code, answer.json()["amount"]) == (201, "2.50")
+    assert lookups.asked == [("R-1", "moto", clerk.user)]

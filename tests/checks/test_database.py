@@ -11,6 +11,10 @@ from django.core.checks import run_checks
 from django.db import connection, connections, models
 
 from nexi_payments.checks import database
+from nexi_payments.enums import ContractState
+from nexi_payments.models import Contract
+from tests.support.contracts import make_contract
+from tests.support.shopper import Shopper
 
 pytestmark = pytest.mark.django_db
 
@@ -132,3 +136,23 @@ def test_routers(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Router, "moved", "")
     monkeypatch.setattr(Router, "replica", "replica")
     assert ids(database.check_router()) == ["E013"]
+
+
+def test_w028_a_contract_in_a_currency_that_is_not_taken(
+    shopper: Shopper, change_settings: Any, settings: Any
+) -> None:
+    contract = make_contract(shopper)
+    assert "nexi_payments.W028" not in found()
+    default = settings.NEXI_PAYMENTS["TERMINALS"]["default"]
+    change_settings(TERMINALS={"default": {**default, "CURRENCIES": ["CHF"]}})
+    [message] = [
+        one
+        for one in run_checks(tags=["database"], databases=["default"])
+        if one.id == "nexi_payments.W028"
+    ]
+    assert message.msg == (
+        "Terminal 'default' has saved cards to charge in EUR, and its CURRENCIES are"
+        " CHF."
+    )
+    Contract.objects.filter(pk=contract.pk).update(state=ContractState.ENDED)
+    assert "nexi_payments.W028" not in found()

@@ -71,6 +71,26 @@ class FakeModel:
         return len(self.rows)
 
 
+class OneOrder:
+    """A table of the shop with the order D-1001."""
+
+    row = SimpleNamespace(
+        number="D-1001",
+        total=Decimal("12.50"),
+        title="Three cups",
+        name="Giulia Bianchi",
+        email="giulia@shop.example",
+        cancelled=False,
+    )
+
+    @staticmethod
+    def find(number: str | None) -> Any:
+        found = OneOrder.row if number == OneOrder.row.number else None
+        return SimpleNamespace(first=lambda: found)
+
+    objects: Any = SimpleNamespace(filter=find)
+
+
 @dataclass
 class SnippetPage:
     """One page's namespace, and the shopper who walks through it."""
@@ -104,6 +124,8 @@ class SnippetPage:
                 "other": self.authorized_payment("H-2"),
                 "third": self.authorized_payment("H-4"),
             }
+        if self.page == "docs/hooks.md":
+            return {"Order": OneOrder, "NEXI_PAYMENTS": {}}
         if self.page == "docs/contracts.md":
             return {"contract": make_contract(self.shopper)}
         if self.page == "README.md":

@@ -4,8 +4,11 @@ simulator; commands are looked up."""
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,11 +16,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
 from django.template import engines
 
-from nexi_payments import conf, signals
-from nexi_payments.models import Event
+from nexi_payments import conf, flows, signals
+from nexi_payments.checks.hooks import check_hooks
+from nexi_payments.exceptions import ShopOrderDiffers, ShopOrderUnknown
+from nexi_payments.models import Event, PaymentOrder
 from tests.docs.snippet_page import SnippetPage
 from tests.support import doc_pages
-from tests.support.shopper import Shopper
+from tests.support.shopper import Shopper, new_order
 
 ROOT = doc_pages.ROOT
 WITH_PYTHON = [
@@ -92,6 +97,78 @@ def test_a_signal_that_comes_twice_ships_once(
     stage.refund(order)
     refund = Event.objects.get(kind="refunded", order=order)
     assert names["Credit"].rows == [{"event": refund.pk, "cents": 200}]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_hooks_of_the_page_decide(
+    shopper: Shopper, change_settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, names = play(doc_pages.DOCS / "hooks.md", shopper, change_settings)
+    module = ModuleType("yourshop.payments")
+    vars(module).update(names)
+    monkeypatch.setitem(sys.modules, "yourshop", ModuleType("yourshop"))
+    monkeypatch.setitem(sys.modules, "yourshop.payments", module)
+    change_settings(**names["NEXI_PAYMENTS"], REFERENCE_LOOKUP_STRICT=True)
+    assert check_hooks() == []
+    assert shopper.pay(new_order(reference="D-1001")).state == "paid"
+    for facts, sentence in (
+        ({"reference": "D-1002"}, "This order was cancelled."),
+        (
+            {"reference": "D-1001", "amount": Decimal("2.50"), "terminal": "two"},
+            "Your order has changed. Please check out again.",
+        ),
+    ):
+        PaymentOrder.objects.all().update(live_reference=None, state="failed")
+        order = shopper.pay(new_order(**facts))
+        assert (order.reason, order.veto_sentence) == ("vetoed", sentence)
+    facts = {"terminal": "moto", "currency": "EUR", "actor": flows.Actor()}
+    for reference, amount, error in (
+        ("D-1002", "12.50", ShopOrderUnknown),
+        ("D-1001", "2.50", ShopOrderDiffers),
+    ):
+        with pytest.raises(error):
+            flows.create_moto_order(
+                reference=reference, amount=Decimal(amount), **facts
+            )
+    order = flows.create_moto_order(
+        reference="D-1001", amount=Decimal("12.50"), **facts
+    )
+    assert (order.description, order.customer_name) == (
+        "Three cups",
+        "Giulia Bianchi",
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("nobody_else_listens")
+def test_another_currency_does_not_pay_an_order(
+    shopper: Shopper, monkeypatch: pytest.MonkeyPatch, every_currency: None
+) -> None:
+    """The receiver that "any other shop" copies: 12.50 USD are not 12.50 EUR."""
+    blocks = doc_pages.blocks(doc_pages.DOCS / "integrations.md")
+    [source] = [one.source for one in blocks if "def book(" in one.source]
+    bought = SimpleNamespace(number="D-1001", received=None, save=lambda **kw: None)
+    table = SimpleNamespace(
+        objects=SimpleNamespace(
+            select_for_update=lambda: SimpleNamespace(
+                filter=lambda number: SimpleNamespace(first=lambda: bought)
+            )
+        )
+    )
+    module = ModuleType("yourshop.models")
+    module.ShopOrder = table  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "yourshop", ModuleType("yourshop"))
+    monkeypatch.setitem(sys.modules, "yourshop.models", module)
+    names: dict[str, Any] = {}
+    exec(source, names)
+    paid = shopper.pay(new_order(reference="D-1001", currency="USD"))
+    assert paid.state == "paid"
+    names["book"](PaymentOrder, paid, None)
+    assert bought.received == 0
+    PaymentOrder.objects.update(live_reference=None, state="failed")
+    paid = shopper.pay(new_order(reference="D-1001"))
+    names["book"](PaymentOrder, paid, None)
+    assert bought.received == Decimal("12.50")
 
 
 def test_what_is_typed_for_oscar_is_what_is_bought_from() -> None:

@@ -23,7 +23,7 @@ from nexi_payments.enums import ContractKind, ContractState, OrderState
 from nexi_payments.models import Contract, Event, PaymentOrder
 from nexi_payments.signals import contract_activated, payment_paid
 from nexi_payments.simulator import Reply, Simulator
-from tests.support.contracts import MONTHLY, make_contract
+from tests.support.contracts import MONTHLY, charge_contract, make_contract
 from tests.support.in_doubt import time_travel
 from tests.support.shopper import Shopper, new_order
 
@@ -353,4 +353,37 @@ def test_a_plan_that_is_put_on_hold_is_told(
     contract.refresh_from_db()
     assert contract.state == ContractState.SUSPENDED
     (one,) = mail.outbox  # one, though both the charge and the plan have ended badly
-    assert one.subject == f"We could not charge your card for {contract.contract_id}/1"
+    subject = "We could not charge your card for your subscription Coffee, monthly"
+    assert one.subject == subject
+    assert "Reference: R-1/1\n" in one.body
+    assert subject in one.alternatives[0][0]
+
+
+def test_the_receipt_of_a_recurring_charge_names_the_subscription(
+    change_settings: Any, shopper: Shopper, gateway: Simulator
+) -> None:
+    change_settings(MAILS=["receipt"])
+    unnamed = flows.ContractTerms("", interval_days=30, amount=Decimal("9.00"))
+    facts = {"customer": GIULIA}
+    plans = {
+        "Coffee, monthly": make_contract(
+            shopper, terms=MONTHLY, reference="R-1", **facts
+        ),
+        "R-2": make_contract(shopper, terms=unnamed, reference="R-2", **facts),
+    }
+    assert [one.subject for one in mail.outbox] == [
+        "Receipt for order R-1",
+        "Receipt for order R-2",
+    ]
+    for name, contract in plans.items():
+        mail.outbox.clear()
+        due = Contract.objects.filter(pk=contract.pk)
+        due.update(next_charge_at=contract.created_at)
+        flows.charge_due()
+        (one,) = mail.outbox
+        assert one.subject == f"Receipt for your subscription {name}"
+        assert f"Reference: {contract.reference}/1\n" in one.body
+    mail.outbox.clear()
+    charge_contract(plans["R-2"], "R-3")  # the shop's own charge of the same card
+    (one,) = mail.outbox
+    assert one.subject == "Receipt for your subscription R-2"

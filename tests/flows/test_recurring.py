@@ -50,7 +50,7 @@ def test_each_period_is_charged_once(
     assert run_charge_due(clock, 30 * DAY) == flows.RecurringCounts(charged=1)
     one, two = mit_orders(contract)
     assert (one.amount, one.state, two.state) == (900, OrderState.PAID, OrderState.PAID)
-    assert one.reference == f"{contract.contract_id}/1"
+    assert one.reference == f"{contract.contract_id}/1"  # the first has none
     assert two.reference == f"{contract.contract_id}/2"
     assert gateway.counts[MIT_ENDPOINT] == 2
 

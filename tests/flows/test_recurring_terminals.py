@@ -54,7 +54,11 @@ def set_two(settings: Any, change_settings: Any) -> SetTerminal:
             {"MAX_AMOUNT": Decimal("5.00")},
             "terminal 'two' accepts at most 5.00 EUR",
         ),
-        ({"CURRENCIES": ["CHF"]}, "terminal 'two' does not accept EUR"),
+        (
+            {"CURRENCIES": ["CHF"]},
+            "terminal 'two' does not accept EUR, only CHF: add it to the terminal's"
+            " CURRENCIES",
+        ),
     ],
 )
 def test_an_amount_that_the_terminal_no_longer_accepts_suspends(

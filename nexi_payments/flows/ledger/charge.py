@@ -8,8 +8,9 @@ from typing import Any
 from django.utils import timezone
 
 from nexi_payments import conf
-from nexi_payments.enums import CaptureMode, OrderState
-from nexi_payments.flows.ledger import outcomes
+from nexi_payments.enums import CaptureMode, OperationOutcome, OrderState
+from nexi_payments.exceptions import OrderBusy
+from nexi_payments.flows.ledger import before_charge, operations, outcomes
 from nexi_payments.flows.ledger.operations import Claim, GatewayCall, OperationUpdate
 from nexi_payments.gateway.payloads import EXPLICIT, IMPLICIT
 from nexi_payments.gateway.responses import OperationResult
@@ -21,6 +22,28 @@ class Charge(GatewayCall[OperationResult]):
     """
 
     target = OrderState.PAYING
+
+    def is_vetoed(self) -> bool:
+        """Asks ``BEFORE_CHARGE``. A veto fails the order and shreds its sealed card.
+
+        Raises ``OrderBusy`` if another process claimed or changed the order meanwhile.
+        """
+        veto = before_charge.ask(self.order)
+        if veto is None:
+            return False
+        update = OperationUpdate(
+            OperationOutcome.NOT_SENT,
+            OrderState.FAILED,
+            veto.reason,
+            shreds_card=True,
+            actor=self.actor,
+            note=veto.sentence,
+        )
+        if self.order.state == self.source and operations.settle_order(
+            self.order, update
+        ):
+            return True
+        raise OrderBusy(self.order)
 
     @property
     def capture_type(self) -> str:

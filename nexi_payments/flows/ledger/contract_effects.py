@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.utils import timezone
 
 from nexi_payments import enums
 from nexi_payments.enums import Channel, ContractState, EventKind, OrderState
 from nexi_payments.models import Contract, PaymentOrder
+
+#: "/" and the number of a period follow; a reference has at most 100 characters.
+_LONGEST_PLAN_REFERENCE: Final = 89
 
 
 def apply_transition(order: PaymentOrder, target: str) -> str:
@@ -38,12 +41,24 @@ def apply_transition(order: PaymentOrder, target: str) -> str:
     return ""
 
 
+def _plan_reference(order: PaymentOrder, contract: Contract) -> str:
+    """The reference of the first payment, if it leaves room for a number and no other
+    contract has it; else the contract's id.
+    """
+    reference = order.reference or ""
+    if not reference or len(reference) > _LONGEST_PLAN_REFERENCE:
+        return contract.contract_id
+    others = Contract.objects.filter(reference=reference).exclude(pk=contract.pk)
+    return contract.contract_id if others.exists() else reference
+
+
 def _activation_columns(order: PaymentOrder, contract_id: int) -> dict[str, Any]:
     now = timezone.now()
     contract = Contract.objects.get(pk=contract_id)
     contract.billing_anchor = now
     return {
         "state": ContractState.ACTIVE,
+        "reference": _plan_reference(order, contract),
         "card_brand": order.card_brand,
         "card_last4": order.card_last4,
         "card_expiry": order.card_expiry,

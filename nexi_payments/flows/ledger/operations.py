@@ -117,6 +117,12 @@ class GatewayCall(GatewayRequest[Answer]):
     source: str = field(init=False)
     target: ClassVar[str | None] = None
 
+    def is_vetoed(self) -> bool:
+        """Whether the shop forbids the request. Runs before the claim, outside of a
+        transaction, and has settled the order if it is.
+        """
+        return False
+
     @abstractmethod
     def claim(self) -> Claim: ...
 
@@ -127,10 +133,13 @@ class GatewayCall(GatewayRequest[Answer]):
 def run(call: GatewayCall[Any]) -> None:
     """Claims the order, sends once and settles in any case.
 
-    An error is raised again after it was settled. Raises ``OrderBusy`` when the claim
+    Nothing is claimed or sent if the shop forbids it: the order has failed then. An
+    error is raised again after it was settled. Raises ``OrderBusy`` when the claim
     was lost (nothing was sent), ``OutcomeNotRecorded`` when the second commit failed,
     and ``RuntimeError`` inside a transaction.
     """
+    if call.is_vetoed():
+        return
     call.operation = _claim(call)
     send_and_settle(call)
 

@@ -18,6 +18,7 @@ from nexi_payments.enums import OrderState
 from nexi_payments.exceptions import (
     CardDataNotAllowed,
     InvalidAmount,
+    InvalidReference,
     OrderNotPayable,
     ReferenceInUse,
 )
@@ -41,7 +42,7 @@ def create_order(
     *,
     amount: Decimal | money.Money,
     currency: str | None = None,
-    reference: str | None = None,
+    reference: object = None,
     description: str = "",
     customer: Customer | Mapping[str, Any] | None = None,
     user: Any = None,
@@ -55,11 +56,14 @@ def create_order(
 ) -> CreatedOrder:
     """Creates one attempt to charge ``amount`` (major units, no float) in ``currency``.
 
-    A ``moneyed.Money`` is amount and currency. ``reference`` is the shop's own order
-    number. While a payment for it is live, the same amount, currency and terminal
-    return that payment. With other values the old attempt is superseded if its card was
-    not used yet; otherwise ``ReferenceInUse`` is raised (``error.order`` is the live
-    payment).
+    A ``moneyed.Money`` is amount and currency. A free order (0) needs no payment and
+    raises ``InvalidAmount``. ``description`` is cut to 255 characters.
+
+    ``reference`` is the shop's own order number, of any type: its text counts, of at
+    most 100 characters. While a payment for it is live, the same amount, currency and
+    terminal return that payment. With other values the old attempt is superseded if its
+    card was not used yet; otherwise ``ReferenceInUse`` is raised (``error.order`` is
+    the live payment).
 
     ``customer`` may have ``name``, ``email`` and further data for 3-D Secure
     (``customers.Customer``). Of the further data, values that Nexi would reject are
@@ -70,9 +74,10 @@ def create_order(
     (``CHALLENGE_REQUESTED``, ``NO_PREFERENCE``); the default is that of
     ``EXEMPTION_RULE`` or the terminal.
 
-    Raises ``InvalidAmount``, ``InvalidCustomer``, ``CardDataNotAllowed`` and
-    ``ValueError`` before anything is written. Only the returned instance has
-    ``get_absolute_url``: ``redirect(payment)`` sends the shopper to the card page.
+    Raises ``InvalidAmount``, ``InvalidReference``, ``InvalidCustomer``,
+    ``CardDataNotAllowed`` and ``ValueError`` before anything is written; all are
+    ``ValueError``. Only the returned instance has ``get_absolute_url``:
+    ``redirect(payment)`` sends the shopper to the card page.
     """
     order, _ = get_or_create_order(
         amount=amount,
@@ -96,7 +101,7 @@ def get_or_create_order(
     *,
     amount: Decimal | money.Money,
     currency: str | None = None,
-    reference: str | None = None,
+    reference: object = None,
     description: str = "",
     customer: Customer | Mapping[str, Any] | None = None,
     user: Any = None,
@@ -117,17 +122,9 @@ def get_or_create_order(
         customer=customer,
         terminal=terminal,
     )
-    order.user = user if getattr(user, "is_authenticated", False) else None
+    attach_owner(order, user, content_object)
     order.success_url = _validated_url(success_url)
     order.failure_url = _validated_url(failure_url)
-    for name, row in (("user", order.user), ("content_object", content_object)):
-        # a UUID key exists before the row does
-        if row is not None and (row.pk is None or row._state.adding):
-            raise ValueError(f"{name} is not saved yet")
-    if content_object is not None:
-        order.content_object = content_object
-        if len(str(content_object.pk)) > 255:
-            raise ValueError("the key of content_object has more than 255 characters")
     if contract is not None:
         contract_terms.attach_contract(order, contract)
     order.exemption = exemptions.choose(order, exemption)
@@ -141,7 +138,7 @@ def build(
     *,
     amount: Decimal | money.Money,
     currency: str | None,
-    reference: str | None,
+    reference: object,
     description: str,
     customer: Customer | Mapping[str, Any] | None,
     terminal: str,
@@ -149,27 +146,60 @@ def build(
     """Builds an unsaved order; arguments and errors as ``create_order``."""
     terminal_config = conf.current().terminal(terminal)
     major, currency = money.amount_and_currency(amount, currency)
+    if isinstance(major, int | Decimal) and not major:
+        raise InvalidAmount("amount is zero: a free order needs no payment")
     minor = money.to_minor(major, currency)
     validate_amount(terminal_config, minor, currency)
     contact = customer_data.validated_contact(customer)
-    reference = (reference or "").strip() or None
-    reject_card_number("reference", reference or "")
+    number = reference_text(reference) or None
     reject_card_number("description", description)
-    if len(reference or "") > 100:
-        raise ValueError("reference has more than 100 characters")
     order = PaymentOrder(
         terminal=terminal_config.name,
         flow=terminal_config.flow,
         capture=terminal_config.capture,
         amount=minor,
         currency=currency,
-        reference=reference,
+        reference=number,
         description=description[:255],
         customer_name=contact.get("name", ""),
         customer_email=contact.get("email", ""),
     )
     customer_data.attach_customer_info(order, customer)
     return order
+
+
+def attach_owner(
+    order: PaymentOrder, user: Any, content_object: models.Model | None
+) -> None:
+    """Sets the user, unless anonymous, and the shop's own row of an unsaved order.
+
+    Raises ``ValueError`` for rows that are not saved.
+    """
+    order.user = user if getattr(user, "is_authenticated", False) else None
+    for name, row in (("user", order.user), ("content_object", content_object)):
+        # a UUID key exists before the row does
+        if row is not None and (row.pk is None or row._state.adding):
+            raise ValueError(f"{name} is not saved yet")
+    if content_object is not None:
+        order.content_object = content_object
+        if len(str(content_object.pk)) > 255:
+            raise ValueError("the key of content_object has more than 255 characters")
+
+
+def reference_text(reference: object) -> str:
+    """A reference of any type (a number, a UUID) as text, without space around it; ""
+    for ``None``.
+
+    Raises ``InvalidReference`` and ``CardDataNotAllowed``.
+    """
+    text = "" if reference is None else str(reference).strip()
+    reject_card_number("reference", text)
+    if len(text) > 100:
+        raise InvalidReference(
+            f"reference has {len(text)} characters, more than 100: use the key of your"
+            " order, and the description for the rest"
+        )
+    return text
 
 
 def insert_or_join(
@@ -375,8 +405,11 @@ _COPIED_FIELDS: Final = (
 
 def validate_amount(terminal: conf.Terminal, amount: int, currency: str) -> None:
     """Raises ``InvalidAmount`` for what the terminal does not accept (minor units)."""
-    if terminal.currencies and currency not in terminal.currencies:
-        raise InvalidAmount(f"terminal {terminal.name!r} does not accept {currency}")
+    if currency not in terminal.currencies:
+        raise InvalidAmount(
+            f"terminal {terminal.name!r} does not accept {currency}, only"
+            f" {', '.join(terminal.currencies)}: add it to the terminal's CURRENCIES"
+        )
     most = terminal.max_amount
     if most is not None and money.to_major(amount, currency) > most:
         raise InvalidAmount(

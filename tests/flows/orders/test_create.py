@@ -5,19 +5,22 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
-from nexi_payments import flows
+from nexi_payments import flows, money
 from nexi_payments.enums import OrderState
 from nexi_payments.exceptions import (
     CardDataNotAllowed,
     InvalidAmount,
     InvalidCustomer,
+    InvalidReference,
     ReferenceInUse,
 )
 from nexi_payments.flows.orders import create
@@ -94,6 +97,63 @@ def test_amounts_that_cannot_be(facts: dict[str, Any]) -> None:
     assert not PaymentOrder.objects.exists()
 
 
+def test_a_free_order_needs_no_payment() -> None:
+    for nothing in (Decimal(0), Decimal("0.00"), 0):
+        with pytest.raises(InvalidAmount, match="a free order needs no payment"):
+            new_order(amount=nothing)
+    assert not PaymentOrder.objects.exists()
+
+
+@pytest.mark.parametrize("options", [{}, {"CURRENCIES": []}])
+def test_a_terminal_without_currencies_takes_euro_only(
+    options: dict[str, Any], change_settings: Any
+) -> None:
+    change_settings(TERMINALS={"default": {"ENVIRONMENT": "simulator", **options}})
+    for other in sorted(money.CURRENCIES.keys() - {"EUR"}):
+        with pytest.raises(InvalidAmount) as caught:
+            new_order(amount=Decimal(5), currency=other)
+        assert str(caught.value) == (
+            f"terminal 'default' does not accept {other}, only EUR: add it to the"
+            " terminal's CURRENCIES"
+        )
+    assert not PaymentOrder.objects.exists()
+    assert new_order(amount=Decimal(5)).currency == "EUR"
+
+
+@pytest.mark.parametrize(
+    ("reference", "text"),
+    [
+        (12345, "12345"),
+        (0, "0"),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (gettext_lazy("Paid"), "Paid"),
+        (" S-1 ", "S-1"),
+        ("  ", None),
+        (None, None),
+    ],
+)
+def test_a_reference_of_any_type_is_taken_as_text(
+    reference: object, text: str | None
+) -> None:
+    order = new_order(reference=reference)
+    order.refresh_from_db()
+    assert order.reference == text
+    assert order.live_reference == (text or order.order_id)
+    again = new_order(reference=reference)
+    assert (again.pk == order.pk) is (text is not None)
+
+
+def test_a_reference_that_is_too_long_is_told_what_to_use() -> None:
+    assert new_order(reference="x" * 100).reference == "x" * 100
+    with pytest.raises(InvalidReference) as caught:
+        new_order(reference="x" * 101)
+    assert str(caught.value) == (
+        "reference has 101 characters, more than 100: use the key of your order, and"
+        " the description for the rest"
+    )
+    assert isinstance(caught.value, ValueError)
+
+
 def test_the_terminals_limits(change_settings: Any) -> None:
     change_settings(
         TERMINALS={
@@ -122,7 +182,8 @@ def test_the_terminals_limits(change_settings: Any) -> None:
         ({"customer": {"name": CARDS["challenge"].number}}, CardDataNotAllowed),
         ({"description": "card 4349 9401 9900 4549"}, CardDataNotAllowed),
         ({"reference": "4349-9401-9900-4549"}, CardDataNotAllowed),
-        ({"reference": "x" * 101}, ValueError),
+        ({"reference": "x" * 101}, InvalidReference),
+        ({"reference": 10**100}, InvalidReference),
         ({"success_url": "javascript:alert(1)"}, ValueError),
         ({"failure_url": "/" + "x" * 500}, ValueError),
     ],

@@ -23,6 +23,7 @@ class Price(Money):
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("every_currency")
 @pytest.mark.parametrize(
     ("amount", "minor", "currency"),
     [(Money("12.50", EUR), 1250, "EUR"), (Price(700, JPY), 700, "JPY")],

@@ -1,0 +1,72 @@
+"""System checks of the functions that settings name. Ids: docs/checks.md."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from django.core.checks import CheckMessage, Error
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from nexi_payments import conf
+
+
+def check_hooks(**kwargs: Any) -> list[CheckMessage]:
+    """E024, E025. With settings that cannot be read, E001 is enough.
+
+    Without a function that works, nothing is charged (``BEFORE_CHARGE``), or no phone
+    order is confirmed (``REFERENCE_LOOKUP``).
+    """
+    try:
+        settings = conf.load()
+    except ImproperlyConfigured:
+        return []
+    found: list[CheckMessage] = [
+        Error(
+            f"{name}: {problem}.",
+            hint="Name a function of your project by its dotted path; docs/hooks.md has"
+            " one for each setting.",
+            id="nexi_payments.E024",
+        )
+        for name, problem in (
+            ("BEFORE_CHARGE", _problem(settings.before_charge, _call_before_charge)),
+            (
+                "REFERENCE_LOOKUP",
+                _problem(settings.reference_lookup, _call_reference_lookup),
+            ),
+        )
+        if problem
+    ]
+    if settings.reference_lookup_strict and not settings.reference_lookup:
+        found.append(
+            Error(
+                "REFERENCE_LOOKUP_STRICT is on, and there is no REFERENCE_LOOKUP.",
+                hint="Phone orders are compared with nothing: set REFERENCE_LOOKUP,"
+                " too.",
+                id="nexi_payments.E025",
+            )
+        )
+    return found
+
+
+def _call_before_charge(signature: inspect.Signature) -> None:
+    signature.bind(None)
+
+
+def _call_reference_lookup(signature: inspect.Signature) -> None:
+    signature.bind("", terminal="", user=None)
+
+
+def _problem(path: str, call: Callable[[inspect.Signature], None]) -> str:
+    """What is wrong with the function at ``path``; "" if nothing is."""
+    if not path:
+        return ""
+    try:
+        call(inspect.signature(import_string(path)))
+    except ImportError:
+        return f"{path!r} cannot be imported"
+    except (TypeError, ValueError) as error:
+        return f"{path!r} cannot be called as we do: {error}"
+    return ""
