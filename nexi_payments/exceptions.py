@@ -13,6 +13,7 @@ NexiPaymentsError
 │   ├── CardBlocked             this card may not be tried again for this purchase
 │   ├── InvalidState            not possible in the state of the order
 │   ├── ExceedsRemaining        more than remains to capture or to refund
+│   ├── RefundKeyInUse          the key of a queued refund names another one
 │   ├── AmbiguousCapture        there are several captures: name one
 │   ├── ConsentRequired         the card would be saved, and its owner has not agreed
 │   ├── AmountChanged           the remaining amount is not what the person saw
@@ -51,7 +52,7 @@ from nexi_payments.input_errors import (
 )
 
 if TYPE_CHECKING:
-    from nexi_payments.models import Contract, PaymentOrder
+    from nexi_payments.models import Contract, PaymentOrder, QueuedRefund
 
 __all__ = [
     "AmbiguousCapture",
@@ -79,6 +80,7 @@ __all__ = [
     "OutcomeNotRecorded",
     "PossibleDuplicate",
     "ReferenceInUse",
+    "RefundKeyInUse",
     "Rejected",
     "SealedCardUnavailable",
     "TerminalNotConfigured",
@@ -160,6 +162,16 @@ class ExceedsRemaining(OrderError):
     def __init__(self, order: PaymentOrder, remaining: int) -> None:
         self.remaining = remaining
         super().__init__(order, f"only {remaining} minor units remain")
+
+
+class RefundKeyInUse(OrderError):
+    """The key was used for another order, amount or capture; ``refund`` is that row.
+    Nothing was queued.
+    """
+
+    def __init__(self, order: PaymentOrder, refund: QueuedRefund) -> None:
+        self.refund = refund
+        super().__init__(order, "the key of this refund was used for another one")
 
 
 class AmbiguousCapture(OrderError):

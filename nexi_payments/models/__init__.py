@@ -16,6 +16,7 @@ from nexi_payments.models.event import Event
 from nexi_payments.models.operation import Operation
 from nexi_payments.models.order import PaymentOrder
 from nexi_payments.models.proxies import DailyReport, PhoneOrder, ReviewQueue
+from nexi_payments.models.queued_refund import QueuedRefund
 
 __all__ = [
     "CardVerification",
@@ -28,5 +29,6 @@ __all__ = [
     "Operation",
     "PaymentOrder",
     "PhoneOrder",
+    "QueuedRefund",
     "ReviewQueue",
 ]
