@@ -15,7 +15,7 @@ from nexi_payments.admin import (
     in_flight,
     staff_texts,
 )
-from nexi_payments.enums import EventKind
+from nexi_payments.enums import EventKind, RefundFailure
 from nexi_payments.models import Event, PaymentOrder
 from nexi_payments.signals import SIGNAL_BY_EVENT_KIND
 
@@ -89,7 +89,7 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
                 address=event.address or "",
                 details=[
                     _decided_operation(event, order),
-                    discrepancy_texts.what_happened(event.reason) or event.reason,
+                    _reason_text(event),
                     event.note,
                     _delivery_status(event),
                 ],
@@ -107,6 +107,12 @@ def _decided_operation(event: Event, order: PaymentOrder) -> str:
     if event.kind != EventKind.DECIDED or event.operation is None:
         return ""
     return in_flight.title(event.operation, order)
+
+
+def _reason_text(event: Event) -> Any:
+    if event.kind == EventKind.REFUND_FAILED:
+        return dict(RefundFailure.choices).get(event.reason, event.reason)
+    return discrepancy_texts.what_happened(event.reason) or event.reason
 
 
 def _delivery_status(event: Event) -> Any:
