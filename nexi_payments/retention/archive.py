@@ -1,10 +1,10 @@
 """Archives old, finished payments: writes them to files and deletes their rows.
 
 A file is gzipped JSON lines: a head, one line per order with its operations, events,
-discrepancies and queued refunds, and an end with counts, totals and the SHA-256 of all lines before it. It
-contains no personal data (see ``erasure``). Amounts are in minor units. A row is
-deleted only after its line was written to disk, read back, and compared with the table
-(decision 26).
+discrepancies and queued refunds, and an end with counts, totals and the SHA-256 of all
+lines before it. It contains no personal data (see ``erasure``). Amounts are in minor
+units. A row is deleted only after its line was written to disk, read back, and compared
+with the table (decision 26).
 """
 
 from __future__ import annotations

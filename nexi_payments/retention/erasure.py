@@ -45,7 +45,8 @@ _PERSONAL_FIELDS: Final = (
 def erase() -> int:
     """Erases personal data older than ``RETENTION``. Returns the number of orders.
 
-    Unsettled or watched orders, and those with a queued refund, wait. Does nothing without the setting. Idempotent.
+    Unsettled or watched orders, and those with a queued refund, wait. Does nothing
+    without the setting. Idempotent.
     """
     seconds = conf.current().retention
     if seconds is None:
