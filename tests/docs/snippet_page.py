@@ -102,6 +102,7 @@ class SnippetPage:
             return {
                 "authorized": self.authorized_payment("H-1"),
                 "other": self.authorized_payment("H-2"),
+                "ticket": SimpleNamespace(delete=lambda: None),
             }
         if self.page == "docs/contracts.md":
             return {"contract": make_contract(self.shopper)}

@@ -96,6 +96,8 @@ def test_all_is_well(gateway: Simulator, shopper: Shopper, capsys: Any) -> None:
         "database default:",
         "  charges in doubt: 0",
         "  unconfirmed captures, voids and refunds: 0",
+        "  queued refunds: 0",
+        "  queued refunds that wait for an hour: 0",
         "  under review: 0",
         "  overdue polls: 0",
         "  undelivered signals: 0",

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
+from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import TestCase
 
 from nexi_payments import flows
@@ -129,24 +130,25 @@ def test_a_test_case_of_a_shop_may_run_the_hooks(
 
 
 @pytest.fixture
-def other_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A second database of the host, as with ``ATOMIC_REQUESTS`` in both."""
-    sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
-    defaults = connections.databases["default"] | {"OPTIONS": {}} | sqlite
-    monkeypatch.setitem(connections.databases, "other", defaults)
-    yield "other"
-    connections["other"].close()
+def open_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A transaction is open in a second database of the host, as with
+    ``ATOMIC_REQUESTS`` in both."""
+    settings = {**connection.settings_dict, "NAME": ":memory:"}
+    monkeypatch.setitem(connections.databases, "other", settings)
+    other = DatabaseWrapper(settings, "other")
+    other.in_atomic_block = True
+    connections["other"] = other
+    yield
     del connections["other"]
 
 
+@pytest.mark.usefixtures("open_elsewhere")
 def test_inside_a_transaction_elsewhere_it_is_left_to_the_worker(
-    paid: PaymentOrder, gateway: Simulator, other_database: str
+    paid: PaymentOrder, gateway: Simulator
 ) -> None:
-    with transaction.atomic(using=other_database):
-        with transaction.atomic():
-            flows.enqueue_refund(paid, Decimal("5.00"))
-        asked = len(refund_calls(gateway))
-    assert (asked, queue_of(paid)) == (0, [("queued", 500)])
+    with transaction.atomic():
+        flows.enqueue_refund(paid, Decimal("5.00"))
+    assert (refund_calls(gateway), queue_of(paid)) == ([], [("queued", 500)])
     assert reconcile_after(DUE).refunds_sent == 1
 
 
