@@ -88,6 +88,7 @@ def test_all_is_well(gateway: Simulator, shopper: Shopper, capsys: Any) -> None:
                 "payment_voided",
                 "payment_needs_review",
                 "payment_duplicate",
+                "refund_failed",
                 "discrepancy_found",
             )
         ),
