@@ -39,6 +39,7 @@ from tests.support.queued_refunds import (
     enqueue_and_die,
     enqueue_void,
     queue_of,
+    refund_at_nexi,
     refund_calls,
     sent_amounts,
 )
@@ -66,13 +67,6 @@ def told() -> Iterator[list[tuple[str, str, int]]]:
     yield found
     for signal in (payment_refunded, refund_failed):
         signal.disconnect(hear)
-
-
-def refund_at_nexi(order: PaymentOrder, minor: int) -> None:
-    """Somebody refunds in Nexi's back office."""
-    client = conf.client(conf.current().terminal(order.terminal))
-    part = OperationAmount(minor, order.currency, f"back-office-{minor}")
-    client.refund(order.gateway_operation_id, part, conf.call_context())
 
 
 def open_discrepancies(order: PaymentOrder) -> list[tuple[str, str, str]]:

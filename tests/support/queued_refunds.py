@@ -7,11 +7,12 @@ from typing import Any
 
 from django.db import connections
 
-from nexi_payments import enums, flows
+from nexi_payments import conf, enums, flows
 from nexi_payments.enums import OperationKind
 from nexi_payments.flows import refund_worker
 from nexi_payments.flows.ledger import queued_refunds
 from nexi_payments.flows.ledger.totals import lock_order
+from nexi_payments.gateway.payloads import OperationAmount
 from nexi_payments.models import PaymentOrder, QueuedRefund, db_transactions
 from nexi_payments.simulator import Simulator
 
@@ -62,3 +63,10 @@ def queue_of(order: PaymentOrder) -> list[tuple[str, int]]:
     """State and amount of each row of the queue, oldest first."""
     rows = order.queued_refunds.order_by("pk")
     return list(rows.values_list("state", "amount"))
+
+
+def refund_at_nexi(order: PaymentOrder, minor: int) -> None:
+    """Somebody refunds in Nexi's back office."""
+    client = conf.client(conf.current().terminal(order.terminal))
+    part = OperationAmount(minor, order.currency, f"back-office-{minor}")
+    client.refund(order.gateway_operation_id, part, conf.call_context())
