@@ -470,4 +470,65 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "    return reference\n",
         "tests/flows/test_plan_references.py",
     ),
+    "a queued refund is sent inside the transaction": (
+        FLOWS + "refund_worker.py",
+        "    db_transactions.on_commit(lambda: _send_at_once(refund))",
+        "    _send_at_once(refund)",
+        "tests/flows/test_refund_queue.py",
+    ),
+    "a queued refund is sent inside another transaction of the host": (
+        FLOWS + "refund_worker.py",
+        " or db_transactions.is_another_open()",
+        "",
+        "tests/flows/test_refund_queue.py",
+    ),
+    "the key of a queued refund is ignored": (
+        FLOWS + "refund_queue.py",
+        "QueuedRefund.objects.filter(key=key).first() if key else None",
+        "None",
+        "tests/flows/test_refund_queue.py",
+    ),
+    "two queued refunds exceed the capture": (
+        FLOWS + "availability.py",
+        "totals.unrefunded_amount(order) - _refunds(queued)",
+        "totals.unrefunded_amount(order)",
+        "tests/flows/test_refund_queue.py",
+    ),
+    "a refund is queued beside one that is being claimed": (
+        FLOWS + "ledger/queued_refunds.py",
+        'values, increment="version"))',
+        "values))",
+        "tests/flows/test_refund_queue.py",
+    ),
+    "a queued refund is sent without the look": (
+        FLOWS + "refund_worker.py",
+        "        capture_refund.look_and_send(call)\n",
+        "        call.prepare(call.available())\n"
+        "        capture_refund.operations.run(call)\n",
+        "tests/flows/test_refund_worker.py",
+    ),
+    "a queued refund is sent by two workers": (
+        FLOWS + "capture_refund.py",
+        "        if row is not None and not queued_refunds.claim(row, self.operation):\n",
+        "        if row is None:\n",
+        "tests/flows/test_refund_worker.py",
+    ),
+    "a refund that Nexi rejects is forgotten": (
+        FLOWS + "inquiry/apply.py",
+        "    queued_refunds.follow(order, written.changed)\n",
+        "",
+        "tests/flows/test_refund_worker.py",
+    ),
+    "a refund that was not sent leaves the queue": (
+        FLOWS + "ledger/post_charge.py",
+        "        queued_refunds.follow(self.order, [self.operation])\n",
+        "",
+        "tests/flows/test_refund_worker.py",
+    ),
+    "a payment with a queued refund is archived": (
+        "nexi_payments/retention/archive.py",
+        "        queued_amount=0,\n",
+        "",
+        "tests/retention/test_archive.py",
+    ),
 }

@@ -169,6 +169,8 @@ POST_CHARGE: Final = frozenset(
 IDEMPOTENT: Final = frozenset(
     {OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND}
 )
+#: The kinds that may wait in the queue (``QueuedRefund``).
+QUEUEABLE: Final = frozenset({OperationKind.REFUND, OperationKind.VOID})
 #: The kinds that return captured money.
 REFUNDING: Final = frozenset({OperationKind.REFUND, OperationKind.CANCEL})
 
@@ -247,6 +249,35 @@ class EventKind(TextChoices):
     SUPERSEDED = "superseded", _("another attempt took its place")
     #: the shop cancelled a payment that had failed before: it accepts no card any more
     CANCELLED = "cancelled", _("payment cancelled")
+    REFUND_QUEUED = "refund_queued", _("refund queued")
+    REFUND_WITHDRAWN = "refund_withdrawn", _("queued refund withdrawn")
+    #: a queued refund was given up: the money has not gone back
+    REFUND_FAILED = "refund_failed", _("queued refund given up")
+
+
+class QueuedRefundState(TextChoices):
+    """``QueuedRefund.state``."""
+
+    #: it waits to be sent, and may be withdrawn
+    QUEUED = "queued", _("queued")
+    #: it is an operation now, whose outcome counts
+    SENT = "sent", _("sent")
+    #: a person or the shop took it back before it was sent
+    WITHDRAWN = "withdrawn", _("withdrawn")
+    #: it was not possible any more, or Nexi did not execute it: a person must look
+    GIVEN_UP = "given_up", _("given up")
+
+
+class RefundFailure(TextChoices):
+    """``QueuedRefund.failure``: why it was given up."""
+
+    #: the state of the payment allows none any more: refunded or voided meanwhile
+    NOT_POSSIBLE = "not_possible", _("not possible any more in the payment's state")
+    #: refunds made elsewhere have left less
+    NOTHING_LEFT = "nothing_left", _("less is left than was to be sent")
+    #: Nexi or the issuer declined, or inquiries show that it was not executed
+    DECLINED = OperationOutcome.DECLINED.value, _("Nexi did not execute it")
+    REJECTED = OperationOutcome.REJECTED.value, _("Nexi rejected it")
 
 
 class VerificationOutcome(TextChoices):
@@ -384,6 +415,8 @@ class DiscrepancyKind(TextChoices):
     CONTRADICTION = "contradiction"
     #: Nexi's total differs from the operations, in two inquiries
     TOTALS = "totals"
+    #: a queued refund or void was given up: the customer has not got this money back
+    REFUND_FAILED = "refund_failed"
 
 
 class Flow(TextChoices):

@@ -22,6 +22,7 @@ NexiPaymentsError
 │   │   └── MethodForbids       not possible with the payment method
 │   ├── AlreadyCharged          money is held or taken: void or refund it
 │   ├── ExceedsRemaining        more than remains to capture or to refund
+│   ├── RefundKeyInUse          the key of a queued refund names another one
 │   ├── AmbiguousCapture        there are several captures: name one
 │   ├── ConsentRequired         the card would be saved, and its owner has not agreed
 │   ├── AmountChanged           the remaining amount is not what the person saw
@@ -64,7 +65,7 @@ from nexi_payments.input_errors import (
 if TYPE_CHECKING:
     from django.utils.functional import Promise
 
-    from nexi_payments.models import Contract, PaymentOrder
+    from nexi_payments.models import Contract, PaymentOrder, QueuedRefund
 
 __all__ = [
     "AlreadyCharged",
@@ -98,6 +99,7 @@ __all__ = [
     "PaymentBeingConfirmed",
     "PossibleDuplicate",
     "ReferenceInUse",
+    "RefundKeyInUse",
     "Rejected",
     "SealedCardUnavailable",
     "ShopOrderDiffers",
@@ -216,6 +218,16 @@ class ExceedsRemaining(OrderError):
     def __init__(self, order: PaymentOrder, remaining: int) -> None:
         self.remaining = remaining
         super().__init__(order, f"only {remaining} minor units remain")
+
+
+class RefundKeyInUse(OrderError):
+    """The key was used for another order, amount or capture; ``refund`` is that row.
+    Nothing was queued.
+    """
+
+    def __init__(self, order: PaymentOrder, refund: QueuedRefund) -> None:
+        self.refund = refund
+        super().__init__(order, "the key of this refund was used for another one")
 
 
 class AmbiguousCapture(OrderError):

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.db import Error
+from django.db.models import Min
 from django.utils import timezone
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -29,7 +30,7 @@ from prometheus_client.registry import Collector
 
 from nexi_payments import telemetry
 from nexi_payments.enums import OrderState
-from nexi_payments.models import Discrepancy, Event, PaymentOrder
+from nexi_payments.models import Discrepancy, Event, PaymentOrder, QueuedRefund
 from nexi_payments.models.bookkeeping import Heartbeat
 
 #: Seconds: an inquiry takes 0.2, a charge a few, ``TOTAL_TIMEOUT`` is 25.
@@ -73,7 +74,7 @@ class _Counters:
 
 
 class BacklogCollector(Collector):
-    """Gauges from five queries on indexes.
+    """Gauges from seven queries on indexes.
 
     Every process reports the same values: register it only where Prometheus scrapes
     (``exposition`` does).
@@ -101,6 +102,8 @@ def _backlog_gauges() -> Iterator[GaugeMetricFamily]:
     orders = PaymentOrder.objects.order_by()
     due = Event.objects.filter(deliver_at__lt=now - _OVERDUE_AFTER)
     last = Heartbeat.objects.filter(name=Heartbeat.RECONCILE).first()
+    queued = QueuedRefund.objects.order_by().filter(next_attempt_at__isnull=False)
+    oldest = queued.aggregate(oldest=Min("created_at"))["oldest"]
     for name, says, value in (
         (
             "orders_in_doubt",
@@ -118,6 +121,12 @@ def _backlog_gauges() -> Iterator[GaugeMetricFamily]:
             Discrepancy.objects.filter(resolved_at__isnull=True).count(),
         ),
         ("undelivered_events", "Events that are overdue for delivery", due.count()),
+        ("queued_refunds", "Queued refunds that are not sent yet", queued.count()),
+        (
+            "queued_refund_age_seconds",
+            "How long the oldest of them waits; 0 if there is none",
+            (now - oldest).total_seconds() if oldest else 0,
+        ),
         (
             "reconcile_age_seconds",
             "Since the last complete pass of nexi_reconcile; +Inf if there was none",

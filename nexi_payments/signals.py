@@ -23,6 +23,9 @@ The first partial capture sends ``payment_paid``, each later one ``payment_captu
 ``capture_cancelled``: a capture was cancelled; if it was the only one,
 ``payment_authorized`` follows.
 
+``refund_failed``: a refund of ``flows.enqueue_refund`` was given up. Its row is
+``event.queued_refund`` (amount, key, reason, failure). The money has not gone back.
+
 The three signals of contracts come with ``order.contract``. ``order`` is the payment
 that created the contract, or the charge that failed. ``contract_on_hold``: the contract
 is suspended, and ``event.note`` says why (response code, reason or a sentence).
@@ -49,6 +52,7 @@ payment_duplicate = Signal()
 payment_superseded = Signal()
 payment_captured = Signal()
 capture_cancelled = Signal()
+refund_failed = Signal()
 contract_activated = Signal()
 contract_on_hold = Signal()
 contract_ended = Signal()
@@ -66,6 +70,7 @@ SIGNAL_BY_EVENT_KIND: Final[dict[str, Signal]] = {
     EventKind.SUPERSEDED: payment_superseded,
     EventKind.CAPTURED: payment_captured,
     EventKind.CAPTURE_CANCELLED: capture_cancelled,
+    EventKind.REFUND_FAILED: refund_failed,
     EventKind.CONTRACT_ACTIVATED: contract_activated,
     EventKind.CONTRACT_SUSPENDED: contract_on_hold,
     EventKind.CONTRACT_ENDED: contract_ended,

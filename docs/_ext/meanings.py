@@ -176,6 +176,10 @@ SIGNALS: Final = {
         "a capture was reversed on its day; if it was the only one,"
         " `payment_authorized` follows"
     ),
+    "refund_failed": (
+        "a refund of `flows.enqueue_refund` was given up: the money has not gone back."
+        " `event.queued_refund` is its row"
+    ),
     "contract_activated": "a card is saved, and may be charged: `order.contract`",
     "contract_on_hold": (
         "the contract is suspended: a recurring charge failed for good (ask the"

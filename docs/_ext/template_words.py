@@ -37,6 +37,7 @@ TEMPLATES: Final = {
         "confirmation before a saved card is charged or ended"
     ),
     "staff/discrepancy.html": "one discrepancy, with what to do; included",
+    "staff/queued_refunds.html": "refunds that wait to be sent; included",
     "staff/in_flight.html": "what has no outcome yet, with a decision; included",
     "staff/order_confirm.html": "confirmation before an action or a decision",
     "staff/phone_order.html": "phone order: amount, reference, customer",
@@ -58,6 +59,7 @@ NAMES: Final = {
     "dashboard": "figures above the list; empty while searching or filtering",
     "methods": "ways to pay on Nexi's page: `code`, `label`",
     "discrepancies": "open discrepancies",
+    "queued_refunds": "refunds that wait: `title`, `row`, `waits`, `next_attempt`",
     "in_flight": "operations without an outcome: `title`, `state`, `next_step`",
     "next_question": "when Nexi is asked again",
     "notes": "what will happen",

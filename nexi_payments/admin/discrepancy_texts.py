@@ -15,6 +15,7 @@ from nexi_payments.enums import (
     OperationKind,
     OperationOutcome,
     OrderState,
+    RefundFailure,
 )
 from nexi_payments.flows import operation_review
 from nexi_payments.gateway import result_codes
@@ -127,6 +128,13 @@ _TEXTS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
             " on the page of the payment."
         ),
     ),
+    DiscrepancyKind.REFUND_FAILED: (
+        _("A queued refund was given up. The customer has not got this money back."),
+        _(
+            "Compare the amounts of the payment. If the customer is still owed money,"
+            " refund it here."
+        ),
+    ),
 }
 
 _TOTAL_FITS: Final = _("The total fits again since the last question. Nothing is left.")
@@ -152,6 +160,7 @@ _RESULTS: Final[dict[str, str | Promise]] = {
     result_codes.REFUNDED: OrderState.REFUNDED.label,
     result_codes.CANCELED: _("cancelled"),
     "CANCELLED": _("cancelled"),
+    **dict(RefundFailure.choices),
     **dict(OperationOutcome.choices),
 }
 

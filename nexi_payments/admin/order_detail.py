@@ -14,6 +14,7 @@ from nexi_payments.admin import (
     customer_info_texts,
     discrepancy_texts,
     in_flight,
+    queued_refunds,
     staff_texts,
 )
 from nexi_payments.admin.base import DetailView
@@ -64,6 +65,7 @@ class OrderDetail(DetailView):
                 for one in order.discrepancies.filter(resolved_at=None)
             ],
             "in_flight": in_flight.operations(order),
+            "queued_refunds": queued_refunds.describe_all(request, now),
             "next_question": in_flight.next_question(order),
             "attempts": _other_attempts(order),
             "live": conf.current().is_live(order.terminal),
@@ -100,6 +102,8 @@ def _amount_rows(now: flows.Available) -> list[tuple[Any, str, bool]]:
         rows.append(row(_("Capture waiting for Nexi"), order.capturing_amount))
     if order.refunding_amount:
         rows.append(row(_("Refund waiting for Nexi"), order.refunding_amount))
+    if order.queued_amount:
+        rows.append(row(_("Waiting to be sent"), order.queued_amount))
     if now.capture is not None:
         rows.append(row(_("Left to capture"), now.capture, True))
     if order.captured_amount:

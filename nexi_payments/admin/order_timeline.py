@@ -15,7 +15,7 @@ from nexi_payments.admin import (
     in_flight,
     staff_texts,
 )
-from nexi_payments.enums import EventKind
+from nexi_payments.enums import EventKind, RefundFailure
 from nexi_payments.models import Event, PaymentOrder
 from nexi_payments.signals import SIGNAL_BY_EVENT_KIND
 
@@ -90,7 +90,7 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
                 details=[
                     _decided_operation(event, order),
                     _successor(event),
-                    discrepancy_texts.what_happened(event.reason) or event.reason,
+                    _reason_text(event),
                     event.note,
                     _delivery_status(event),
                 ],
@@ -115,6 +115,12 @@ def _successor(event: Event) -> Any:
     if event.successor_id is None or event.successor is None:
         return ""
     return _("replaced by %(order)s") % {"order": event.successor.order_id}
+
+
+def _reason_text(event: Event) -> Any:
+    if event.kind == EventKind.REFUND_FAILED:
+        return dict(RefundFailure.choices).get(event.reason, event.reason)
+    return discrepancy_texts.what_happened(event.reason) or event.reason
 
 
 def _delivery_status(event: Event) -> Any:

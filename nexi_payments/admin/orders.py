@@ -29,6 +29,7 @@ from nexi_payments.admin.order_detail import OrderDetail
 from nexi_payments.admin.payment_cancel import PaymentCancel
 from nexi_payments.admin.phone_order_results import PhoneOrderResults
 from nexi_payments.admin.phone_orders import PhoneOrders
+from nexi_payments.admin.queued_refunds import QueuedRefunds
 from nexi_payments.admin.review_actions import ReviewActions
 from nexi_payments.admin.review_queue import ReviewQueuePage
 from nexi_payments.models import PaymentOrder
@@ -50,6 +51,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         PaymentCancel,
         ReviewActions,
         Decisions,
+        QueuedRefunds,
         ReviewQueuePage,
         DailyReportPage,
     )

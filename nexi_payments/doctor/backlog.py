@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.db import connections
@@ -19,6 +19,7 @@ from nexi_payments.models import (
     Event,
     Operation,
     PaymentOrder,
+    QueuedRefund,
     db_transactions,
 )
 from nexi_payments.models.bookkeeping import Heartbeat
@@ -26,6 +27,8 @@ from nexi_payments.models.sealed_card import SealedCard
 
 #: Payments that are listed by id. The counts are complete.
 _MAX_LINES: Final = 20
+#: A queued refund is sent within a minute or two, unless something prevents it.
+_QUEUED_TOO_LONG: Final = timedelta(hours=1)
 #: By hand: Django's ``Now`` needs a row to select from. SQLite is missing: it uses the
 #: clock of this machine.
 _NOW_SQL: Final = {
@@ -78,9 +81,15 @@ def row_counts() -> Iterator[Finding]:
     sent = Operation.objects.filter(
         kind__in=enums.POST_CHARGE, outcome__in=enums.RESERVING
     )
+    queued = QueuedRefund.objects.filter(next_attempt_at__isnull=False)
     counts = {
         "charges in doubt": (orders.filter(state=OrderState.PAYING).count(), OK),
         "unconfirmed captures, voids and refunds": (sent.count(), OK),
+        "queued refunds": (queued.count(), OK),
+        "queued refunds that wait for an hour": (
+            queued.filter(created_at__lt=now - _QUEUED_TOO_LONG).count(),
+            WARNING,
+        ),
         "under review": (orders.filter(state=OrderState.REVIEW).count(), WARNING),
         "overdue polls": (
             orders.filter(next_poll_at__lt=late).count(),

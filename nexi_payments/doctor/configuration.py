@@ -22,6 +22,7 @@ _SIGNALS: Final = (
     "payment_voided",
     "payment_needs_review",
     "payment_duplicate",
+    "refund_failed",
     "discrepancy_found",
 )
 

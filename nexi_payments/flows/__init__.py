@@ -1,9 +1,9 @@
 """The public functions for shops. Most take or return a ``PaymentOrder``.
 
 Functions that call the gateway commit before and after the call. Inside a transaction
-they raise ``RuntimeError``. ``create_order``, ``create_moto_order`` and ``offer_link``
-call no gateway and may join the shop's own transaction, and so does ``cancel``.
-``available`` reads only.
+they raise ``RuntimeError``. ``create_order``, ``create_moto_order``, ``offer_link``,
+``cancel``, ``enqueue_refund`` and ``withdraw_refund`` may join the shop's own
+transaction: they call no gateway inside one. ``available`` reads only.
 """
 
 from nexi_payments.flows.availability import (
@@ -41,6 +41,7 @@ from nexi_payments.flows.payment_cancel import cancel
 from nexi_payments.flows.payment_link import offer_link
 from nexi_payments.flows.reconcile import Counts, reconcile
 from nexi_payments.flows.recurring import RecurringCounts, charge_due
+from nexi_payments.flows.refund_queue import enqueue_refund, withdraw_refund
 from nexi_payments.flows.shop_orders import ShopOrder
 from nexi_payments.flows.steps import RedirectForm, Step
 from nexi_payments.flows.three_ds import start_payment
@@ -69,6 +70,7 @@ __all__ = [
     "create_order",
     "describe_customer",
     "end_contract",
+    "enqueue_refund",
     "look_at_hosted_page",
     "offer_link",
     "pay_moto",
@@ -85,4 +87,5 @@ __all__ = [
     "start_payment",
     "verify_card",
     "void",
+    "withdraw_refund",
 ]

@@ -7,6 +7,7 @@ claim of the operation judges the row again, in SQL.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -33,10 +34,10 @@ from nexi_payments.exceptions import (
     InvalidState,
     MethodForbids,
 )
-from nexi_payments.flows.ledger import books, totals
+from nexi_payments.flows.ledger import books, queued_refunds, totals
 from nexi_payments.flows.orders import purchase
 from nexi_payments.gateway import result_codes
-from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models import Operation, PaymentOrder, QueuedRefund
 from nexi_payments.payment_methods import FULL, Method
 
 _NO_REFUND: Final = _(
@@ -82,8 +83,9 @@ class Available:
     """The amounts that each operation may still move, in minor units.
 
     ``None``: not possible in the order's state. 0: possible, but nothing is left, or a
-    request that is on its way has reserved it. ``void`` is always all that is held.
-    ``void_pending``: a void is on its way.
+    request that is on its way, or queued, has reserved it. ``void`` is always all that
+    is held. ``void_pending``: a void is on its way, or queued. ``queued``: the queued
+    refunds and voids that are counted.
     """
 
     order: PaymentOrder
@@ -91,6 +93,7 @@ class Available:
     void: int | None
     refund: int | None
     void_pending: bool
+    queued: tuple[QueuedRefund, ...] = ()
     #: the method of an attempt on Nexi's page that we know; it may forbid operations
     method: Method | None = None
 
@@ -158,7 +161,7 @@ class Available:
         )
 
     def _confirmed(self, row: Operation, *, is_cancelled: bool) -> ConfirmedCapture:
-        remaining = totals.remaining_of(row)
+        remaining = _remaining_of(row, self.queued)
         cancel = None
         is_capture = row.kind == OperationKind.CAPTURE and row.gateway_operation_id
         cancels = self.method is None or self.method.cancels
@@ -234,7 +237,23 @@ def _captured(done: QuerySet[Operation]) -> list[Operation]:
 
 
 def available(order: PaymentOrder) -> Available:
-    """What may be done with the order's money, from ``order`` as loaded. Reads only."""
+    """What may be done with the order's money, from ``order`` as loaded. Reads only.
+
+    Queued refunds have their amounts already.
+    """
+    queued = queued_refunds.waiting(order) if order.queued_amount else []
+    return _judge(order, tuple(queued))
+
+
+def available_to_queue(order: PaymentOrder) -> Available:
+    """As ``available``, for a queued refund that is sent now: what is queued is free.
+
+    Each claim reserves what it takes, so the queued refunds cannot exceed it together.
+    """
+    return _judge(order, ())
+
+
+def _judge(order: PaymentOrder, queued: tuple[QueuedRefund, ...]) -> Available:
     authorized, captured = order.authorized_amount, order.captured_amount
     state = order.state
     may_capture = state == OrderState.AUTHORIZED or (
@@ -248,15 +267,18 @@ def available(order: PaymentOrder) -> Available:
     held = totals.uncaptured_amount(order)
     charged = state in (OrderState.AUTHORIZED, OrderState.REVIEW) and authorized
     may_void = charged and not kept and (held or order.capturing_amount)
-    void_pending = bool(may_void) and _is_void_pending(order)
+    void_queued = any(one.kind == OperationKind.VOID for one in queued)
+    void_pending = bool(may_void) and (void_queued or _is_void_pending(order))
+    to_refund = totals.unrefunded_amount(order) - _refunds(queued)
     to_capture = 0 if void_pending else held
     to_void = 0 if void_pending or order.capturing_amount else held
     return Available(
         order=order,
         capture=to_capture if may_capture else None,
         void=to_void if may_void and returns else None,
-        refund=totals.unrefunded_amount(order) if may_refund and returns else None,
+        refund=max(0, to_refund) if may_refund and returns else None,
         void_pending=void_pending,
+        queued=queued,
         method=method,
     )
 
@@ -264,8 +286,17 @@ def available(order: PaymentOrder) -> Available:
 def is_unpaid(order: PaymentOrder) -> bool:
     """Whether the attempt has failed, or waits for a card or for the shopper."""
     if order.state in enums.ABANDONABLE:
-        return not order.is_claimed
+        return not (order.is_claimed or order.gateway_pending)
     return order.state == OrderState.FAILED
+
+
+def _refunds(queued: Iterable[QueuedRefund]) -> int:
+    return sum(one.amount for one in queued if one.kind == OperationKind.REFUND)
+
+
+def _remaining_of(capture: Operation, queued: Iterable[QueuedRefund]) -> int:
+    of_it = [one for one in queued if one.capture_id == capture.pk]
+    return max(0, totals.remaining_of(capture) - _refunds(of_it))
 
 
 def _is_void_pending(order: PaymentOrder) -> bool:
@@ -276,15 +307,17 @@ def _is_void_pending(order: PaymentOrder) -> bool:
 
 
 def remaining_of(operation: Operation) -> int | None:
-    """What of a confirmed capture is neither refunded, cancelled nor reserved, in minor
-    units. ``None`` for any other operation.
+    """What of a confirmed capture is neither refunded, cancelled nor reserved, for a
+    queued refund for example, in minor units. ``None`` for any other operation.
     """
     if (operation.kind, operation.outcome) != (
         OperationKind.CAPTURE,
         OperationOutcome.DONE,
     ):
         return None
-    return totals.remaining_of(operation)
+    order = operation.order
+    queued = queued_refunds.waiting(order) if order.queued_amount else []
+    return _remaining_of(operation, queued)
 
 
 def validated_amount(

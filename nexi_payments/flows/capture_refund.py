@@ -25,15 +25,25 @@ from nexi_payments.exceptions import (
     InvalidState,
     OrderBusy,
 )
-from nexi_payments.flows.availability import Available, available, validated_amount
+from nexi_payments.flows.availability import (
+    Available,
+    available,
+    available_to_queue,
+    validated_amount,
+)
 from nexi_payments.flows.inquiry import query
-from nexi_payments.flows.ledger import operations, terminal_outages
-from nexi_payments.flows.ledger.operations import Claim, GatewayCall
+from nexi_payments.flows.ledger import operations, queued_refunds, terminal_outages
+from nexi_payments.flows.ledger.operations import Claim, GatewayCall, PreconditionFailed
 from nexi_payments.flows.ledger.post_charge import PostChargeRequest
 from nexi_payments.flows.ledger.totals import update_totals
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.models import Operation, PaymentOrder, db_transactions
+from nexi_payments.models import (
+    Operation,
+    PaymentOrder,
+    QueuedRefund,
+    db_transactions,
+)
 
 #: Inquiries before a request, while others change the order.
 _LOOKS: Final = 2
@@ -71,7 +81,7 @@ def void(
 
     At Nexi this is a refund of the held amount on the authorization's id.
     """
-    return submit(_Void.of(order, actor, nonce))
+    return submit(VoidCall.of(order, actor, nonce))
 
 
 def refund(
@@ -91,7 +101,7 @@ def refund(
     raises ``InvalidState``.
     """
     wanted = None if amount is None else money.to_minor(amount, order.currency)
-    call = _Refund.of(order, actor, nonce, wanted, expected_remaining)
+    call = RefundCall.of(order, actor, nonce, wanted, expected_remaining)
     call.capture = capture
     return submit(call)
 
@@ -99,13 +109,15 @@ def refund(
 @dataclass(repr=False, eq=False)
 class PostChargeCall(PostChargeRequest, GatewayCall[str]):
     """A capture, void, refund or cancel. ``amount`` is in minor units, ``None`` for all
-    that remains. ``prepare`` sets ``details``, the columns of its operation.
+    that remains. ``queued`` is the row of the queue that it sends, if there is one.
+    ``prepare`` sets ``details``, the columns of its operation.
     """
 
     nonce: str | None = None
     amount: int | None = None
     expected_remaining: Decimal | None = None
     capture: Operation | None = None
+    queued: QueuedRefund | None = None
     details: dict[str, Any] = field(init=False)
 
     @classmethod
@@ -121,6 +133,11 @@ class PostChargeCall(PostChargeRequest, GatewayCall[str]):
         deadline = Deadline(conf.current().total_timeout)
         return cls(order, client, deadline, actor, nonce, amount, expected_remaining)
 
+    def available(self) -> Available:
+        """What the operation may use of the order's money."""
+        judge = available if self.queued is None else available_to_queue
+        return judge(self.order)
+
     @abstractmethod
     def prepare(self, now: Available) -> None:
         """Checks that the operation is possible, and chooses amount and target. Raises
@@ -135,17 +152,21 @@ class PostChargeCall(PostChargeRequest, GatewayCall[str]):
         return Claim(conditions, changes, self.details)
 
     def on_claim(self) -> None:
-        """Reserves the amount."""
+        """Takes the row out of the queue, and reserves the amount."""
+        row = self.queued
+        if row is not None and not queued_refunds.claim(row, self.operation):
+            raise PreconditionFailed
         update_totals(self.order)
 
     def set_details(
         self, amount: int, target_operation_id: str, capture: Operation | None = None
     ) -> None:
+        key = self.queued.idempotency_key if self.queued else str(uuid.uuid4())
         self.details = {
             "amount": amount,
             "target_operation_id": target_operation_id,
             "capture": capture,
-            "idempotency_key": str(uuid.uuid4()),
+            "idempotency_key": key,
             "nonce": self.nonce or None,
         }
 
@@ -163,7 +184,7 @@ class _Capture(PostChargeCall):
         self.set_details(amount, order.gateway_operation_id)
 
 
-class _Void(PostChargeCall):
+class VoidCall(PostChargeCall):
     kind = OperationKind.VOID
 
     def prepare(self, now: Available) -> None:
@@ -182,7 +203,7 @@ class _Void(PostChargeCall):
         self.set_details(amount, target)
 
 
-class _Refund(PostChargeCall):
+class RefundCall(PostChargeCall):
     kind = OperationKind.REFUND
 
     def prepare(self, now: Available) -> None:
@@ -205,16 +226,24 @@ def submit(call: PostChargeCall) -> Operation:
     What is impossible by our own books raises before Nexi is asked.
     """
     db_transactions.require_no_transaction()
-    order = call.order
-    order.refresh_from_db()
+    call.order.refresh_from_db()
     if earlier := _find_existing(call):
         return earlier
-    call.prepare(available(order))
+    call.prepare(call.available())
+    return look_and_send(call)
+
+
+def look_and_send(call: PostChargeCall) -> Operation:
+    """Inquires first, judges ``call`` by what Nexi shows, then sends it. As ``submit``,
+    for what was judged before.
+    """
+    db_transactions.require_no_transaction()
+    order = call.order
     terminal_outages.require_available(order.terminal)
     _look(call)
     if earlier := _find_existing(call):
         return earlier
-    call.prepare(available(order))
+    call.prepare(call.available())
     try:
         operations.run(call)
     except GatewayError as error:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from nexi_payments import conf, outbox, sealed_cards
 from nexi_payments.enums import EventKind, OrderState, Reason
 from nexi_payments.exceptions import TerminalNotConfigured
+from nexi_payments.flows import refund_worker
 from nexi_payments.flows.hosted import offers
 from nexi_payments.flows.inquiry import orphans, query, unfinished
 from nexi_payments.flows.ledger import terminal_outages, transitions
@@ -42,6 +43,8 @@ class Counts:
     purged: int = 0
     terminals_recovered: int = 0
     orphans: int = 0
+    refunds_sent: int = 0
+    refunds_given_up: int = 0
     methods: int = 0
 
     @property
@@ -53,7 +56,8 @@ class Counts:
 
 
 def reconcile(order: PaymentOrder | None = None, *, limit: int = 1000) -> Counts:
-    """Settles orders in doubt, expires abandoned ones, delivers overdue events.
+    """Settles orders in doubt, expires abandoned ones, sends queued refunds, delivers
+    overdue events.
 
     With ``order``, inquires about that one now, due or not. An order is leased by
     moving its ``next_poll_at`` in a compare-and-swap; no other worker polls it
@@ -78,6 +82,9 @@ def reconcile(order: PaymentOrder | None = None, *, limit: int = 1000) -> Counts
         for terminal, number in missing.items():
             text = "terminal %s is not in the settings: no inquiry about %d payments"
             log.critical(text, terminal, number)
+        counts.refunds_sent, counts.refunds_given_up = refund_worker.send_due(
+            limit=limit
+        )
         counts.orphans = orphans.sweep()
         counts.methods = offers.refresh_due()
     if order is None:

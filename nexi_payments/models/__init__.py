@@ -17,6 +17,7 @@ from nexi_payments.models.hosted_page import HostedPage, TerminalMethods
 from nexi_payments.models.operation import Operation
 from nexi_payments.models.order import PaymentOrder
 from nexi_payments.models.proxies import DailyReport, PhoneOrder, ReviewQueue
+from nexi_payments.models.queued_refund import QueuedRefund
 
 __all__ = [
     "CardVerification",
@@ -30,6 +31,7 @@ __all__ = [
     "Operation",
     "PaymentOrder",
     "PhoneOrder",
+    "QueuedRefund",
     "ReviewQueue",
     "TerminalMethods",
 ]

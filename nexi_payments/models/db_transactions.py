@@ -41,6 +41,21 @@ def require_no_transaction() -> None:
         pass
 
 
+def is_another_open() -> bool:
+    """Whether a transaction is open, in our database or in another one of the host.
+
+    Called after a commit in ours: the host's others may still be open.
+    """
+    others = connections.all(initialized_only=True)
+    if any(one.in_atomic_block for one in others if one.alias != alias()):
+        return True
+    try:
+        require_no_transaction()
+    except RuntimeError:
+        return True
+    return False
+
+
 def retried(
     *, durable: bool = True
 ) -> Callable[[Callable[P, Result]], Callable[P, Result]]:

@@ -66,6 +66,8 @@ class PaymentOrder(RetryingModel):
     #: reserved by operations that are not settled yet
     capturing_amount = models.BigIntegerField(default=0)
     refunding_amount = models.BigIntegerField(default=0)
+    #: of queued refunds and voids (``QueuedRefund``) that are not sent yet
+    queued_amount = models.BigIntegerField(default=0)
 
     reference = models.CharField(
         _("reference"), max_length=100, null=True, blank=True, db_index=True
@@ -231,6 +233,7 @@ class PaymentOrder(RetryingModel):
                     refunded_amount__gte=0,
                     capturing_amount__gte=0,
                     refunding_amount__gte=0,
+                    queued_amount__gte=0,
                 ),
                 name="nexi_amounts_not_negative",
             ),

@@ -1,10 +1,10 @@
 """Archives old, finished payments: writes them to files and deletes their rows.
 
-A file is gzipped JSON lines: a head, one line per order with its operations, events and
-discrepancies, and an end with counts, totals and the SHA-256 of all lines before it. It
-contains no personal data (see ``erasure``). Amounts are in minor units. A row is
-deleted only after its line was written to disk, read back, and compared with the table
-(decision 26).
+A file is gzipped JSON lines: a head, one line per order with its operations, events,
+discrepancies and queued refunds, and an end with counts, totals and the SHA-256 of all
+lines before it. It contains no personal data (see ``erasure``). Amounts are in minor
+units. A row is deleted only after its line was written to disk, read back, and compared
+with the table (decision 26).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from nexi_payments.models import (
     Event,
     Operation,
     PaymentOrder,
+    QueuedRefund,
     db_transactions,
 )
 
@@ -50,6 +51,7 @@ _CHILD_MODELS: Final[tuple[tuple[str, type[models.Model]], ...]] = (
     ("operations", Operation),
     ("events", Event),
     ("discrepancies", Discrepancy),
+    ("queued_refunds", QueuedRefund),
 )
 _OMITTED_FIELDS: Final[dict[type[models.Model], set[str]]] = {
     PaymentOrder: {
@@ -65,6 +67,7 @@ _OMITTED_FIELDS: Final[dict[type[models.Model], set[str]]] = {
     Operation: {"address"},
     Event: {"address", "note"},
     Discrepancy: set(),
+    QueuedRefund: {"address", "reason"},
 }
 
 
@@ -109,7 +112,8 @@ class ArchiveResult:
 def archivable_orders(before: datetime) -> QuerySet[PaymentOrder]:
     """Orders that were created before that moment and are finished, oldest first.
 
-    Excluded: later operations; anything in doubt, watched, unsettled or undelivered;
+    Excluded: later operations; anything in doubt, watched, unsettled, queued or
+    undelivered;
     open discrepancies; contracts that have not ended; and orders that another row
     refers to, such as a later attempt or a row of the shop.
     """
@@ -126,6 +130,7 @@ def archivable_orders(before: datetime) -> QuerySet[PaymentOrder]:
         next_poll_at=None,
         capturing_amount=0,
         refunding_amount=0,
+        queued_amount=0,
     ).exclude(
         Exists(
             Operation.objects.filter(
@@ -312,7 +317,8 @@ def _delete_archived(
     ]
     # an operation may point to one of the same order
     Operation.objects.filter(order__in=same, capture__isnull=False).update(capture=None)
-    for model in (Event, Operation, Discrepancy):
+    # each names those behind it
+    for model in (QueuedRefund, Event, Operation, Discrepancy):
         model._base_manager.filter(order__in=same).delete()
     PaymentOrder.objects.filter(pk__in=same).delete()
     return len(same)

@@ -1,7 +1,8 @@
 """Erases personal data after ``RETENTION``; rows about money stay.
 
 Erased are: name, e-mail, description and cardholder name of an order; its 3-D Secure
-customer data; the IP addresses of its operations and events, and the notes of events;
+customer data; the IP addresses of its operations, events and queued refunds, the notes
+of events and the reasons of queued refunds;
 of contracts that have ended, the IP address of the consent and the shop's customer
 number; of card verifications, the IP address. The stored card columns (brand, first
 six, last four digits, expiry) belong to the accounts and stay.
@@ -24,6 +25,7 @@ from nexi_payments.models import (
     Event,
     Operation,
     PaymentOrder,
+    QueuedRefund,
     db_transactions,
 )
 from nexi_payments.models.bookkeeping import IdempotencyRecord
@@ -43,7 +45,8 @@ _PERSONAL_FIELDS: Final = (
 def erase() -> int:
     """Erases personal data older than ``RETENTION``. Returns the number of orders.
 
-    Unsettled or watched orders wait. Does nothing without the setting. Idempotent.
+    Unsettled or watched orders, and those with a queued refund, wait. Does nothing
+    without the setting. Idempotent.
     """
     seconds = conf.current().retention
     if seconds is None:
@@ -60,6 +63,7 @@ def erase() -> int:
         state__in=enums.FINAL,
         unsettled_since=None,
         next_poll_at=None,
+        queued_amount=0,
     ).order_by("pk")
     erased = 0
     while batch := list(old.values_list("pk", flat=True)[:BATCH_SIZE]):
@@ -76,6 +80,7 @@ def _erase_orders(keys: list[int]) -> None:
     CustomerDetails.objects.filter(order__in=keys).delete()
     Operation.objects.filter(order__in=keys).update(address=None)
     Event.objects.filter(order__in=keys).update(address=None, note="")
+    QueuedRefund.objects.filter(order__in=keys).update(address=None, reason="")
 
 
 def _erase_contracts_and_verifications(before: datetime) -> None:

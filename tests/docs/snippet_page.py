@@ -123,6 +123,7 @@ class SnippetPage:
                 "authorized": self.authorized_payment("H-1"),
                 "other": self.authorized_payment("H-2"),
                 "third": self.authorized_payment("H-4"),
+                "ticket": SimpleNamespace(delete=lambda: None),
             }
         if self.page == "docs/hooks.md":
             return {"Order": OneOrder, "NEXI_PAYMENTS": {}}

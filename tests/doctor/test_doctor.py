@@ -16,11 +16,12 @@ from django.utils import timezone
 from nexi_payments import signals
 from nexi_payments.doctor import backlog
 from nexi_payments.flows.ledger import discrepancies
-from nexi_payments.models import Event, PaymentOrder
+from nexi_payments.models import Event, PaymentOrder, QueuedRefund
 from nexi_payments.models.bookkeeping import Heartbeat, TerminalOutage
 from nexi_payments.models.sealed_card import SealedCard
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.in_doubt import payment_in_doubt
+from tests.support.queued_refunds import enqueue_and_die
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -88,6 +89,7 @@ def test_all_is_well(gateway: Simulator, shopper: Shopper, capsys: Any) -> None:
                 "payment_voided",
                 "payment_needs_review",
                 "payment_duplicate",
+                "refund_failed",
                 "discrepancy_found",
             )
         ),
@@ -96,6 +98,8 @@ def test_all_is_well(gateway: Simulator, shopper: Shopper, capsys: Any) -> None:
         "database default:",
         "  charges in doubt: 0",
         "  unconfirmed captures, voids and refunds: 0",
+        "  queued refunds: 0",
+        "  queued refunds that wait for an hour: 0",
         "  under review: 0",
         "  overdue polls: 0",
         "  undelivered signals: 0",
@@ -163,6 +167,26 @@ def test_nobody_reconciles(shopper: Shopper, order: PaymentOrder, capsys: Any) -
     assert "expired sealed cards: 1" in said
     assert "nexi_reconcile does not run" in said
     assert PaymentOrder.objects.get().next_poll_at == long_ago
+
+
+def test_refunds_that_wait(shopper: Shopper, capsys: Any) -> None:
+    enqueue_and_die(shopper.pay(new_order()), "5.00")
+    code, said = ask(capsys, "--offline")
+    assert code == 0
+    assert "queued refunds: 1\n  queued refunds that wait for an hour: 0" in said
+    QueuedRefund.objects.update(created_at=timezone.now() - timedelta(minutes=61))
+    code, said = ask(capsys, "--offline")
+    assert code == 1
+    assert "queued refunds that wait for an hour: 1" in said
+
+
+def test_a_terminal_that_a_queued_refund_needs(shopper: Shopper, capsys: Any) -> None:
+    order = shopper.pay(new_order())
+    enqueue_and_die(order, "5.00")
+    PaymentOrder.objects.update(terminal="gone")
+    code, said = ask(capsys, "--offline")
+    assert code == 1
+    assert "Terminal gone is not in NEXI_PAYMENTS['TERMINALS']: refunds 1" in said
 
 
 def test_signals_that_nobody_takes(shopper: Shopper, capsys: Any) -> None:

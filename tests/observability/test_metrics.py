@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ from prometheus_client import CollectorRegistry
 
 from nexi_payments import metrics, telemetry
 from nexi_payments.flows.ledger import discrepancies
+from nexi_payments.models import QueuedRefund
 from nexi_payments.models.bookkeeping import Heartbeat
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.fault_injection import database_fails
 from tests.support.in_doubt import payment_in_doubt
+from tests.support.queued_refunds import enqueue_and_die
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = [
@@ -69,6 +72,22 @@ def test_what_waits_is_looked_up_at_each_scrape(
     assert found["nexi_payments_undelivered_events"] == 0
     assert 0 <= found["nexi_payments_reconcile_age_seconds"] < 60
     assert found["nexi_payments_database_up"] == 1
+
+
+def test_refunds_that_wait_to_be_sent(
+    registry: CollectorRegistry, shopper: Shopper
+) -> None:
+    found = scraped(registry)
+    assert found["nexi_payments_queued_refunds"] == 0
+    assert found["nexi_payments_queued_refund_age_seconds"] == 0
+    order = shopper.pay(new_order())
+    old = enqueue_and_die(order, "5.00")
+    enqueue_and_die(order, "1.00")
+    since = timezone.now() - timedelta(hours=2)
+    QueuedRefund.objects.filter(pk=old.pk).update(created_at=since)
+    found = scraped(registry)
+    assert found["nexi_payments_queued_refunds"] == 2
+    assert 7200 <= found["nexi_payments_queued_refund_age_seconds"] < 7260
 
 
 def test_counters_are_shown_without_a_database(registry: CollectorRegistry) -> None:

@@ -207,6 +207,7 @@ def test_members() -> None:
         "nexi_payments.models.PaymentOrder": (
             members_of(PaymentOrder) - PRIVATE_ORDER_MEMBERS
         ),
+        "nexi_payments.models.QueuedRefund": members_of(models.QueuedRefund),
         "nexi_payments.testing.NexiSimulator": members_of(testing.NexiSimulator),
     }
 

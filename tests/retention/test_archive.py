@@ -25,10 +25,18 @@ from nexi_payments.enums import (
     OperationOutcome,
     OrderState,
 )
-from nexi_payments.models import Contract, Discrepancy, Event, Operation, PaymentOrder
+from nexi_payments.models import (
+    Contract,
+    Discrepancy,
+    Event,
+    Operation,
+    PaymentOrder,
+    QueuedRefund,
+)
 from nexi_payments.retention import archive
 from nexi_payments.simulator import Simulator
 from tests.support.in_doubt import time_travel
+from tests.support.queued_refunds import enqueue_and_die
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,6 +116,7 @@ def test_nobody_can_be_told_from_it(
         {"next_poll_at": timezone.now()},
         {"watch_until": timezone.now() + timedelta(days=1000)},
         {"refunding_amount": 100},
+        {"queued_amount": 100},
         {"created_at": timezone.now() + timedelta(days=5)},
     ],
     ids=lambda changes: next(iter(changes)),
@@ -119,6 +128,38 @@ def test_what_is_not_over_stays(
     assert run("--older-than", "400", "--to", str(tmp_path)) == ""
     assert PaymentOrder.objects.count() == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_queued_refund_keeps_its_order_and_goes_with_it(
+    paid: PaymentOrder, tmp_path: Path
+) -> None:
+    row = enqueue_and_die(paid, "5.00", key="return 17", reason="Giulia wants it")
+    with time_travel(OLD):
+        assert run("--older-than", "400", "--to", str(tmp_path)) == ""
+    assert QueuedRefund.objects.get() == row
+    flows.withdraw_refund(row)
+    with time_travel(OLD):
+        run("--older-than", "400", "--to", str(tmp_path))
+    assert (QueuedRefund.objects.count(), PaymentOrder.objects.count()) == (0, 0)
+    (line,) = archived(tmp_path)
+    (kept,) = line["queued_refunds"]
+    assert (kept["key"], kept["amount"], kept["state"]) == (
+        "return 17",
+        500,
+        "withdrawn",
+    )
+    assert "reason" not in kept
+
+
+def test_a_refund_that_was_sent_from_the_queue_is_archived(
+    paid: PaymentOrder, tmp_path: Path
+) -> None:
+    flows.enqueue_refund(paid, Decimal("5.00"))
+    with time_travel(OLD):
+        run("--older-than", "400", "--to", str(tmp_path))
+    assert (QueuedRefund.objects.count(), Operation.objects.count()) == (0, 0)
+    (line,) = archived(tmp_path)
+    assert [row["state"] for row in line["queued_refunds"]] == ["sent"]
 
 
 def test_what_hangs_open_on_an_order_keeps_it(

@@ -28,6 +28,7 @@ from nexi_payments.simulator import Simulator
 from tests.support.clerk import Clerk, result_url
 from tests.support.contracts import make_contract
 from tests.support.in_doubt import time_travel
+from tests.support.queued_refunds import enqueue_and_die
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,6 +48,25 @@ def personal(order: PaymentOrder) -> set[str]:
     for event in Event.objects.filter(order=order):
         texts |= {event.address or "", event.note}
     return texts - {""}
+
+
+def test_a_queued_refund_keeps_its_texts_until_it_is_over(
+    change_settings: Any, shopper: Shopper
+) -> None:
+    change_settings(RETENTION=30 * DAY)
+    order = shopper.pay(new_order(customer={"name": "Giulia Bianchi"}))
+    actor = flows.Actor(address="192.0.2.7")
+    row = enqueue_and_die(order, "5.00", reason="Giulia wants it", actor=actor)
+    with time_travel(31 * DAY):
+        assert erasure.erase() == 0
+    row.refresh_from_db()
+    assert (row.reason, row.address) == ("Giulia wants it", "192.0.2.7")
+    flows.withdraw_refund(row)
+    with time_travel(31 * DAY):
+        assert erasure.erase() == 1
+    row.refresh_from_db()
+    assert (row.reason, row.address, row.amount) == ("", None, 500)
+    assert personal(order) == set()
 
 
 def test_what_goes_and_what_stays(change_settings: Any, gateway: Simulator) -> None:

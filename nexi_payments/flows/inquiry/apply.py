@@ -31,6 +31,7 @@ from nexi_payments.flows.inquiry.snapshot import Snapshot
 from nexi_payments.flows.ledger import (
     discrepancies,
     poll_schedule,
+    queued_refunds,
     totals,
     transitions,
 )
@@ -109,6 +110,7 @@ def _write(
         news.write(order)
     else:
         _move(order, snapshot, decision, columns, news)
+    queued_refunds.follow(order, written.changed)
     for finding in (*reading.findings, *decision.findings):
         discrepancies.record(order, finding.kind, finding.ours, finding.theirs)
     if decider is not None:

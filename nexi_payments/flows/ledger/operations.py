@@ -106,7 +106,7 @@ class GatewayRequest(ABC, Generic[Answer]):
 @dataclass(repr=False, eq=False)
 class GatewayCall(GatewayRequest[Answer]):
     """A request that moves money, or leads to a charge, with its claim. ``run`` calls
-    ``claim`` and ``on_claim`` first and sets ``operation``.
+    ``claim`` first, sets ``operation``, and calls ``on_claim``.
 
     ``source`` is the order's state that ``kind`` needs, ``target`` its state from the
     claim on (``None``: unchanged).
@@ -140,7 +140,7 @@ def run(call: GatewayCall[Any]) -> None:
     """
     if call.is_vetoed():
         return
-    call.operation = _claim(call)
+    _claim(call)
     send_and_settle(call)
 
 
@@ -156,14 +156,14 @@ def send_and_settle(call: GatewayRequest[Any]) -> None:
         raise
 
 
-def _claim(call: GatewayCall[Any]) -> Operation:
+def _claim(call: GatewayCall[Any]) -> None:
     """First commit: inserts the operation and claims the order by compare-and-swap.
 
     Raises ``OrderBusy``.
     """
     claim, actor = call.claim(), call.actor
     now = timezone.now()
-    operation = Operation(
+    call.operation = Operation(
         order=call.order,
         kind=call.kind,
         unsettled_order_id=call.order.pk,
@@ -176,8 +176,8 @@ def _claim(call: GatewayCall[Any]) -> Operation:
         **claim.details,
     )
     try:
-        _write_claim(call, claim, operation, call.order)
-        return operation
+        _write_claim(call, claim, call.operation, call.order)
+        return
     except (PreconditionFailed, IntegrityError):
         pass  # another state, or an unsettled operation
     call.order.refresh_from_db()

@@ -49,6 +49,14 @@ def scaled_minutes(count: float) -> timedelta:
     return timedelta(seconds=count * current().settle_after / 15)
 
 
+def retry_delay(attempts: int) -> timedelta:
+    """The pause after so many failed attempts (1 or more): 1, 2, 5 and 15 minutes, then
+    hourly.
+    """
+    within = attempts <= len(_STEPS)
+    return scaled_minutes(_STEPS[attempts - 1] if within else _HOURLY)
+
+
 def settle_at(order: PollState | PaymentOrder) -> datetime | None:
     """When inquiries without a charge begin to prove "not charged"."""
     since = _watched_since(order)

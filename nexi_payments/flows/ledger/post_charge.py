@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from nexi_payments.enums import OperationKind, OperationOutcome
-from nexi_payments.flows.ledger import outcomes
+from nexi_payments.flows.ledger import outcomes, queued_refunds
 from nexi_payments.flows.ledger.operations import GatewayRequest, OperationUpdate
 from nexi_payments.flows.ledger.totals import update_totals
 from nexi_payments.gateway.payloads import OperationAmount
@@ -35,6 +35,7 @@ class PostChargeRequest(GatewayRequest[str]):
 
     def on_settle(self, update: OperationUpdate) -> None:
         update_totals(self.order)
+        queued_refunds.follow(self.order, [self.operation])
 
 
 @dataclass(repr=False, eq=False)

@@ -16,7 +16,7 @@ from nexi_payments.enums import ContractState
 from nexi_payments.exceptions import GatewayError, Rejected, TerminalUnavailable
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.models import Contract, Operation, PaymentOrder
+from nexi_payments.models import Contract, Operation, PaymentOrder, QueuedRefund
 from nexi_payments.models.bookkeeping import TerminalOutage
 
 log = logging.getLogger("nexi_payments.terminal_outages")
@@ -148,6 +148,8 @@ class MissingTerminal(NamedTuple):
     #: active, or their end not confirmed
     contracts: int
     outages: int
+    #: queued, not sent yet
+    refunds: int = 0
 
     def __str__(self) -> str:
         counts = ", ".join(f"{what} {count}" for what, count in self.counts.items())
@@ -155,7 +157,7 @@ class MissingTerminal(NamedTuple):
 
     @property
     def is_needed(self) -> bool:
-        return bool(self.payments or self.operations or self.contracts)
+        return bool(self.payments or self.operations or self.contracts or self.refunds)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -178,6 +180,8 @@ def missing_terminals() -> list[MissingTerminal]:
     )
     charged = _by_missing_terminal(contracts)
     outages = _by_missing_terminal(TerminalOutage.objects.all())
+    waiting = QueuedRefund.objects.filter(next_attempt_at__isnull=False)
+    queued = _by_missing_terminal(waiting, "order__terminal")
     return [
         MissingTerminal(
             name,
@@ -187,11 +191,13 @@ def missing_terminals() -> list[MissingTerminal]:
             ).count(),
             charged.get(name, 0),
             outages.get(name, 0),
+            queued.get(name, 0),
         )
-        for name in sorted({*polled, *in_doubt, *charged, *outages})
+        for name in sorted({*polled, *in_doubt, *charged, *outages, *queued})
     ]
 
 
-def _by_missing_terminal(rows: Any) -> dict[str, int]:
-    missing = rows.exclude(terminal__in=conf.current().terminals).order_by()
-    return dict(missing.values_list("terminal").annotate(Count("pk")))
+def _by_missing_terminal(rows: Any, column: str = "terminal") -> dict[str, int]:
+    configured = {f"{column}__in": conf.current().terminals}
+    missing = rows.exclude(**configured).order_by()
+    return dict(missing.values_list(column).annotate(Count("pk")))

@@ -150,7 +150,7 @@ def write_event(
     actor: Actor = NO_ACTOR,
     note: str = "",
     silent: bool = False,
-) -> None:
+) -> Event:
     """Writes an event of ``order``. The signal of its kind is sent after commit, unless
     it is ``silent``.
     """
@@ -173,6 +173,7 @@ def write_event(
     raw_sql.insert(event)
     _log_after_commit(event, actor)
     outbox.deliver_after_commit(event)
+    return event
 
 
 def _log_after_commit(event: Event, actor: Actor) -> None:

@@ -1,0 +1,107 @@
+"""Refunds that wait to be sent: who queued them, why they wait, and a way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern
+from django.utils import formats, timezone
+from django.utils.translation import gettext_lazy as _
+
+from nexi_payments import exceptions, flows, money, permissions
+from nexi_payments.admin.base import StaffPages, get_actor, show_errors
+from nexi_payments.admin.forms import ReasonForm
+from nexi_payments.enums import OperationKind
+from nexi_payments.models import PaymentOrder, QueuedRefund
+
+#: Kind → the permission to withdraw it: who may send it may take it back.
+_PERMISSIONS: Final = {
+    OperationKind.REFUND: permissions.REFUND,
+    OperationKind.VOID: permissions.VOID,
+}
+#: ``QueuedRefund.error`` → why the last attempt sent nothing.
+_WAITS: Final = {
+    exceptions.GatewayUnavailable.__name__: _("Nexi did not answer."),
+    exceptions.NotSent.__name__: _("Nexi could not be reached."),
+    exceptions.OrderBusy.__name__: _("Another request was working on this payment."),
+    exceptions.TerminalUnavailable.__name__: _("Nexi refuses the key of the terminal."),
+    exceptions.TerminalNotConfigured.__name__: _(
+        "The terminal is not in the settings of the shop."
+    ),
+}
+_WAITS_FOR_SOMETHING: Final = _("The last attempt failed. Nothing was sent.")
+
+
+@dataclass(frozen=True)
+class QueuedText:
+    """One queued refund for staff."""
+
+    row: QueuedRefund
+    title: str
+    waits: Any
+    next_attempt: Any
+    may_withdraw: bool
+
+
+def describe_all(request: HttpRequest, now: flows.Available) -> list[QueuedText]:
+    """The queued refunds of a payment, oldest first."""
+    return [_describe(request, now.order, one) for one in now.queued]
+
+
+def _describe(
+    request: HttpRequest, order: PaymentOrder, row: QueuedRefund
+) -> QueuedText:
+    amount = money.display(row.amount, order.currency)
+    return QueuedText(
+        row,
+        f"{row.get_kind_display()} {amount}",
+        _WAITS.get(row.error, _WAITS_FOR_SOMETHING) if row.error else "",
+        _next_attempt(row),
+        permissions.has_any(request, _PERMISSIONS[OperationKind(row.kind)]),
+    )
+
+
+def _next_attempt(row: QueuedRefund) -> Any:
+    due = row.next_attempt_at
+    if due is None or due <= timezone.now():
+        return _("It is sent in a moment.")
+    when = formats.date_format(timezone.localtime(due), "SHORT_DATETIME_FORMAT")
+    return _("It is sent at %(when)s or soon after.") % {"when": when}
+
+
+class QueuedRefunds(StaffPages):
+    @property
+    def urls(self) -> list[URLPattern]:
+        path = self.admin.admin_path
+        route = "queued-refund/<int:pk>/withdraw/"
+        return [path(route, self.withdraw, "withdraw_refund")]
+
+    def withdraw(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Withdraw a refund that was not sent yet. Nothing is sent to Nexi."""
+        permissions.require_any(request, *_PERMISSIONS.values())
+        row = get_object_or_404(QueuedRefund.objects.select_related("order"), pk=pk)
+        permissions.require_any(request, _PERMISSIONS[OperationKind(row.kind)])
+        if request.method == "POST":
+            form = ReasonForm(request.POST)
+            if form.is_valid():
+                self._withdraw(request, row, form.cleaned_data["reason"])
+            else:
+                show_errors(request, form)
+        return self.redirect("change", row.order_id)
+
+    def _withdraw(self, request: HttpRequest, row: QueuedRefund, reason: str) -> None:
+        try:
+            flows.withdraw_refund(row, reason=reason, actor=get_actor(request))
+        except exceptions.InvalidState:
+            text = _("It is too late: this refund is not waiting any more.")
+            messages.error(request, text)
+            return
+        amount = money.display(row.amount, row.order.currency)
+        text = _("Withdrawn: %(what)s. Nothing was sent.")
+        what = f"{row.get_kind_display()} {amount}"
+        messages.success(request, text % {"what": what})
+        self.log_change(request, row.order, f"{_('Withdrawn')}: {what}. {reason}")

@@ -1,0 +1,142 @@
+"""Refunds that a shop decides inside a transaction: ``enqueue_refund``.
+
+The row is written in the caller's transaction. A rolled-back transaction leaves no
+refund, and a committed one loses none (``refund_worker``).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.db import IntegrityError
+
+from nexi_payments import money
+from nexi_payments.enums import OperationKind, QueuedRefundState
+from nexi_payments.exceptions import InvalidState, RefundKeyInUse
+from nexi_payments.flows import refund_worker
+from nexi_payments.flows.availability import available, validated_amount
+from nexi_payments.flows.ledger import queued_refunds
+from nexi_payments.flows.ledger.totals import lock_order
+from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
+from nexi_payments.models import (
+    Operation,
+    PaymentOrder,
+    QueuedRefund,
+    db_transactions,
+)
+from nexi_payments.pan_scanner import reject_card_number
+
+
+def enqueue_refund(
+    order: PaymentOrder,
+    amount: Decimal | None = None,
+    *,
+    capture: Operation | None = None,
+    reason: str = "",
+    key: str | None = None,
+    actor: Actor = NO_ACTOR,
+) -> QueuedRefund:
+    """Queues a refund of ``amount`` (major units; default: the remaining amount), in
+    the caller's transaction if there is one.
+
+    It is sent after the commit: at once if Nexi answers within seconds, otherwise by
+    ``nexi_reconcile`` or the Celery task. Until then the amount is reserved:
+    ``available`` has less. ``payment_refunded`` follows when Nexi confirms it,
+    ``refund_failed`` if it is given up. ``capture`` as in ``refund``. ``reason`` (300
+    characters) and ``actor`` are for the payment's history.
+
+    Idempotent by ``key`` (100 characters, of the shop): the same one with the same
+    order, amount and capture returns the first row, whatever became of it; with others
+    it raises ``RefundKeyInUse``. Also raises ``InvalidState``, ``ExceedsRemaining``,
+    ``OrderBusy``, ``InvalidAmount``, ``CardDataNotAllowed`` (a card number in ``key``
+    or ``reason``) and ``ValueError`` (one of them too long); nothing was queued then.
+    """
+    wanted = None if amount is None else money.to_minor(amount, order.currency)
+    key = _checked("key", key or "", 100) or None
+    reason = _checked("reason", reason.strip(), 300)
+    refund, is_new = _enqueue(order, wanted, capture, reason, key, actor)
+    if is_new:
+        refund_worker.send_after_commit(refund)
+    return refund
+
+
+def withdraw_refund(
+    refund: QueuedRefund, *, reason: str = "", actor: Actor = NO_ACTOR
+) -> QueuedRefund:
+    """Withdraws a queued refund before it is sent, and frees its amount.
+
+    Joins the caller's transaction. Idempotent. Raises ``InvalidState`` when it was sent
+    or given up, ``CardDataNotAllowed`` and ``ValueError`` as ``enqueue_refund``.
+    """
+    reason = _checked("reason", reason.strip(), 300)
+    done = queued_refunds.withdraw(refund, refund.order, actor, reason)
+    if not done:
+        refund.refresh_from_db()
+        if refund.state != QueuedRefundState.WITHDRAWN:
+            raise InvalidState(refund.order)
+    return refund
+
+
+def _checked(name: str, text: str, length: int) -> str:
+    if len(text) > length:
+        raise ValueError(f"{name} is longer than {length} characters")
+    reject_card_number(name, text)
+    return text
+
+
+@db_transactions.retried(durable=False)
+def _enqueue(
+    order: PaymentOrder,
+    wanted: int | None,
+    capture: Operation | None,
+    reason: str,
+    key: str | None,
+    actor: Actor,
+) -> tuple[QueuedRefund, bool]:
+    """The row of ``key``, or a new one; and whether it is new."""
+    lock_order(order)
+    if found := _find(order, wanted, capture, key):
+        return found, False
+    now = available(order)
+    if now.refund is None:
+        raise InvalidState(order)
+    chosen = now.capture_to_refund(capture, wanted)
+    amount = validated_amount(order, now.refund_of(chosen), wanted)
+    try:
+        with db_transactions.atomic():
+            refund = queued_refunds.add(
+                order,
+                OperationKind.REFUND,
+                amount,
+                actor=actor,
+                first_attempt_at=refund_worker.first_attempt_at(),
+                capture=chosen.operation if chosen else None,
+                key=key,
+                reason=reason,
+                is_remainder=wanted is None,
+            )
+        return refund, True
+    except IntegrityError:
+        # the key was used for another order at the same moment
+        if not key or not QueuedRefund.objects.filter(key=key).exists():
+            raise
+    raise RefundKeyInUse(order, QueuedRefund.objects.get(key=key))
+
+
+def _find(
+    order: PaymentOrder,
+    wanted: int | None,
+    capture: Operation | None,
+    key: str | None,
+) -> QueuedRefund | None:
+    """The row of ``key``. Raises ``RefundKeyInUse`` if it is of another request."""
+    found = QueuedRefund.objects.filter(key=key).first() if key else None
+    if found is None:
+        return None
+    amount = None if found.is_remainder and wanted is None else found.amount
+    same = (found.order_id, amount) == (order.pk, wanted)
+    if capture is not None and capture.pk != found.capture_id:
+        same = False
+    if not same:
+        raise RefundKeyInUse(order, found)
+    return found
