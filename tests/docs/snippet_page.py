@@ -71,6 +71,20 @@ class FakeModel:
         return len(self.rows)
 
 
+class FakeOrders(list[Any]):
+    """The shop's orders, as far as the snippets look for one."""
+
+    @property
+    def objects(self) -> FakeOrders:
+        return self
+
+    def filter(self, number: str | None) -> FakeOrders:
+        return FakeOrders(one for one in self if one.number == number)
+
+    def first(self) -> Any:
+        return next(iter(self), None)
+
+
 @dataclass
 class SnippetPage:
     """One page's namespace, and the shopper who walks through it."""
@@ -91,6 +105,7 @@ class SnippetPage:
             "shop_order": order,
             "INSTALLED_APPS": [],
             "urlpatterns": [],
+            "ShopOrder": FakeOrders([order]),
             "Parcel": FakeModel(),
             "Credit": FakeModel(),
             "print_label": self.printed.append,

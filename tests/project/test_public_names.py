@@ -207,6 +207,9 @@ def test_members() -> None:
         "nexi_payments.models.PaymentOrder": (
             members_of(PaymentOrder) - PRIVATE_ORDER_MEMBERS
         ),
+        "nexi_payments.models.PaymentOrder.objects": members_of(
+            type(PaymentOrder.objects.all())
+        ),
         "nexi_payments.testing.NexiSimulator": members_of(testing.NexiSimulator),
     }
 
