@@ -108,4 +108,52 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "        currencies=currencies or tuple(validators.money.CURRENCIES),\n",
         "tests/flows/orders/test_create.py",
     ),
+    "each process has a simulator of its own": (
+        "nexi_payments/conf/simulator_file.py",
+        "    return path if path and is_writable(path) else MEMORY\n",
+        "    return MEMORY\n",
+        "tests/system/test_simulator_processes.py tests/conf/test_simulator_file.py",
+    ),
+    "the simulated issuer is on a host that is not allowed": (
+        "nexi_payments/checks/simulator.py",
+        "    if issuer == shop:\n",
+        "    if issuer != shop:\n",
+        "tests/checks/test_checks.py",
+    ),
+    "the recipe counts another currency": (
+        "docs/integrations.md",
+        "            reference=bought.number, currency=bought.currency\n",
+        "            reference=bought.number\n",
+        "tests/docs/test_recipe.py",
+    ),
+    "the recipe ships what is left after refunds": (
+        "docs/integrations.md",
+        "self.captured >= self.total and",
+        "self.captured - self.refunded >= self.total and",
+        "tests/docs/test_recipe.py",
+    ),
+    "the recipe counts what is under review": (
+        "docs/integrations.md",
+        '        ).exclude(state="review")\n',
+        "        )\n",
+        "tests/docs/test_recipe.py",
+    ),
+    "a refund lowers what came in": (
+        "nexi_payments/models/order.py",
+        "money.to_major(self.captured_amount, self.currency)",
+        "money.to_major(self.captured_amount - self.refunded_amount, self.currency)",
+        "tests/models/test_order.py",
+    ),
+    "the link to the shop's object needs no permission": (
+        "nexi_payments/admin/content_objects.py",
+        " or not page.has_view_permission(request, paid_for)",
+        "",
+        "tests/admin/test_content_objects.py",
+    ),
+    "a test pays without consent": (
+        "nexi_payments/testing/card_page.py",
+        """{"agree": "on"} if""",
+        "{} if",
+        "tests/testing/test_pytest_plugin.py",
+    ),
 }

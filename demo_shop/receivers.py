@@ -13,8 +13,8 @@ from nexi_payments import signals
 @receiver(signals.payment_authorized)
 def fulfil(sender: Any, order: Any, event: Any, **kwargs: Any) -> None:
     shop_order = ShopOrder.objects.filter(number=order.reference).first()
-    if shop_order is None:
-        return
+    if shop_order is None or (order.total, order.currency) != (shop_order.total, "EUR"):
+        return  # a clerk may have typed another amount or currency
     _, new = Fulfilment.objects.get_or_create(
         order=shop_order,
         defaults={"payment": order.order_id, "event_id": event.pk},

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 #: module, function, tag, only with ``--deploy``
 _CHECKS: Final = (
     ("configuration", "check_settings", Tags.security, False),
-    ("configuration", "check_mixed_simulator", Tags.security, False),
+    ("simulator", "check_simulator", Tags.security, False),
     ("hooks", "check_hooks", Tags.security, False),
     ("database", "check_router", Tags.security, False),
     ("database", "check_databases", Tags.database, False),

@@ -108,7 +108,11 @@ SETTINGS: Final = {
         "seconds after a soft decline at which a recurring charge is tried again."
         " Empty = never"
     ),
-    "SIMULATOR_STATE": "a file in which the built-in simulator keeps its orders",
+    "SIMULATOR_STATE": (
+        "a file in which the built-in simulator keeps its orders. Empty = a file beside"
+        " your SQLite database, or in `BASE_DIR`; `':memory:'` = each process its own."
+        " See [Test cards](test-cards.md#its-orders)"
+    ),
 }
 
 TERMINAL: Final = {

@@ -23,6 +23,7 @@ from typing import Any
 
 import gateway_tables
 import meanings
+import signatures
 import template_words
 from django.core.management import get_commands, load_command_class
 from markdown_tables import code, table
@@ -289,6 +290,9 @@ MAKERS: dict[str, Callable[[], str]] = {
     "css": css,
     "scripts": scripts,
     "decisions": decisions,
+    "flow-signatures": signatures.flow_signatures,
+    "order-signatures": signatures.order_signatures,
+    "testing-signatures": signatures.testing_signatures,
     "operation-results": gateway_tables.operation_results,
     "operation-words": gateway_tables.operation_words,
     "response-codes": gateway_tables.response_codes,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from nexi_payments import conf, enums, flows, money, permissions
 from nexi_payments.admin import (
     captures,
+    content_objects,
     customer_info_texts,
     discrepancy_texts,
     in_flight,
@@ -49,7 +50,10 @@ class OrderDetail(DetailView):
         clerk = permissions.has_any(request, permissions.TAKE_MOTO)
         receipt = order.state in enums.WITH_RECEIPT
         now = flows.available(order)
-        site = self.admin.admin_site.name
+        site = self.admin.admin_site
+        paid_for = content_objects.label(
+            request, order, site, self.admin.admin_url("changelist")
+        )
         context = {
             "original": order,
             "title": f"{_('Payment')} {order.reference or order.order_id}",
@@ -57,7 +61,7 @@ class OrderDetail(DetailView):
             "amount": money.display(order.amount, order.currency),
             "advice": staff_texts.advice(order),
             "sums": _amount_rows(now),
-            "facts": _detail_rows(order),
+            "facts": _detail_rows(order, paid_for),
             "timeline": timeline(order),
             "omitted": customer_info_texts.omitted(order),
             "discrepancies": [
@@ -73,7 +77,7 @@ class OrderDetail(DetailView):
             "captures": captures.capture_rows(now),
             "has_receipt": receipt,
             "email_form": EmailForm(order=order) if receipt and clerk else None,
-            "contract": captures.contract_link(request, order, site),
+            "contract": captures.contract_link(request, order, site.name),
             "may_resend": permissions.has_any(request, permissions.RECONCILE),
             "may_resolve": permissions.has_any(request, permissions.RESOLVE),
             **_available_actions(request, now),
@@ -111,7 +115,7 @@ def _amount_rows(now: flows.Available) -> list[tuple[Any, str, bool]]:
     return rows
 
 
-def _detail_rows(order: PaymentOrder) -> list[tuple[Any, Any]]:
+def _detail_rows(order: PaymentOrder, paid_for: str) -> list[tuple[Any, Any]]:
     terminal = conf.current().terminals.get(order.terminal)
     environment = terminal.environment if terminal else ""
     card = (
@@ -122,6 +126,7 @@ def _detail_rows(order: PaymentOrder) -> list[tuple[Any, Any]]:
     rows = [
         (_("Reference"), order.reference),
         (_("Description"), order.description),
+        (_("Payment for"), paid_for),
         (_("Customer"), order.customer_name),
         (_("E-mail"), order.customer_email),
         (_("Cardholder"), order.cardholder_name),

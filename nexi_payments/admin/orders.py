@@ -19,7 +19,13 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import money, permissions
-from nexi_payments.admin import base, changelist, changelist_media, csv_export
+from nexi_payments.admin import (
+    base,
+    changelist,
+    changelist_media,
+    content_objects,
+    csv_export,
+)
 from nexi_payments.admin.customer_messages import CustomerMessages
 from nexi_payments.admin.daily_report import DailyReportPage
 from nexi_payments.admin.dashboard import dashboard_context
@@ -79,6 +85,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         changelist.CreatedFilter,
         changelist.InDoubtFilter,
         changelist.RefundedFilter,
+        content_objects.ContentObjectFilter,
     )
     search_fields = ("order_id",)  # shows the search box; get_search_results searches
     search_help_text = _(

@@ -241,21 +241,3 @@ def _check_integrity(settings: conf.Settings) -> Iterator[CheckMessage]:
             "server that renders pages, too; or remove INTEGRITY.",
             id="nexi_payments.W023",
         )
-
-
-def check_mixed_simulator(**kwargs: Any) -> list[CheckMessage]:
-    """E009: the simulator can be reached, and another terminal uses a real gateway."""
-    try:
-        settings = conf.load()
-    except ImproperlyConfigured:
-        return []
-    kinds = {terminal.simulated for terminal in settings.terminals.values()}
-    if kinds == {True, False} and not django_settings.DEBUG:
-        return [
-            Error(
-                "One terminal is the built-in simulator, another is not.",
-                hint="A shopper who reaches the simulated one pays nothing. Remove it.",
-                id="nexi_payments.E009",
-            )
-        ]
-    return []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from nexi_payments.conf import db_connections
 from nexi_payments.conf.settings import current
+from nexi_payments.conf.simulator_file import simulator_state
 from nexi_payments.conf.site import simulator_address
 from nexi_payments.conf.terminals import Terminal
 from nexi_payments.gateway.client import CallContext, Client
@@ -22,11 +23,11 @@ SIMULATOR_API: Final = "api/phoenix-0.0/psp/api/v1"
 
 @functools.cache
 def simulator() -> Simulator:
-    """The simulator of this process. ``SIMULATOR_STATE`` keeps its orders after a
-    restart."""
+    """The simulator of this process. Its orders are those of all processes of the
+    project, after a restart, too (``simulator_state``)."""
     from nexi_payments.simulator import Simulator  # not needed with a real gateway
 
-    return Simulator(current().simulator_state or None)
+    return Simulator(simulator_state())
 
 
 def client(terminal: Terminal, site: str = "") -> Client:

@@ -24,18 +24,27 @@ _UNAMBIGUOUS_URL: Final = re.compile(
 )
 
 
+#: The origin of the shop where neither PUBLIC_URL nor the Host header says one.
+LOCAL_SITE: Final = "http://127.0.0.1:8000"
+
+
 def simulator_address(site: str) -> str:
-    """The URL of the simulator and its issuer page, on the other name of this machine.
+    """The URL of the simulator and its issuer page."""
+    path = reverse("nexi_payments:simulator", args=["-"]).removesuffix("-")
+    return simulator_origin(site) + path
+
+
+def simulator_origin(site: str) -> str:
+    """The origin of the issuer page: a shop on this machine has it on the other name.
 
     That is another site for the browser, so cookies behave on the way back as with a
     real issuer.
     """
-    parts = urlsplit(site or "http://127.0.0.1:8000")
+    parts = urlsplit(site or LOCAL_SITE)
     other_names = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
     host = other_names.get(parts.hostname or "", "")
     port = f":{parts.port}" if parts.port else ""
-    origin = f"{parts.scheme}://{host}{port}" if host else site
-    return origin + reverse("nexi_payments:simulator", args=["-"]).removesuffix("-")
+    return f"{parts.scheme}://{host}{port}" if host else site
 
 
 def site_address(host_header: str = "", *, secure: bool = False) -> str:
@@ -52,7 +61,7 @@ def site_address(host_header: str = "", *, secure: bool = False) -> str:
         parts = urlsplit(f"//{host_header}")
         if parts.hostname in LOOPBACK | {"testserver"}:
             return f"{'https' if secure else 'http'}://{host_header}"
-        return "http://127.0.0.1:8000"
+        return LOCAL_SITE
     raise ImproperlyConfigured(
         "NEXI_PAYMENTS['PUBLIC_URL'] is required: the issuer sends the shopper back to"
         " it"

@@ -38,6 +38,7 @@ def diagnose(
             yield from terminals.diagnose_terminal(
                 terminal, contact_gateway=contact_gateways
             )
+        yield from terminals.simulator(settings)
         yield from terminals.missing_terminals()
         yield from configuration.absolute_urls()
         yield from configuration.receivers()

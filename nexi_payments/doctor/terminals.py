@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from django.utils import timezone
 
 from nexi_payments import conf
+from nexi_payments.conf import simulator_file
 from nexi_payments.doctor.findings import OK, WARNING, Finding
 from nexi_payments.exceptions import GatewayError
 from nexi_payments.flows.ledger import terminal_outages
@@ -56,6 +57,25 @@ def diagnose_terminal(
     if terminal.max_amount is not None:
         yield Finding(section, f"at most {terminal.max_amount} per payment")
     yield from details
+
+
+def simulator(settings: conf.Settings) -> Iterator[Finding]:
+    """Where the built-in simulator keeps its orders, if a terminal uses it."""
+    if not any(terminal.simulated for terminal in settings.terminals.values()):
+        return
+    state, level = simulator_file.simulator_state(), OK
+    place = state
+    if state == simulator_file.MEMORY:
+        place = "the memory of each process: no other process finds its payments"
+    if simulator_file.lacks_shared_file():
+        place, level = f"{place}; set SIMULATOR_STATE to a file", WARNING
+    yield Finding(
+        "simulator",
+        f"simulator: no card is charged; its orders are in {place}",
+        level,
+        {"state": state},
+        indent=0,
+    )
 
 
 def missing_terminals() -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -15,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import enums, money
 from nexi_payments.enums import Channel, OrderState, Reason
-from nexi_payments.models.deadlocks import RetryingModel
+from nexi_payments.models.deadlocks import RetryingModel, RetryingQuerySet
 
 #: Most shops have few of these: their second filter has an index of its own.
 _STAFF_CHANNEL = Q(channel__in=sorted(enums.STAFF_CHANNELS))
@@ -26,6 +27,17 @@ _STAFF_CHANNEL = Q(channel__in=sorted(enums.STAFF_CHANNELS))
 _LEDGER_COLUMNS: Final = frozenset(
     {"state", "live_reference", "amount", "currency", "terminal", "version"}
 )
+
+
+class PaymentOrderQuerySet(RetryingQuerySet["PaymentOrder"]):
+    """``PaymentOrder.objects``."""
+
+    def for_object(self, paid_for: models.Model) -> PaymentOrderQuerySet:
+        """Return the payments that were created with this ``content_object``: failed,
+        superseded and open ones, too."""
+        # the cache of content types is of our database; a key is stored as text
+        kind = ContentType.objects.db_manager(self.db).get_for_model(paid_for)
+        return self.filter(content_type=kind, object_id=str(paid_for.pk))
 
 
 class PaymentOrder(RetryingModel):
@@ -101,7 +113,10 @@ class PaymentOrder(RetryingModel):
         max_length=32, null=True, unique=True, editable=False
     )
     content_type = models.ForeignKey(
-        "contenttypes.ContentType", null=True, on_delete=models.SET_NULL
+        "contenttypes.ContentType",
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,  # it is the first column of nexi_object_newest
     )
     object_id = models.CharField(max_length=255, blank=True)  # any key, as text
     content_object = GenericForeignKey("content_type", "object_id")
@@ -164,6 +179,8 @@ class PaymentOrder(RetryingModel):
     pay_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(_("created"))
 
+    objects = PaymentOrderQuerySet.as_manager()  # type: ignore[misc]
+
     class Meta:
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
@@ -204,6 +221,10 @@ class PaymentOrder(RetryingModel):
                     ((), "nexi_unsettled_newest", Q(unsettled_since__isnull=False)),
                     (("state",), "nexi_staff_state_newest", _STAFF_CHANNEL),
                 )
+            ),
+            models.Index(
+                fields=["content_type", "object_id", "-created_at", "-id"],
+                name="nexi_object_newest",
             ),
             models.Index(
                 fields=["unsettled_since"],
@@ -287,6 +308,16 @@ class PaymentOrder(RetryingModel):
     def total(self) -> Decimal:
         """The amount in major units: 1250 → ``Decimal("12.50")``."""
         return money.to_major(self.amount, self.currency)
+
+    @property
+    def captured_total(self) -> Decimal:
+        """``captured_amount`` in major units; refunds do not lower it."""
+        return money.to_major(self.captured_amount, self.currency)
+
+    @property
+    def refunded_total(self) -> Decimal:
+        """``refunded_amount`` in major units: what Nexi has confirmed."""
+        return money.to_major(self.refunded_amount, self.currency)
 
     @property
     def live_key(self) -> str:

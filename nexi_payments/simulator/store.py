@@ -72,9 +72,14 @@ class Store:
         self._lock = threading.RLock()
         self._pid = 0
         self._db: sqlite3.Connection | None = None
+        #: of the process that forked: SQLite forbids to use or close them here
+        self._inherited: list[sqlite3.Connection] = []
 
     def _connection(self) -> sqlite3.Connection:
-        if self._db is None or (self._pid != os.getpid() and self._path != ":memory:"):
+        if self._db is not None and self._is_inherited():
+            self._inherited.append(self._db)
+            self._db = None
+        if self._db is None:
             self._db = sqlite3.connect(
                 self._path, timeout=20, check_same_thread=False, isolation_level=None
             )
@@ -85,6 +90,9 @@ class Store:
                 self._db.execute(statement)
             self._pid = os.getpid()
         return self._db
+
+    def _is_inherited(self) -> bool:
+        return self._pid != os.getpid() and self._path != ":memory:"
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -316,7 +324,7 @@ class Store:
 
     def close(self) -> None:
         with self._lock:
-            if self._db is not None:
+            if self._db is not None and not self._is_inherited():
                 self._db.close()
                 self._db = None
 

@@ -13,17 +13,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from nexi_payments.testing.card_data_scan import CardDataScan
+    from nexi_payments.testing.card_page import PaymentNotStarted
     from nexi_payments.testing.isolation import NexiWasCalled
     from nexi_payments.testing.mixin import NexiTestMixin
     from nexi_payments.testing.simulator import NexiSimulator
 
-__all__ = ["CardDataScan", "NexiSimulator", "NexiTestMixin", "NexiWasCalled"]
+__all__ = [
+    "CardDataScan",
+    "NexiSimulator",
+    "NexiTestMixin",
+    "NexiWasCalled",
+    "PaymentNotStarted",
+]
 
 _MODULE_OF: Final = {
     "CardDataScan": "card_data_scan",
     "NexiSimulator": "simulator",
     "NexiTestMixin": "mixin",
     "NexiWasCalled": "isolation",
+    "PaymentNotStarted": "card_page",
 }
 
 

@@ -26,6 +26,7 @@ from nexi_payments.simulator import (
 )
 from nexi_payments.testing import notifications
 from nexi_payments.testing.card_data_scan import CardDataScan
+from nexi_payments.testing.card_page import PaymentNotStarted, consent_fields
 from nexi_payments.testing.clock import Clock
 from nexi_payments.testing.commit_hooks import deliver_new_signals, run_commit_hooks
 from nexi_payments.testing.forms import (
@@ -97,11 +98,17 @@ class NexiSimulator:
         ``answer`` is the shopper's answer to a challenge: "approve", "refuse" or
         "walk_away" (return without an answer). ``client`` posts the card; the default
         client is logged in as ``order.user``. ``fields`` are fields of the card form
-        that replace those of the test card, or come in addition.
+        that replace those of the test card, or come in addition. The shopper agrees to
+        save the card where the page asks for it; ``agree=""`` does not.
+
+        Raises ``PaymentNotStarted`` if the page takes no card, with what it says: form
+        errors, or a notice. ``start`` does not raise then.
         """
         order = self.start(order, card, client=client, **fields)
         if order.pk in self._challenges:
-            order = self.complete_3ds(answer, order)
+            return self.complete_3ds(answer, order)
+        if not redirect_target(self._page):
+            raise PaymentNotStarted(self._page)
         return order
 
     def start(
@@ -117,7 +124,8 @@ class NexiSimulator:
         After a failed attempt the returned order is a new one; its ``retry_of`` is the
         first. ``client`` and ``fields`` are those of ``pay``."""
         shopper = Shopper(client or _client_for(order))
-        fields = {"cardholder_name": order.customer_name or CARDHOLDER_NAME, **fields}
+        name = order.customer_name or CARDHOLDER_NAME
+        fields = {"cardholder_name": name, **consent_fields(order), **fields}
         with run_commit_hooks():
             self._page = shopper.submit_card(order, card, **fields)
             _assert_accessible(self._page)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.core.checks import CheckMessage, run_checks
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection
@@ -270,6 +271,50 @@ def test_the_simulator(settings: Any) -> None:
     assert ids() == {"E010", "W012"}
 
 
+@pytest.mark.parametrize(
+    ("public_url", "allowed", "hint"),
+    [
+        ("", ["127.0.0.1"], "Add 'localhost' to ALLOWED_HOSTS"),
+        ("", ["localhost"], "Add '127.0.0.1' to ALLOWED_HOSTS"),
+        ("", ["shop.test"], "Add '127.0.0.1', 'localhost' to ALLOWED_HOSTS"),
+        ("http://localhost:8000", ["localhost"], "Add '127.0.0.1' to ALLOWED_HOSTS"),
+        ("", [], ""),
+        ("", ["*"], ""),
+        ("", ["127.0.0.1", ".localhost"], ""),
+        ("https://shop.test", ["shop.test"], ""),
+    ],
+)
+def test_the_host_name_of_the_simulated_issuer(
+    settings: Any, public_url: str, allowed: list[str], hint: str
+) -> None:
+    settings.DEBUG, settings.ALLOWED_HOSTS = True, allowed
+    settings.NEXI_PAYMENTS = {"TERMINALS": {"default": {}}, "PUBLIC_URL": public_url}
+    found = [one.hint for one in told(include_deployment_checks=False)]
+    assert [str(one).split(".\n")[0].partition(". ")[0] for one in found] == (
+        [hint] if hint else []
+    )
+    assert ids(include_deployment_checks=False) == ({"W030"} if hint else set())
+
+
+def test_the_file_of_the_simulator(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(mail, "outbox")  # as outside tests
+    settings.DEBUG = True
+    postgres = {"ENGINE": "django.db.backends.postgresql", "NAME": "shop"}
+    monkeypatch.setitem(settings.DATABASES, "default", postgres)
+    settings.NEXI_PAYMENTS = {"TERMINALS": {"default": {}}}
+    assert ids(include_deployment_checks=False) == {"W031"}
+    settings.BASE_DIR = tmp_path
+    assert ids(include_deployment_checks=False) == set()
+    missing = str(tmp_path / "missing" / "file.sqlite3")
+    settings.NEXI_PAYMENTS = {**settings.NEXI_PAYMENTS, "SIMULATOR_STATE": missing}
+    (found,) = told(include_deployment_checks=False)
+    assert found.msg == f"The simulator cannot write {missing}."
+    settings.NEXI_PAYMENTS = {**settings.NEXI_PAYMENTS, "SIMULATOR_STATE": ":memory:"}
+    assert ids(include_deployment_checks=False) == set()
+
+
 def test_static_files_on_another_host(settings: Any, tmp_path: Path) -> None:
     assert ids() == set()
     settings.STATIC_URL = "https://cdn.example/s/"
@@ -423,13 +468,13 @@ def test_each_has_a_test_that_provokes_it() -> None:
 def test_they_are_quick() -> None:
     """All of ours together: 60 ms is what a developer does not notice. Counted is the
     work of this thread, not what else the machine does meanwhile."""
-    from nexi_payments.checks import configuration, database, deployment
+    from nexi_payments.checks import configuration, database, deployment, simulator
 
     def run() -> float:
         began = time.thread_time()
         for check in (
             configuration.check_settings,
-            configuration.check_mixed_simulator,
+            simulator.check_simulator,
             database.check_router,
             deployment.check_deployment,
         ):

@@ -91,6 +91,20 @@ class OneOrder:
     objects: Any = SimpleNamespace(filter=find)
 
 
+class FakeOrders(list[Any]):
+    """The shop's orders, as far as the snippets look for one."""
+
+    @property
+    def objects(self) -> FakeOrders:
+        return self
+
+    def filter(self, number: str | None) -> FakeOrders:
+        return FakeOrders(one for one in self if one.number == number)
+
+    def first(self) -> Any:
+        return next(iter(self), None)
+
+
 @dataclass
 class SnippetPage:
     """One page's namespace, and the shopper who walks through it."""
@@ -111,6 +125,7 @@ class SnippetPage:
             "shop_order": order,
             "INSTALLED_APPS": [],
             "urlpatterns": [],
+            "ShopOrder": FakeOrders([order]),
             "Parcel": FakeModel(),
             "Credit": FakeModel(),
             "print_label": self.printed.append,

@@ -17,12 +17,13 @@ from django.core.management import get_commands
 from django.template import engines
 
 from nexi_payments import conf, flows, signals
+from nexi_payments.card import Card
 from nexi_payments.checks.hooks import check_hooks
 from nexi_payments.exceptions import ShopOrderDiffers, ShopOrderUnknown
 from nexi_payments.models import Event, PaymentOrder
 from tests.docs.snippet_page import SnippetPage
 from tests.support import doc_pages
-from tests.support.shopper import Shopper, new_order
+from tests.support.shopper import CARDS, Shopper, new_order
 
 ROOT = doc_pages.ROOT
 WITH_PYTHON = [
@@ -96,7 +97,56 @@ def test_a_signal_that_comes_twice_ships_once(
     assert names["Parcel"].rows == [{"event": event.pk, "number": "D-1001"}]
     stage.refund(order)
     refund = Event.objects.get(kind="refunded", order=order)
-    assert names["Credit"].rows == [{"event": refund.pk, "cents": 200}]
+    credit = {"event": refund.pk, "minor": 200, "currency": "EUR"}
+    assert names["Credit"].rows == [credit]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("nobody_else_listens")
+@pytest.mark.parametrize("page", ["quickstart.md", "signals.md"])
+@pytest.mark.parametrize(
+    ("amount", "currency", "reference"),
+    [
+        ("12.50", "HUF", "D-1002"),
+        ("12.500", "KWD", "D-1002"),
+        ("2.50", "EUR", "D-1002"),
+        ("12.50", "EUR", "T-1"),
+    ],
+)
+def test_another_sum_by_telephone_ships_nothing(
+    shopper: Shopper,
+    change_settings: Any,
+    page: str,
+    amount: str,
+    currency: str,
+    reference: str,
+) -> None:
+    stage, names = play(doc_pages.DOCS / page, shopper, change_settings)
+    names["Parcel"].rows.clear()
+    stage.printed.clear()
+    bought = names["shop_order"]
+    bought.number = "D-1002"
+    card = CARDS["challenge"]
+
+    def pay(amount: str, currency: str, reference: str) -> None:
+        flows.pay_moto(
+            new_order(
+                amount=Decimal(amount),
+                currency=currency,
+                reference=reference,
+                terminal="moto",
+            ),
+            Card(card.number, card.expiry.replace("/", ""), card.cvv),
+            cardholder="Giulia Bianchi",
+            allow_duplicate=True,
+        )
+
+    pay(amount, currency, reference)
+    assert PaymentOrder.objects.get(reference=reference).state == "paid"
+    assert (names["Parcel"].rows, stage.printed) == ([], [])
+    bought.number = "D-1003"
+    pay("12.50", "EUR", "D-1003")
+    assert [row["number"] for row in names["Parcel"].rows] == ["D-1003"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -72,6 +72,8 @@ def test_all_is_well(gateway: Simulator, shopper: Shopper, capsys: Any) -> None:
         "  no API key of Nexi is used",
         "  at most 1000 per payment",
         methods,
+        "simulator: no card is charged; its orders are in the memory of each process:"
+        " no other process finds its payments",
         "urls:",
         "  ReturnUrl: http://127.0.0.1:8000/payments/return/<payment>/<token>/",
         "  result: http://127.0.0.1:8000/payments/result/<payment>/",
@@ -106,7 +108,7 @@ def test_all_is_well(gateway: Simulator, shopper: Shopper, capsys: Any) -> None:
         "  expired sealed cards: 0",
         "  failing signals: 0",
         "  unresolved discrepancies: 0",
-        "No problems found.",
+        "No problems found. The simulator is used: no card is charged.",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -136,6 +137,24 @@ def test_what_was_paid_and_given_back_was_bought(
     there = shopper.post("/checkout/", CUSTOMER)["Location"]
     assert there == f"/orders/{payment.reference}/"
     assert shopper.session["basket"] == {}
+
+
+@pytest.mark.parametrize(("amount", "currency"), [("25.00", "HUF"), ("2.50", "EUR")])
+def test_another_sum_by_telephone_sends_no_parcel(
+    nexi_simulator: NexiSimulator, shopper: Client, amount: str, currency: str
+) -> None:
+    reference = check_out(shopper).reference
+    assert reference is not None
+    order = flows.create_moto_order(
+        amount=Decimal(amount),
+        currency=currency,
+        reference=reference,
+        terminal="moto",
+        actor=flows.Actor(),
+    )
+    assert nexi_simulator.pay_moto(order).state == "paid"
+    nexi_simulator.reconcile()
+    assert Fulfilment.objects.count() == 0
 
 
 def test_a_lost_answer_is_found_by_the_reconciler(

@@ -47,6 +47,7 @@ PAGES = {
     "?created=today": {"nexi_newest"},
     "?in_doubt=yes": {"nexi_unsettled_newest"},
     "?refunded=part": {"nexi_refunded_newest"},
+    "?object=auth.user:1": {"nexi_object_newest"},
     "?q=c77@x.example": {"nexi_email_newest"},
     "?q=4321": {"nexi_last4_newest"},
     "?q=R77": {"reference"},

@@ -208,6 +208,9 @@ def test_members() -> None:
             members_of(PaymentOrder) - PRIVATE_ORDER_MEMBERS
         ),
         "nexi_payments.models.QueuedRefund": members_of(models.QueuedRefund),
+        "nexi_payments.models.PaymentOrder.objects": members_of(
+            type(PaymentOrder.objects.all())
+        ),
         "nexi_payments.testing.NexiSimulator": members_of(testing.NexiSimulator),
     }
 

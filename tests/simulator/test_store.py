@@ -182,3 +182,30 @@ def test_processes_open_a_new_file_together(state: Path) -> None:
     command = [sys.executable, "-c", program, str(state)]
     running = [subprocess.Popen(command) for _ in range(6)]
     assert [process.wait(timeout=60) for process in running] == [0] * 6
+
+
+def test_a_process_and_its_fork_share_a_file(state: Path) -> None:
+    """A server that loads the project first, then forks its workers."""
+    program = textwrap.dedent(
+        """
+        import os, sqlite3, sys
+        from nexi_payments.simulator import Simulator
+        simulator = Simulator(sys.argv[1])
+        with simulator.store.transaction() as before:
+            before.execute("INSERT INTO post_charge VALUES ('1', 'x')")
+        worker = os.fork()
+        with simulator.store.transaction() as db:
+            assert (db is before) == bool(worker)
+            db.execute("INSERT INTO post_charge VALUES (?, 'x')", (str(os.getpid()),))
+        if not worker:
+            simulator.close()
+            before.execute("SELECT 1")  # still open: closing it is not the child's
+            os._exit(0)
+        assert os.waitpid(worker, 0)[1] == 0
+        with simulator.store.transaction() as db:
+            print(db.execute("SELECT count(*) FROM post_charge").fetchone()[0])
+        """
+    )
+    command = [sys.executable, "-c", program, str(state)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("3\n", 0), done.stderr

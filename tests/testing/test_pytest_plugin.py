@@ -17,7 +17,7 @@ from nexi_payments import conf, flows, signals
 from nexi_payments.exceptions import NotSent
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import TEST_CARDS, Simulator
-from nexi_payments.testing import NexiSimulator, NexiWasCalled
+from nexi_payments.testing import NexiSimulator, NexiWasCalled, PaymentNotStarted
 from tests.support.shopper import new_order
 
 pytest_plugins = ["nexi_payments.testing.pytest_plugin"]
@@ -129,10 +129,61 @@ def test_fields_of_the_card_form(nexi_simulator: NexiSimulator) -> None:
 
 def test_a_card_is_saved_with_consent_only(nexi_simulator: NexiSimulator) -> None:
     order = new_order(contract=flows.ContractTerms("Coffee"))
-    order = nexi_simulator.pay(order)
+    with pytest.raises(PaymentNotStarted) as refused:
+        nexi_simulator.pay(order, agree="")
+    assert str(refused.value) == (
+        "the payment was not started, and nothing was charged. The card page (200)"
+        " says: agree: Tick this box if you agree. Without it this payment cannot be"
+        " made."
+    )
+    order.refresh_from_db()
     assert (order.state, nexi_simulator.calls) == ("init", ())
-    order = nexi_simulator.pay(order, agree="on")
+    assert order.contract.consented_at is None
+    order = nexi_simulator.pay(order)
     assert (order.state, order.contract.state) == ("paid", "active")
+    assert order.contract.consented_at is not None
+
+
+def test_consent_is_given_where_the_page_asks_for_it(
+    nexi_simulator: NexiSimulator,
+) -> None:
+    first = nexi_simulator.pay(
+        new_order(contract=flows.ContractTerms("Coffee")), "declined"
+    )
+    second = nexi_simulator.pay(first)  # another attempt asks again
+    assert (second.retry_of, second.state) == (first, "paid")
+    posted: list[str] = []
+    plain, send = Client(), Client().post
+
+    def post(path: str, data: str, **options: Any) -> Any:
+        posted.append(data)
+        return send(path, data, **options)
+
+    plain.post = post  # type: ignore[method-assign]
+    assert nexi_simulator.pay(new_order(), client=plain).state == "paid"
+    assert [("agree" in one, "card_number" in one) for one in posted] == [(False, True)]
+
+
+def test_what_the_card_page_says_instead_of_paying(
+    nexi_simulator: NexiSimulator, settings: Any
+) -> None:
+    order = new_order()
+    with pytest.raises(PaymentNotStarted) as refused:
+        nexi_simulator.pay(order, security_code="12", cardholder_name="")
+    assert str(refused.value).partition(" says: ")[2] == (
+        "cardholder_name: Enter the name on the card.; security_code: The security code"
+        " has three digits (Amex: four)."
+    )
+    settings.NEXI_PAYMENTS = {
+        **settings.NEXI_PAYMENTS,
+        "RATE_LIMITS": {"reference": (1, 3600)},
+    }
+    order = new_order(reference="D-1")
+    assert nexi_simulator.pay(order, "declined").state == "failed"
+    with pytest.raises(PaymentNotStarted, match=r"The card page \(429\) says: \w+"):
+        nexi_simulator.pay(order)
+    order.refresh_from_db()
+    assert (order.state, PaymentOrder.objects.count()) == ("failed", 2)
 
 
 def test_between_the_card_and_the_bank(nexi_simulator: NexiSimulator) -> None:
@@ -177,8 +228,10 @@ def test_a_card_that_is_blocked_here_never_leaves_the_card_page(
 ) -> None:
     first = nexi_simulator.pay(new_order(), "excess_reattempts")
     before = nexi_simulator.calls
-    order = nexi_simulator.pay(first, "excess_reattempts")
-    assert (order, nexi_simulator.calls) == (first, before)
+    with pytest.raises(PaymentNotStarted, match="The card was declined: Nothing has"):
+        nexi_simulator.pay(first, "excess_reattempts")
+    assert nexi_simulator.start(first, "excess_reattempts") == first
+    assert nexi_simulator.calls == before
     assert "declined" in nexi_simulator.page.content.decode()
 
 

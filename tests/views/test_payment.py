@@ -9,11 +9,13 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import get_resolver
+from django.utils import translation
 
 import nexi_payments
 from nexi_payments.enums import OrderState
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
+from tests.base_settings import without
 from tests.support.shopper import Shopper, new_order, parse_form
 
 pytestmark = [
@@ -174,6 +176,45 @@ def test_in_italian(shopper: Shopper) -> None:
     assert '<html lang="it"' in page
     assert "La carta è stata rifiutata" in page
     assert "1.234,50" in page
+
+
+def test_without_djangos_middleware_there_is_one_language(
+    shopper: Shopper, settings: Any
+) -> None:
+    settings.MIDDLEWARE = without(
+        settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"
+    )
+    translation.deactivate()  # what the last request of this thread left
+    order, ask = new_order(), {"HTTP_ACCEPT_LANGUAGE": "it"}
+    shopper.browser = Client(HTTP_HOST="127.0.0.1:8000")
+    page = shopper.browser.get(order.page_url(), **ask).content.decode()
+    assert '<html lang="en"' in page
+    assert "Pay by card" in page
+
+
+@pytest.mark.parametrize("with_user", [False, True])
+def test_a_shop_with_several_host_names(
+    gateway: Simulator, settings: Any, with_user: bool
+) -> None:
+    """The issuer leads to ``PUBLIC_URL``, where the shopper's session is not."""
+    settings.ALLOWED_HOSTS = ["it.shop.test", "127.0.0.1"]
+    user = get_user_model().objects.create_user("giulia") if with_user else None
+    order = new_order(user=user, success_url="https://it.shop.test/thanks/")
+    shopper = Shopper(gateway)
+    shopper.browser = Client(HTTP_HOST="it.shop.test")
+    if user is not None:
+        shopper.browser.force_login(user)
+    form = shopper.start(order)
+    assert form.fields["ReturnUrl"].startswith("http://127.0.0.1:8000/payments/")
+    answer = shopper.return_from_issuer(form, shopper.answer_challenge(form))
+    order.refresh_from_db()
+    assert order.state == "paid"
+    result = Client(HTTP_HOST="127.0.0.1:8000").get(answer["Location"])
+    if with_user:
+        assert result.status_code == 404
+    else:
+        thanks = f"https://it.shop.test/thanks/?payment={order.order_id}"
+        assert (result.status_code, result["Location"]) == (303, thanks)
 
 
 def test_an_order_with_a_user_shows_only_to_that_user(gateway: Simulator) -> None:

@@ -48,9 +48,17 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(_document(findings, code))
         else:
-            self.stdout.write("Action needed." if code else "No problems found.")
+            self.stdout.write(_verdict(findings, code))
         if code:
             raise SystemExit(code)
+
+
+def _verdict(findings: list[doctor.Finding], code: int) -> str:
+    if code:
+        return "Action needed."
+    if any(finding.section == "simulator" for finding in findings):
+        return "No problems found. The simulator is used: no card is charged."
+    return "No problems found."
 
 
 def _document(findings: list[doctor.Finding], code: int) -> str:

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from tests.integrations.clerk import sign_in, submit_action
 from tests.integrations.host import Host, enter_card
-from tests.support import doc_pages
 from tests.support.pages import answer_challenge
+from tests.support.typed_shop import type_shop
 
 SETTINGS = "tests.integrations.other_shop.settings"
-ORDERS = "SELECT total, received FROM yourshop_shoporder ORDER BY id"
-PAGES = {
-    "basket.html": """<form method="post" action="/checkout/">{% csrf_token %}
-<button>Buy</button></form>""",
-    "order.html": """<p>{{ order.received }} of {{ order.total }}</p>
-<form method="post">{% csrf_token %}<button>Pay now</button></form>""",
-}
+ORDERS = "SELECT total, captured - refunded FROM yourshop_shoporder ORDER BY id"
 
 
 def prepare(host: Host) -> None:
     project = host.database.parent
-    typed = [_write_block(project, block) for block in doc_pages.blocks(_PAGE)]
-    assert sorted(filter(None, typed)) == [
-        f"yourshop/{name}.py" for name in ("apps", "models", "receivers", "views")
-    ]
-    (project / "yourshop/__init__.py").touch()
-    pages = project / "yourshop/templates/yourshop"
-    pages.mkdir(parents=True)
-    for name, page in PAGES.items():
-        (pages / name).write_text(page)
+    type_shop(project)
     host.environment["PYTHONPATH"] += f":{project}"
     host.manage("makemigrations", "-v", "0", "yourshop")
     host.manage("migrate", "-v", "0")
@@ -38,22 +23,10 @@ def prepare(host: Host) -> None:
     host.manage("shell", "-v", "0", "-c", _CLERK)
 
 
-_PAGE = doc_pages.DOCS / "integrations.md"
 _CLERK = """
 from django.contrib.auth.models import User
 User.objects.create_superuser("clerk", password="clerk")
 """
-
-
-def _write_block(project: Path, block: doc_pages.Block) -> str:
-    """Into the file that the first line names; what is for oscar is not for this."""
-    name, _, source = block.source.partition("\n")
-    name = name.removeprefix("# ")
-    if block.language != "py" or "checkout/" in name or name == "urls.py":
-        return ""
-    (project / name).parent.mkdir(exist_ok=True)
-    (project / name).write_text(source)
-    return name
 
 
 def buy(page: Any) -> None:
