@@ -20,7 +20,7 @@ from nexi_payments.enums import (
 )
 from nexi_payments.exceptions import GatewayError, OrderNotPayable
 from nexi_payments.flows.hosted import offers, siblings
-from nexi_payments.flows.ledger import operations, outcomes, terminal_outages
+from nexi_payments.flows.ledger import charge, operations, outcomes, terminal_outages
 from nexi_payments.flows.ledger.operations import Claim, GatewayCall, OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import create, velocity
@@ -48,7 +48,8 @@ def start_hosted_payment(
     Raises ``OrderNotPayable``, ``PaymentBeingConfirmed``, ``MethodNotOffered``,
     ``ReferenceInUse``, ``OrderBusy``, ``TooManyAttempts``, ``TerminalUnavailable`` and
     ``GatewayUnavailable`` (Nexi did not answer about an earlier page). No page was
-    opened then.
+    opened then. ``BEFORE_CHARGE`` is asked first: after its veto ``step.order`` has
+    failed.
     """
     if not order.accepts_card:
         raise OrderNotPayable(order)
@@ -101,6 +102,9 @@ class _OpenPage(GatewayCall[OpenedPage]):
     notify_token: str = field(default_factory=sealed_cards.new_token)
     #: set once the commit has found the attempt still open
     released_url: str = ""
+
+    def is_vetoed(self) -> bool:
+        return charge.is_vetoed(self)
 
     def claim(self) -> Claim:
         now = timezone.now()

@@ -24,26 +24,7 @@ class Charge(GatewayCall[OperationResult]):
     target = OrderState.PAYING
 
     def is_vetoed(self) -> bool:
-        """Asks ``BEFORE_CHARGE``. A veto fails the order and shreds its sealed card.
-
-        Raises ``OrderBusy`` if another process claimed or changed the order meanwhile.
-        """
-        veto = before_charge.ask(self.order)
-        if veto is None:
-            return False
-        update = OperationUpdate(
-            OperationOutcome.NOT_SENT,
-            OrderState.FAILED,
-            veto.reason,
-            shreds_card=True,
-            actor=self.actor,
-            note=veto.sentence,
-        )
-        if self.order.state == self.source and operations.settle_order(
-            self.order, update
-        ):
-            return True
-        raise OrderBusy(self.order)
+        return is_vetoed(self)
 
     @property
     def capture_type(self) -> str:
@@ -58,6 +39,27 @@ class Charge(GatewayCall[OperationResult]):
 
     def on_error(self, error: BaseException) -> OperationUpdate:
         return outcomes.of_charge_error(error)
+
+
+def is_vetoed(call: GatewayCall[Any]) -> bool:
+    """Asks ``BEFORE_CHARGE``. A veto fails the order and shreds its sealed card.
+
+    Raises ``OrderBusy`` if another process claimed or changed the order meanwhile.
+    """
+    veto = before_charge.ask(call.order)
+    if veto is None:
+        return False
+    update = OperationUpdate(
+        OperationOutcome.NOT_SENT,
+        OrderState.FAILED,
+        veto.reason,
+        shreds_card=True,
+        actor=call.actor,
+        note=veto.sentence,
+    )
+    if call.order.state == call.source and operations.settle_order(call.order, update):
+        return True
+    raise OrderBusy(call.order)
 
 
 def claim_columns() -> dict[str, Any]:
