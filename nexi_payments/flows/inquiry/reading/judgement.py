@@ -92,10 +92,10 @@ def _judge_success(
         draft.find(kind, "no charge was sent", entry.text, blocks=True)
         new = NewOperation(OperationKind.PAYMENT, OperationOutcome.DONE, entry)
         return [new, *adopted]
-    if (
-        row.outcome == OperationOutcome.DECLINED
-        and row.result in result_codes.UNSUCCESSFUL
-    ):
+    # the hosted page takes several tries, each with an id of its own
+    another_try = row.kind == OperationKind.HOSTED and row.operation_id != entry.id
+    declined = row.outcome == OperationOutcome.DECLINED
+    if declined and row.result in result_codes.UNSUCCESSFUL and not another_try:
         kind = DiscrepancyKind.CHARGED_AFTER_DECLINE
         draft.find(kind, row.result, entry.text, blocks=True)
     if entry.source.result == result_codes.REFUNDED and not _shows_returns(
