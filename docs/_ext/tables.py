@@ -29,7 +29,7 @@ from django.core.management import get_commands, load_command_class
 from markdown_tables import code, table
 from template_names import names_of
 
-from nexi_payments import enums, exceptions, signals, urls
+from nexi_payments import enums, exceptions, payment_methods, signals, urls
 from nexi_payments.conf import settings as conf
 from nexi_payments.conf import terminals
 from nexi_payments.enums import OrderState
@@ -194,6 +194,26 @@ def url_names() -> str:
     )
 
 
+def methods() -> str:
+    """Payment methods of the hosted page; amounts as in ``METHOD_OVERRIDES``."""
+
+    def row(one: payment_methods.Method) -> tuple[str, ...]:
+        days = one.confirms_within.days if one.confirms_within else 0
+        return (
+            f"`{one.code}`",
+            str(one.label),
+            str(one.minimum or ""),
+            str(one.maximum or ""),
+            ", ".join(one.currencies) or "all",
+            one.refunds,
+            f"{days} days" if days else "",
+            one.source,
+        )
+
+    head = ("code", "", "from", "to", "currency", "refunds", "may take", "source")
+    return table(head, map(row, payment_methods.KNOWN.values()))
+
+
 def permissions() -> str:
     rows = [
         ("view_paymentorder", "Can view payments"),
@@ -288,6 +308,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "templates": templates,
     "context": context,
     "css": css,
+    "methods": methods,
     "scripts": scripts,
     "decisions": decisions,
     "flow-signatures": signatures.flow_signatures,
