@@ -157,9 +157,9 @@ def _method_html(language: str, page: Record, method: Method, error: str = "") -
         f"<h1>{html.escape(_label(language, method))}</h1>{alert}"
         f"{_order_html(language, page)}"
         f'<form method="post" action="{_address(page, method.code)}">{card}'
-        f'<button class="main" name="ending" value="pay">{words["ending_pay"]}</button>'
         f'<label for="notify">{words["notify"]}</label>'
         f'<select id="notify" name="notify">{modes}</select>'
+        f'<button class="main" name="ending" value="pay">{words["ending_pay"]}</button>'
         f"<h2>{words['others']}</h2>{buttons}</form>"
     )
 

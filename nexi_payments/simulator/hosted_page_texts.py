@@ -19,7 +19,7 @@ TEXTS: Final = {
         "security_code": "Security code",
         "others": "Or let something else happen",
         "ending_pay": "Pay",
-        "ending_decline": "Be declined",
+        "ending_decline": "Have the payment declined",
         "ending_cancel": "Cancel the payment",
         "ending_leave": "Go back to the shop without paying",
         "ending_close": "Close the window without paying",

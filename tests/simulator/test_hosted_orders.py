@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nexi_payments.simulator import Simulator
+from nexi_payments.simulator import Ahead, Lagging, Simulator
 from tests.simulator.merchant_client import (
     CANCEL_URL,
     RESULT_URL,
@@ -285,6 +285,41 @@ def test_two_payments_are_two_charges(
     assert [one["operationId"] for one in operations(terminal)][:2] == [first, second]
     (listed,) = terminal.get("/orders")["orders"]
     assert (listed["authorizedAmount"], listed["capturedAmount"]) == ("1250", "1250")
+
+
+def test_a_payment_that_shows_late(
+    terminal: MerchantClient, simulator: Simulator
+) -> None:
+    simulator.worlds = [Lagging(30, 30)]
+    create(terminal)
+    simulator.hosted.pay("ORDER1", method="PAYPAL")
+    assert results(terminal) == []
+    assert terminal.totals() == ("0", "0")
+    assert terminal.get("/orders")["orders"] == []
+    assert simulator.charge_count("ORDER1") == 1
+    simulator.advance(30)
+    assert results(terminal) == ["EXECUTED"]
+    assert terminal.totals() == ("1250", "1250")
+
+
+def test_totals_ahead_of_the_list(
+    terminal: MerchantClient, simulator: Simulator
+) -> None:
+    simulator.worlds = [Ahead(30, 30)]
+    create(terminal)
+    simulator.hosted.pay("ORDER1", method="PAYPAL", ending="pay_twice")
+    assert results(terminal) == []
+    assert terminal.totals() == ("2500", "2500")
+
+
+def test_a_lost_answer_leaves_a_page_that_nobody_opens(
+    terminal: MerchantClient, simulator: Simulator
+) -> None:
+    simulator.lose_next_answer("/orders/hpp")
+    reply = terminal.call("POST", "/orders/hpp", hosted_order(), documented=False)
+    assert reply.fault == "cut"
+    assert terminal.call("GET", "/orders/ORDER1").status == 404
+    assert terminal.rejected_code("/orders/hpp", hosted_order()) == "PS0026"
 
 
 # -- refusals --------------------------------------------------------------------------

@@ -18,7 +18,13 @@ import requests
 
 from nexi_payments.simulator import Simulator, server
 from nexi_payments.simulator.server import SimulatorServer, run_in_thread
-from tests.simulator.merchant_client import MerchantClient, card_body, purchase
+from tests.simulator.merchant_client import (
+    CANCEL_URL,
+    MerchantClient,
+    card_body,
+    hosted_order,
+    purchase,
+)
 
 
 @pytest.fixture
@@ -212,3 +218,26 @@ def test_a_head_is_not_served(serving: SimulatorServer) -> None:
     connection.request("HEAD", "/")
     assert connection.getresponse().status == 501
     connection.close()
+
+
+def test_a_hosted_page_over_a_socket(
+    serving: SimulatorServer, session: requests.Session, simulator: Simulator
+) -> None:
+    """The page is on the API's own origin, so that the client takes it by http."""
+    created = session.post(serving.base_url + "/orders/hpp", json=hosted_order()).json()
+    assert created["hostedPage"].startswith(serving.base_url.partition("/api/")[0])
+    page = session.get(created["hostedPage"])
+    assert "Choose how to pay" in page.text
+    paid = session.post(
+        created["hostedPage"] + "&method=PAYPAL",
+        data={"ending": "pay", "notify": "never"},
+    )
+    assert "The payment was made" in paid.text
+    assert simulator.charge_count("ORDER1") == 1
+    left = session.post(serving.base_url + "/orders/hpp", json=hosted_order("ORDER2"))
+    answer = session.post(
+        left.json()["hostedPage"] + "&method=PAYPAL",
+        data={"ending": "leave"},
+        allow_redirects=False,
+    )
+    assert (answer.status_code, answer.headers["Location"]) == (303, CANCEL_URL)

@@ -178,6 +178,7 @@ class _OpenPage(GatewayCall[OpenedPage]):
 
     def on_settle(self, update: OperationUpdate) -> None:
         if update.outcome == OperationOutcome.ACCEPTED:
-            token = sealed_cards.hash_token(self.answer.security_token)
+            token = self.answer.security_token
+            token = sealed_cards.hash_token(token) if token else ""
             HostedPage.objects.filter(order=self.order).update(security_hash=token)
             self.released_url = self.answer.url
