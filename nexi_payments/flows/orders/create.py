@@ -69,7 +69,9 @@ def create_order(
     (``customers.Customer``). Of the further data, values that Nexi would reject are
     omitted without an error. ``expires_in`` is in seconds (default ``EXPIRE_AFTER``).
     ``success_url`` and ``failure_url`` must come from server code, never from a
-    request. ``contract`` (``flows.ContractTerms``) saves the card, if the shopper
+    request. ``content_object`` is the row of the shop that is paid for: staff pages
+    link to it, and ``PaymentOrder.objects.for_object`` finds its payments.
+    ``contract`` (``flows.ContractTerms``) saves the card, if the shopper
     consents on the card page. ``exemption`` is the 3-D Secure preference
     (``CHALLENGE_REQUESTED``, ``NO_PREFERENCE``); the default is that of
     ``EXEMPTION_RULE`` or the terminal.
