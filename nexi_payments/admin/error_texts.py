@@ -17,6 +17,7 @@ from nexi_payments.exceptions import (
     GatewayDisagrees,
     GatewayUnavailable,
     InvalidAmount,
+    InvalidReference,
     InvalidState,
     OrderBusy,
     ReferenceInUse,
@@ -88,6 +89,10 @@ def error_text(error: Exception) -> Any:
         ),
         CardDataNotAllowed: _(
             "This looks like a card number. It must not be written here."
+        ),
+        InvalidReference: _(
+            "The recurring charges of this card use this reference. Take another;"
+            " nothing was sent."
         ),
         InvalidAmount: _("This amount cannot be asked for in that currency."),
     }

@@ -88,7 +88,7 @@ def charge_contract(
         )
     if fence is None and retry_policy.is_period_reference(contract, text):
         raise InvalidReference(
-            f"{text} is a reference of the contract's recurring charges: take another"
+            "this is a reference of the contract's recurring charges: take another"
         )
     terminal_outages.require_available(contract.terminal)
     order = create.build(

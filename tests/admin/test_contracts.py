@@ -99,6 +99,18 @@ def test_what_cannot_be_charged(
     assert gateway.counts[MIT_ENDPOINT] == 0
 
 
+def test_a_reference_of_the_plan_is_not_for_the_clerk(
+    clerk: Clerk, shopper: Shopper, gateway: Simulator
+) -> None:
+    contract = make_contract(shopper, terms=MONTHLY, reference="SUB-7")
+    where = f"{FILE}{contract.pk}/charge/"
+    answer = clerk.post(where, amount="1.00", reference="SUB-7/1", confirmed="1")
+    assert "The recurring charges of this card use this reference." in follow_redirect(
+        clerk, answer
+    )
+    assert gateway.counts[MIT_ENDPOINT] == 0
+
+
 def test_a_card_is_ended_after_a_question(
     clerk: Clerk, shopper: Shopper, gateway: Simulator
 ) -> None:

@@ -386,3 +386,28 @@ def test_the_secret_of_a_failed_attempt_does_not_open_another_payment(
     for secret in (*ids, client_secret(other), "99.00", "4549"):
         assert secret not in text
     assert len(gateway.calls) == calls
+
+
+def says_no(order: PaymentOrder) -> str:
+    return "Your order has changed."
+
+
+def test_a_veto_of_the_shop_is_the_message(
+    shopper: Shopper, gateway: Simulator, change_settings: Any
+) -> None:
+    change_settings(BEFORE_CHARGE=f"{__name__}.says_no")
+    order = new_order()
+    payer = PayerClient(order)
+    after = paid(payer, shopper)
+    assert (after["state"], after["final"]) == ("failed", True)
+    assert after["message"] == {
+        "tone": "neutral",
+        "title": "The shop has stopped this payment",
+        "text": "Your order has changed. Nothing has been charged. Go back to the shop"
+        " to see your order.",
+    }
+    assert after["next_action"] == {"type": "failed", "can_retry": False}
+    assert payer.pay().json()["state"] == "failed"  # it takes no card any more
+    assert gateway.counts["POST /orders/3steps/init"] == 1
+    assert gateway.counts["POST /orders/3steps/payment"] == 0
+    assert PaymentOrder.objects.count() == 1

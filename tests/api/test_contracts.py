@@ -118,6 +118,16 @@ def test_a_charge_is_made_once_whatever_the_key(
     assert_problem(other, 409, "reference_in_use")
 
 
+def test_a_reference_of_the_plan_is_refused(
+    server: ShopServer, shopper: Shopper, gateway: Simulator
+) -> None:
+    kept = make_contract(shopper, terms=MONTHLY, reference="SUB-7")
+    where = f"contracts/{kept.contract_id}/charge/"
+    answer = server.post(where, {**CHARGE, "reference": "SUB-7/1"})
+    assert_problem(answer, 400, "invalid_reference")
+    assert gateway.counts[MIT_ENDPOINT] == 0
+
+
 def test_a_decline_on_file_is_an_answer(server: ShopServer, shopper: Shopper) -> None:
     kept = make_contract(shopper, "mit_declined")
     answer = server.post(f"contracts/{kept.contract_id}/charge/", CHARGE)

@@ -133,7 +133,7 @@ def test_a_card_is_verified_by_keyboard(
         page.keyboard.type(value)
         page.keyboard.press("Tab")
     page.wait_for_selector("[name=currency]:focus")
-    page.keyboard.type("CHF")
+    page.keyboard.type("EUR")
     page.keyboard.press("Tab")
     page.wait_for_selector("[name=terminal]:focus")
     page.keyboard.press("Tab")
