@@ -515,7 +515,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "a refund that Nexi rejects is forgotten": (
         FLOWS + "inquiry/apply.py",
-        "    queued_refunds.follow(order, written.changed)\n",
+        "    queued_refunds.follow(order, _given_up_or_found(written, snapshot))\n",
         "",
         "tests/flows/test_refund_worker.py",
     ),

@@ -1,4 +1,4 @@
-"""Signals inside Django's ``TestCase``, which never commits."""
+"""What follows a commit, inside Django's ``TestCase``, which never commits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import connections
 from django.utils import timezone
 
 from nexi_payments import outbox
-from nexi_payments.models import Event, db_transactions
+from nexi_payments.models import Event, QueuedRefund, db_transactions
 
 log = logging.getLogger("nexi_payments.testing")
 
@@ -35,6 +35,12 @@ def run_commit_hooks() -> Iterator[None]:
             if not robust:
                 raise
             log.exception("on_commit callback failed")
+
+
+def release_queued_refunds() -> None:
+    """Make the queued refunds due that the code under test has just queued."""
+    new = QueuedRefund.objects.filter(next_attempt_at__isnull=False, attempts=0)
+    new.update(next_attempt_at=timezone.now())
 
 
 def deliver_new_signals() -> None:

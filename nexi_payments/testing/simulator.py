@@ -28,7 +28,11 @@ from nexi_payments.testing import notifications
 from nexi_payments.testing.card_data_scan import CardDataScan
 from nexi_payments.testing.card_page import PaymentNotStarted, consent_fields
 from nexi_payments.testing.clock import Clock
-from nexi_payments.testing.commit_hooks import deliver_new_signals, run_commit_hooks
+from nexi_payments.testing.commit_hooks import (
+    deliver_new_signals,
+    release_queued_refunds,
+    run_commit_hooks,
+)
 from nexi_payments.testing.forms import (
     CARDHOLDER_NAME,
     Form,
@@ -275,7 +279,9 @@ class NexiSimulator:
     def reconcile(self) -> flows.Counts:
         """Run one pass of ``nexi_reconcile``.
 
-        Delivers signals that a ``TestCase`` has kept back, as it never commits."""
+        Sends queued refunds and delivers signals that a ``TestCase`` has kept back, as
+        it never commits."""
+        release_queued_refunds()
         with run_commit_hooks():
             counts = flows.reconcile()
         deliver_new_signals()

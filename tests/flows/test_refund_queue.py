@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -197,19 +198,21 @@ def test_a_refund_that_was_judged_before_is_not_sent_beside_it(
     paid: PaymentOrder, gateway: Simulator
 ) -> None:
     """It was judged by the amounts of before; its claim needs their version."""
-    handle = gateway.handle
+    before = len(gateway.calls)
+    begun: list[bool] = []
 
-    def queued_meanwhile(method: str, url: str, *rest: Any) -> Reply:
-        reply = handle(method, url, *rest)
-        if method == "GET":
-            gateway.handle = handle  # type: ignore[method-assign]
+    def queue_meanwhile(execute: Any, sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        asked = len(gateway.calls) > before
+        # the last thing that the judgement reads: the confirmed captures
+        if asked and not begun and re.search(r"outcome\W = .* ORDER BY", sql):
+            begun.append(True)
             enqueue_and_die(PaymentOrder.objects.get(pk=paid.pk), "8.00")
-        return reply
+        return result
 
-    gateway.handle = queued_meanwhile  # type: ignore[method-assign]
-    with pytest.raises((OrderBusy, ExceedsRemaining)):
+    with connection.execute_wrapper(queue_meanwhile), pytest.raises(OrderBusy):
         flows.refund(paid, Decimal("12.50"))
-    assert refund_calls(gateway) == []
+    assert (queue_of(paid), refund_calls(gateway)) == ([("queued", 800)], [])
 
 
 def test_each_capture_has_its_own(shopper: Shopper, gateway: Simulator) -> None:

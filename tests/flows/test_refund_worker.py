@@ -386,6 +386,23 @@ def test_the_worker_and_a_person_who_withdraws(
     assert (state, amount, sent) in (("sent", 500, 1), ("withdrawn", 500, 0))
 
 
+def test_after_a_restore_nexi_executes_it_once(
+    paid: PaymentOrder, gateway: Simulator
+) -> None:
+    """The backup has the row as queued, and Nexi has executed it since: the operation
+    has the key of then."""
+    row = enqueue_and_die(paid, "5.00")
+    client = conf.client(conf.current().terminal(paid.terminal))
+    part = OperationAmount(500, "EUR", row.idempotency_key)
+    client.refund(paid.gateway_operation_id, part, conf.call_context())
+    with time_travel(DUE):
+        flows.reconcile()
+        assert gateway.charge_of(paid.order_id).refunded == 500
+    assert len(refund_calls(gateway)) == 2
+    kinds = [kind for kind, _ours, _theirs in open_discrepancies(paid)]
+    assert kinds == ["same_id"]
+
+
 # -- the attempt after the commit ----------------------------------------------------
 
 

@@ -38,7 +38,7 @@ from nexi_payments.flows.ledger import (
 from nexi_payments.flows.ledger.operations import PreconditionFailed
 from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.gateway.responses import OperationResult, OrderResult
-from nexi_payments.models import PaymentOrder, db_transactions, raw_sql
+from nexi_payments.models import Operation, PaymentOrder, db_transactions, raw_sql
 
 #: "***4549"
 _LAST4: Final = re.compile(r"[^0-9]([0-9]{4})$", re.ASCII)
@@ -110,7 +110,7 @@ def _write(
         news.write(order)
     else:
         _move(order, snapshot, decision, columns, news)
-    queued_refunds.follow(order, written.changed)
+    queued_refunds.follow(order, _given_up_or_found(written, snapshot))
     for finding in (*reading.findings, *decision.findings):
         discrepancies.record(order, finding.kind, finding.ours, finding.theirs)
     if decider is not None:
@@ -123,6 +123,15 @@ def _write(
             note=decider.note,
         )
     return written
+
+
+def _given_up_or_found(written: Written, snapshot: Snapshot) -> list[Operation]:
+    """The operations that are taken for not executed now, or were before."""
+    negative = enums.NEGATIVE_OUTCOMES
+    before = {one.key for one in snapshot.operations if one.outcome in negative}
+    return [
+        row for row in written.changed if row.outcome in negative or row.pk in before
+    ]
 
 
 def _charge_columns(
