@@ -9,7 +9,7 @@ POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
 MYSQL_URL ?= mysql://root@127.0.0.1:3306/test
 # staff read English and Italian; shoppers these, too: texts of the files of staff are left out
 SHOPPERS := de el es fr
-STAFF := admin staff* models apps.py enums.py phone_order_card.html verify_card.html
+STAFF := admin staff* models apps.py enums phone_order_card.html verify_card.html
 
 # pytest on all cores; ARGS="-n 0" for one process. NO_SKIPS=1: a skipped test is a failure
 WORKERS ?= auto

@@ -5,7 +5,7 @@ from __future__ import annotations
 #: name → (file, what it says, what the defect says instead, the tests that must fail)
 DEFECTS: dict[str, tuple[str, str, str, str]] = {
     "a cancel is sent again": (
-        "nexi_payments/enums.py",
+        "nexi_payments/enums/operations.py",
         "    {OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND}\n",
         "    {OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND,"
         " OperationKind.CANCEL}\n",
@@ -42,13 +42,13 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "tests/test_money.py tests/flows/test_three_ds.py",
     ),
     "views inside a transaction": (
-        "nexi_payments/views/payment.py",
+        "nexi_payments/views/card_page.py",
         "@db_transactions.non_atomic_requests\n",
         "",
         "tests/views/test_host_settings.py",
     ),
     "card number in the session": (
-        "nexi_payments/views/payment.py",
+        "nexi_payments/views/card_page.py",
         "    return _start_payment(request, order, form, form.card)\n",
         "    request.session['card'] = form.card.reveal()[0]\n"
         "    return _start_payment(request, order, form, form.card)\n",

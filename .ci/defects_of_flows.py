@@ -43,7 +43,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "a cancel ignores a return that is handled": (
         FLOWS + "availability.py",
-        "        return not order.is_claimed\n",
+        "        return not (order.is_claimed or order.gateway_pending)\n",
         "        return True\n",
         "tests/flows/test_payment_cancel.py",
     ),
@@ -163,8 +163,8 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "the watch ends without an answer": (
         FLOWS + "ledger/poll_schedule.py",
-        "        return end is not None and not (answered and now >= end)\n",
-        "        return end is not None and now < end\n",
+        "        return ends[-1] is not None and not (answered and now >= ends[-1])\n",
+        "        return ends[-1] is not None and now < ends[-1]\n",
         "tests/flows/ledger/test_poll_schedule.py",
     ),
     "a refused repetition ends it": (
@@ -442,8 +442,8 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "a veto over another claim": (
         FLOWS + "ledger/charge.py",
-        "        if self.order.state == self.source and operations.settle_order(\n            self.order, update\n        ):\n            return True\n        raise OrderBusy(self.order)\n",
-        "        operations.settle_order(self.order, update)\n        return True\n",
+        "    if call.order.state == call.source and operations.settle_order(call.order, update):\n        return True\n    raise OrderBusy(call.order)\n",
+        "    operations.settle_order(call.order, update)\n    return True\n",
         "tests/flows/test_before_charge.py",
     ),
     "a vetoed period is charged again": (

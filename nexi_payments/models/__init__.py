@@ -3,17 +3,20 @@
 Only ``flows`` and what it calls write rows, but for ``api.idempotency`` (its own
 records), ``retention`` and ``emails`` (what was sent). Only
 ``flows.ledger.transitions`` changes a state. Exported is what hosts may read;
-``bookkeeping`` and ``sealed_card`` are ours.
+``bookkeeping``, ``hosted_page`` and ``sealed_card`` are ours.
 """
 
-from nexi_payments.models import bookkeeping, sealed_card  # noqa: F401  registers them
+from nexi_payments.models import (  # noqa: F401  registers them
+    bookkeeping,
+    hosted_page,
+    sealed_card,
+)
 from nexi_payments.models.card_verification import CardVerification
 from nexi_payments.models.contract import Contract
 from nexi_payments.models.created_order import CreatedOrder
 from nexi_payments.models.customer_info import CustomerDetails
 from nexi_payments.models.discrepancy import Discrepancy
 from nexi_payments.models.event import Event
-from nexi_payments.models.hosted_page import HostedPage, TerminalMethods
 from nexi_payments.models.operation import Operation
 from nexi_payments.models.order import PaymentOrder
 from nexi_payments.models.proxies import DailyReport, PhoneOrder, ReviewQueue
@@ -27,11 +30,9 @@ __all__ = [
     "DailyReport",
     "Discrepancy",
     "Event",
-    "HostedPage",
     "Operation",
     "PaymentOrder",
     "PhoneOrder",
     "QueuedRefund",
     "ReviewQueue",
-    "TerminalMethods",
 ]

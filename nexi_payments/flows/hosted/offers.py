@@ -12,7 +12,8 @@ from nexi_payments.conf import Terminal
 from nexi_payments.enums import Channel
 from nexi_payments.exceptions import GatewayError, MethodNotOffered
 from nexi_payments.flows.orders import contract_terms, create
-from nexi_payments.models import PaymentOrder, TerminalMethods, db_transactions
+from nexi_payments.models import PaymentOrder, db_transactions
+from nexi_payments.models.hosted_page import TerminalMethods
 from nexi_payments.payment_methods import Method
 
 log = logging.getLogger("nexi_payments.hosted")

@@ -28,7 +28,8 @@ from nexi_payments.flows.steps import Step
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.hosted_responses import HostedPage as OpenedPage
 from nexi_payments.gateway.payloads import Purchase
-from nexi_payments.models import HostedPage, Operation, PaymentOrder, raw_sql
+from nexi_payments.models import Operation, PaymentOrder, raw_sql
+from nexi_payments.models.hosted_page import HostedPage
 
 
 def start_hosted_payment(

@@ -18,7 +18,8 @@ from nexi_payments import conf, sealed_cards
 from nexi_payments.exceptions import TerminalNotConfigured
 from nexi_payments.flows.inquiry import orphans, query
 from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.models import HostedPage, PaymentOrder, db_transactions
+from nexi_payments.models import PaymentOrder, db_transactions
+from nexi_payments.models.hosted_page import HostedPage
 
 log = logging.getLogger("nexi_payments.hosted")
 

@@ -20,7 +20,8 @@ from nexi_payments.flows.inquiry.reading import (
 from nexi_payments.flows.ledger import facts, poll_schedule
 from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.responses import OrderResult
-from nexi_payments.models import HostedPage, Operation, PaymentOrder
+from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models.hosted_page import HostedPage
 
 
 @dataclass(frozen=True)

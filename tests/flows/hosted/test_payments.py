@@ -10,7 +10,8 @@ from django.utils import timezone
 from nexi_payments import flows
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState, Reason
 from nexi_payments.exceptions import OrderNotPayable
-from nexi_payments.models import Discrepancy, HostedPage, Operation, PaymentOrder
+from nexi_payments.models import Discrepancy, Operation, PaymentOrder
+from nexi_payments.models.hosted_page import HostedPage
 from tests.support.hosted import HostedShopper
 from tests.support.in_doubt import reconcile_after, time_travel
 from tests.support.shopper import new_order
