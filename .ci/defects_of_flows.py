@@ -35,6 +35,48 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "        and False\n",
         "tests/flows/test_contracts.py",
     ),
+    "a cancelled payment keeps its card": (
+        FLOWS + "payment_cancel.py",
+        "    sealed_cards.shred(live)\n",
+        "    pass\n",
+        "tests/flows/test_payment_cancel.py",
+    ),
+    "a cancel ignores a return that is handled": (
+        FLOWS + "availability.py",
+        "        return not order.is_claimed\n",
+        "        return True\n",
+        "tests/flows/test_payment_cancel.py",
+    ),
+    "a cancel ignores a claim meanwhile": (
+        FLOWS + "payment_cancel.py",
+        '        conditions={"version": live.version},\n',
+        "        conditions={},\n",
+        "tests/flows/test_payment_cancel.py",
+    ),
+    "a failed attempt goes on after the cancel": (
+        FLOWS + "orders/create.py",
+        '    where = {"pk": order.pk, "cancelled_at": None}\n',
+        '    where = {"pk": order.pk}\n',
+        "tests/flows/test_payment_cancel.py",
+    ),
+    "a late charge of a cancelled payment is paid": (
+        FLOWS + "inquiry/late_money.py",
+        "    failed = order.is_cancelled and order.state == OrderState.FAILED\n",
+        "    failed = False\n",
+        "tests/flows/test_payment_cancel.py",
+    ),
+    "superseding is a failure": (
+        FLOWS + "ledger/transitions.py",
+        "        EventKind.SUPERSEDED,\n",
+        "        OrderState.FAILED,\n",
+        "tests/flows/orders/test_superseded.py",
+    ),
+    "a superseded attempt names no successor": (
+        FLOWS + "ledger/transitions.py",
+        "        successor=successor,\n        kind=kind,\n",
+        "        kind=kind,\n",
+        "tests/flows/orders/test_superseded.py",
+    ),
     "check then save": (
         FLOWS + "ledger/transitions.py",
         'if raw_sql.update(PaymentOrder, where, changes, increment="version"):',

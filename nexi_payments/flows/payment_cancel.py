@@ -112,8 +112,8 @@ def _end(live: PaymentOrder, reason: str, actor: Actor) -> None:
         live,
         OrderState.FAILED,
         sources=(live.state,),
-        # the version: no request began since the operations were read
-        conditions={"claimed_at": None, "version": live.version},
+        # no request began since it was read: a claim raises the version
+        conditions={"version": live.version},
         reason=Reason.CANCELLED,
         actor=actor,
         note=reason,

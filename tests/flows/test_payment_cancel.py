@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from nexi_payments import flows, signals
@@ -250,6 +251,17 @@ def test_what_a_shopper_made_on_an_earlier_page_is_cancelled_too(
     assert now(made) == CANCELLED
 
 
+def test_the_newest_attempt_closes_all_before_it(shopper: Shopper) -> None:
+    """Also one that the shop created, when the newest was made on an older page."""
+    earlier = shopper.pay(new_order(reference="R-1"), "declined")
+    later = shopper.pay(new_order(reference="R-1"), "declined")
+    form = shopper.start(earlier)
+    flows.cancel(PaymentOrder.objects.get(gateway_operation_id=form.operation_id))
+    for one in (earlier, later):
+        one.refresh_from_db()
+        assert not one.accepts_card
+
+
 def test_what_the_shop_created_later_is_another_payment(shopper: Shopper) -> None:
     old = new_order(reference="R-1")
     new = new_order(reference="R-1", amount=Decimal("15.00"))
@@ -385,6 +397,29 @@ def test_while_the_return_is_handled(
     assert refused == [OrderBusy]
     assert now(order) == (OrderState.PAID, "", "R-1")
     assert (order.cancelled_at, gateway.charge_count(order.order_id)) == (None, 1)
+
+
+def test_a_claim_between_its_statements(shopper: Shopper) -> None:
+    """The return is claimed after the cancel has read the order: it begins anew."""
+    order, _ = at_the_issuer(shopper)
+    claims = 0
+
+    def claim_first(
+        execute: Any, sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        nonlocal claims
+        if sql.startswith("UPDATE") and "cancelled_at" in sql and not claims:
+            claims += 1
+            rows = PaymentOrder.objects.filter(pk=order.pk)
+            rows.update(claimed_at=timezone.now(), version=F("version") + 1)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(claim_first):
+        flows.cancel(order)
+    assert claims == 1
+    # the transaction that the claim stood in was rolled back, with it
+    assert now(order) == CANCELLED
+    assert order.claimed_at is None
 
 
 def test_a_card_posted_to_a_page_that_was_loaded_before(shopper: Shopper) -> None:

@@ -24,7 +24,7 @@ def attempts_until(order: PaymentOrder) -> QuerySet[PaymentOrder]:
     Not an attempt that the shop created after ``order``.
     """
     rows = attempts(order).annotate(first_key=Coalesce("retry_of_id", "pk"))
-    return rows.filter(first_key__lte=first_key(order))
+    return rows.filter(first_key__lte=order.pk)
 
 
 def live_attempt(order: PaymentOrder) -> PaymentOrder | None:
@@ -35,7 +35,7 @@ def live_attempt(order: PaymentOrder) -> PaymentOrder | None:
 def live_until(order: PaymentOrder) -> PaymentOrder | None:
     """The live attempt, if it is one of ``attempts_until``."""
     live = live_attempt(order)
-    if live is None or first_key(live) > first_key(order):
+    if live is None or first_key(live) > order.pk:
         return None  # the shop created that one later
     return live
 
