@@ -11,6 +11,7 @@ urlpatterns = [
     path("basket/<int:product_id>/", views.change_basket, name="change_basket"),
     path("checkout/", views.checkout, name="checkout"),
     path("orders/<slug:number>/", views.order_page, name="order"),
+    path("orders/<slug:number>/cancel/", views.cancel_order, name="cancel_order"),
     path("account/", views.account, name="account"),
     path("cards/", subscriptions.cards, name="my_cards"),
     path("cards/join/", subscriptions.join, name="join_club"),

@@ -23,7 +23,12 @@ from demo_shop.models import Line, Product, ShopOrder
 from nexi_payments import enums, flows
 from nexi_payments.customers import Customer, Risk
 from nexi_payments.enums import OrderState
-from nexi_payments.exceptions import ReferenceInUse
+from nexi_payments.exceptions import (
+    AlreadyCharged,
+    InvalidState,
+    OrderBusy,
+    ReferenceInUse,
+)
 from nexi_payments.models import CreatedOrder, PaymentOrder
 from nexi_payments.simulator import TEST_CARDS
 
@@ -223,10 +228,7 @@ def initial_contact(request: HttpRequest) -> dict[str, str]:
 
 @require_safe
 def order_page(request: HttpRequest, number: str) -> HttpResponse:
-    shop_order = get_object_or_404(ShopOrder, number=number)
-    own = number in request.session.get("orders", [])
-    if not own and (shop_order.user is None or shop_order.user != request.user):
-        raise Http404
+    shop_order = _own_order(request, number)
     payments = PaymentOrder.objects.filter(reference=number).order_by("pk")
     paid = any(payment.is_successful for payment in payments)
     if request.session.get("order") == number and clear_paid_basket(request):
@@ -237,8 +239,35 @@ def order_page(request: HttpRequest, number: str) -> HttpResponse:
         "payments": payments,
         "paid": paid,
         "authorized": authorized,
+        "may_cancel": any(flows.available(one).cancel for one in payments),
+        "cancelled": bool(payments) and all(one.is_cancelled for one in payments),
     }
     return render(request, "demo_shop/order.html", context)
+
+
+def _own_order(request: HttpRequest, number: str) -> ShopOrder:
+    shop_order = get_object_or_404(ShopOrder, number=number)
+    own = number in request.session.get("orders", [])
+    if not own and (shop_order.user is None or shop_order.user != request.user):
+        raise Http404
+    return shop_order
+
+
+@require_POST
+def cancel_order(request: HttpRequest, number: str) -> HttpResponse:
+    """Cancel the payment of an unpaid order. Paying again reopens it."""
+    _own_order(request, number)
+    payment = PaymentOrder.objects.filter(reference=number).order_by("pk").last()
+    if payment is None:
+        raise Http404
+    try:
+        flows.cancel(payment, "cancelled by the customer")
+    except (OrderBusy, AlreadyCharged, InvalidState):
+        text = _("Too late: the payment is under way, or done. Nothing was cancelled.")
+        messages.error(request, text)
+    else:
+        messages.success(request, _("Cancelled. Nothing was charged."))
+    return redirect("order", number)
 
 
 @login_required

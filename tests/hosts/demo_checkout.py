@@ -76,6 +76,29 @@ def test_the_signal_once_more_sends_no_second_parcel(
     assert [parcel.signals for parcel in Fulfilment.objects.all()] == [2]
 
 
+def test_an_order_is_cancelled_and_paid_after_all(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    payment = check_out(shopper)
+    page = f"/orders/{payment.reference}/"
+    assert "Cancel this order" in shopper.get(page).content.decode()
+    assert Client().post(page + "cancel/").status_code == 404  # a stranger
+    assert shopper.post(page + "cancel/")["Location"] == page
+    shown = shopper.get(page).content.decode()
+    assert "Cancelled. Nothing was charged." in shown
+    assert "Cancel this order" not in shown
+    payment.refresh_from_db()
+    assert (payment.state, payment.reason) == ("failed", "cancelled")
+    answer = shopper.get(payment.page_url())
+    notice = shopper.get(answer["Location"]).content.decode()
+    assert "was cancelled by the shop" in notice
+    again = nexi_simulator.pay(check_out(shopper), client=shopper)
+    assert (again.state, again.reference) == ("paid", payment.reference)
+    assert shopper.post(page + "cancel/")["Location"] == page
+    assert "Too late" in shopper.get(page).content.decode()
+    assert len(nexi_simulator.charges) == 1
+
+
 def test_checking_out_twice_is_one_payment(
     nexi_simulator: NexiSimulator, shopper: Client
 ) -> None:
