@@ -63,6 +63,7 @@ def test_what_is_created_is_what_was_asked_for(server: ShopServer) -> None:
         "client_secret": "",
         "created_at": "",
         "expires_at": "",
+        "cancelled_at": None,
     }
     assert (order.amount, order.customer_name, order.customer_email) == (
         1250,
