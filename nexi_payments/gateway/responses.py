@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -89,13 +89,24 @@ class ContractResult:
 
 @dataclass(frozen=True)
 class OrderResult:
-    """``GET /orders/{orderId}``: totals in minor units and every operation."""
+    """``GET /orders/{orderId}``: totals in minor units and every operation.
+
+    ``GET /orders`` lists the same without operations. That Nexi echoes what we sent
+    about the customer, and ``customField``, is not confirmed.
+    """
 
     order_id: str = ""
     amount: int | None = None
     currency: str = ""
     authorized: int | None = None
     captured: int | None = None
+    last_type: str = ""
+    last_time: datetime | None = None
+    reference: str = ""
+    description: str = ""
+    customer_id: str = ""
+    customer_name: str = field(default="", repr=False)
+    customer_email: str = field(default="", repr=False)
     operations: tuple[OperationResult, ...] = ()
     readable: bool = True
 
@@ -170,6 +181,8 @@ def parse_order(body: Any) -> OrderResult:
     status = status if isinstance(status, Mapping) else {}
     echo = status.get("order")
     echo = echo if isinstance(echo, Mapping) else {}
+    customer = echo.get("customerInfo")
+    customer = customer if isinstance(customer, Mapping) else {}
     listed = body.get("operations")
     listed = [] if listed is None else listed
     readable = isinstance(listed, list) and all(isinstance(o, Mapping) for o in listed)
@@ -179,6 +192,13 @@ def parse_order(body: Any) -> OrderResult:
         currency=money.alphabetic_code(_text(echo.get("currency"))),
         authorized=_amount(status.get("authorizedAmount"))[0],
         captured=_amount(status.get("capturedAmount"))[0],
+        last_type=_enum_value(status.get("lastOperationType")),
+        last_time=_time(status.get("lastOperationTime")),
+        reference=_reference(echo.get("customField"))[:255],
+        description=_reference(echo.get("description"))[:255],
+        customer_id=_text(echo.get("customerId"))[:27],
+        customer_name=_reference(customer.get("cardHolderName"))[:255],
+        customer_email=_reference(customer.get("cardHolderEmail"))[:254],
         operations=tuple(parse_operation(item) for item in listed) if readable else (),
         readable=readable,
     )

@@ -135,6 +135,7 @@ def order_status(record: Record) -> dict[str, Any]:
             "orderId": record["order_id"],
             "amount": record["amount"],
             "currency": record["currency"],
+            **_echo(record),
             "transactionSummary": [],
             "termsAndConditionsIds": [],
         },
@@ -143,6 +144,13 @@ def order_status(record: Record) -> dict[str, Any]:
         "lastOperationType": last["type"] if last else "AUTHORIZATION",
         "lastOperationTime": last["time"] if last else record["time"],
     }
+
+
+def _echo(record: Record) -> dict[str, Any]:
+    """What the order said of itself. That Nexi echoes it is not confirmed."""
+    names = {"customerId": "customer_id", "customField": "custom_field"}
+    names["description"] = "description"
+    return {name: record[key] for name, key in names.items() if record.get(key)}
 
 
 def order(shown: Record | None, totals: Record) -> dict[str, Any]:
