@@ -44,6 +44,7 @@ def diagnose(
         yield from configuration.receivers()
         yield from configuration.sealed_card_keys(settings)
         yield from backlog.reconciler()
+        yield from backlog.waiting_charges()
         yield from backlog.database_clock()
         yield from backlog.row_counts()
         yield from backlog.failing_signals()

@@ -13,8 +13,10 @@ from django.utils import timezone
 from nexi_payments import enums, outbox
 from nexi_payments.doctor.findings import OK, WARNING, Finding
 from nexi_payments.doctor.terminals import MAX_CLOCK_DIFFERENCE
-from nexi_payments.enums import OrderState
+from nexi_payments.enums import ContractState, OrderState
+from nexi_payments.flows.inquiry import sweeps
 from nexi_payments.models import (
+    Contract,
     Discrepancy,
     Event,
     Operation,
@@ -22,7 +24,7 @@ from nexi_payments.models import (
     QueuedRefund,
     db_transactions,
 )
-from nexi_payments.models.bookkeeping import Heartbeat
+from nexi_payments.models.bookkeeping import Heartbeat, SweepCursor
 from nexi_payments.models.sealed_card import SealedCard
 
 #: Payments that are listed by id. The counts are complete.
@@ -49,6 +51,25 @@ def reconciler() -> Iterator[Finding]:
         host = last.host or "an unknown host"
         message = f"nexi_reconcile: last ran {age} s ago on {host}"
     yield Finding("reconciler", message, level, {"seconds": age}, indent=0)
+
+
+def waiting_charges() -> Iterator[Finding]:
+    """Due charges that wait for a sweep of their terminal's orders at Nexi."""
+    now = timezone.now()
+    fresh = SweepCursor.objects.filter(swept_at__gte=now - sweeps.FRESH_FOR)
+    due = Contract.objects.filter(
+        state=ContractState.ACTIVE, next_charge_at__lte=now, amount__isnull=False
+    ).exclude(terminal__in=fresh.values("terminal"))
+    counts = Counter(due.values_list("terminal", flat=True))
+    for terminal, count in sorted(counts.items()):
+        yield Finding(
+            "sweeps",
+            f"terminal {terminal}: {count} due charges wait for a sweep: nexi_reconcile"
+            " or nexi_charge_due makes it, if Nexi answers",
+            WARNING,
+            {"terminal": terminal, "due": count},
+            indent=0,
+        )
 
 
 def database_clock() -> Iterator[Finding]:

@@ -148,7 +148,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('terminal', models.CharField(max_length=64, unique=True)),
-                ('swept_at', models.DateTimeField()),
+                ('swept_at', models.DateTimeField(null=True)),
+                ('claimed_until', models.DateTimeField(null=True)),
             ],
             options={
                 'verbose_name': 'sweep',

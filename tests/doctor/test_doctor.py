@@ -17,10 +17,11 @@ from nexi_payments import signals
 from nexi_payments.doctor import backlog
 from nexi_payments.flows.ledger import discrepancies
 from nexi_payments.models import Event, PaymentOrder, QueuedRefund
-from nexi_payments.models.bookkeeping import Heartbeat, TerminalOutage
+from nexi_payments.models.bookkeeping import Heartbeat, SweepCursor, TerminalOutage
 from nexi_payments.models.sealed_card import SealedCard
 from nexi_payments.simulator import Reply, Simulator
-from tests.support.in_doubt import payment_in_doubt
+from tests.support.contracts import MONTHLY, Clock, make_contract
+from tests.support.in_doubt import DAY, payment_in_doubt
 from tests.support.queued_refunds import enqueue_and_die
 from tests.support.shopper import Shopper, new_order
 
@@ -301,6 +302,19 @@ def test_when_the_reconciler_last_ran(
         Heartbeat.objects.create(name="reconcile", ended_at=timezone.now() - age)
     found, said = ask(capsys, "--offline")
     assert (found, says in said) == (code, True)
+
+
+def test_due_charges_that_wait_for_a_sweep(
+    shopper: Shopper, clock: Clock, capsys: Any
+) -> None:
+    make_contract(shopper, terms=MONTHLY)
+    waiting = "terminal default: 1 due charges wait for a sweep"
+    assert waiting not in ask(capsys, "--offline")[1]
+    clock.advance(31 * DAY)
+    code, said = ask(capsys, "--offline")
+    assert (code, waiting in said) == (1, True)
+    SweepCursor.objects.create(terminal="default", swept_at=timezone.now())
+    assert waiting not in ask(capsys, "--offline")[1]
 
 
 def test_hold_keys_are_counted_and_not_shown(

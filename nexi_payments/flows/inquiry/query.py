@@ -102,6 +102,17 @@ def _warn_of_lapse(order: PaymentOrder) -> None:
         )
 
 
+def find_at_nexi(
+    order: PaymentOrder, client: Client, deadline: Deadline
+) -> OrderResult | None:
+    """What Nexi knows of an order of which nothing was sent, says our database.
+
+    ``None`` if it does not know the id. Writes nothing. Raises ``GatewayError``.
+    """
+    found = _ask(order, Snapshot.take(order), client, deadline)
+    return None if found == OrderResult(order_id=order.order_id) else found
+
+
 def inquire_while_waiting(
     order: PaymentOrder, client: Client, deadline: Deadline
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from django.utils import timezone
 
 from nexi_payments import conf, money, sealed_cards
 from nexi_payments.customers import Customer
-from nexi_payments.enums import OrderState
+from nexi_payments.enums import Channel, OrderState
 from nexi_payments.exceptions import (
     CardDataNotAllowed,
     InvalidAmount,
@@ -27,6 +28,7 @@ from nexi_payments.flows.orders import (
     contract_terms,
     customer_data,
     exemptions,
+    order_ids,
     purchase,
 )
 from nexi_payments.flows.orders.contract_terms import ContractTerms
@@ -34,8 +36,6 @@ from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.models import Contract, PaymentOrder, db_transactions, raw_sql
 from nexi_payments.models.created_order import CreatedOrder, with_absolute_url
 from nexi_payments.pan_scanner import reject_card_number, url_contains_card_number
-
-_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def create_order(
@@ -261,9 +261,8 @@ def insert(order: PaymentOrder, expires_at: datetime) -> bool:
 
     Uses a savepoint inside a transaction of the shop, so that it stays usable.
     """
-    prefix = conf.current().order_prefix
     order.public_id = new_public_id()
-    order.order_id = prefix + "".join(secrets.choice(_ALPHABET) for _ in range(15))
+    order.order_id = _new_order_id(order)
     order.live_reference = order.live_key
     order.created_at = timezone.now()
     order.expires_at = order.next_poll_at = expires_at
@@ -273,6 +272,20 @@ def insert(order: PaymentOrder, expires_at: datetime) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+def _new_order_id(order: PaymentOrder) -> str:
+    """A random id; that of a contract's charge is derived (``order_ids``)."""
+    if order.channel != Channel.MIT or order.contract is None:
+        return order_ids.random_id()
+    contract_id, reference = order.contract.contract_id, order.reference or ""
+    rows = PaymentOrder.objects.filter(channel=Channel.MIT, reference=reference)
+    taken = set(rows.values_list("order_id", flat=True))
+    attempts = (
+        order_ids.of_contract_charge(contract_id, reference, number)
+        for number in itertools.count()
+    )
+    return next(one for one in attempts if one not in taken)
 
 
 @db_transactions.retried(durable=False)
@@ -447,4 +460,5 @@ def build_purchase(order: PaymentOrder, cardholder: str) -> Purchase:
         contract=contract_terms.gateway_agreement(order),
         exemptions=order.exemption,
         customer_info=customer_data.get_customer_info(order),
+        reference=order.reference or "",
     )
