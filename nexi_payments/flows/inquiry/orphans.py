@@ -25,8 +25,9 @@ from nexi_payments.enums import (
     Reason,
 )
 from nexi_payments.exceptions import GatewayError, InvalidAmount
-from nexi_payments.flows.ledger import discrepancies, transitions
+from nexi_payments.flows.ledger import discrepancies, terminal_outages, transitions
 from nexi_payments.flows.orders import create
+from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.responses import OrderResult
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.models.bookkeeping import SweepCursor
@@ -48,7 +49,7 @@ _SHORTEST_WINDOW: Final = timedelta(seconds=1)
 def sweep() -> int:
     """Searches every terminal that is due. Returns how many orphans were found.
 
-    Each becomes a discrepancy, once.
+    Each becomes a discrepancy, once. A rejected API key is an outage (``check_key``).
     """
     found = 0
     for terminal in conf.current().terminals.values():
@@ -67,6 +68,12 @@ def sweep() -> int:
                 "terminal %s was not searched for orphans: %s", terminal.name, error
             )
             SweepCursor.objects.filter(terminal=terminal.name).update(swept_at=since)
+            terminal_outages.check_key_after(
+                error,
+                terminal.name,
+                conf.client(terminal),
+                Deadline(conf.current().total_timeout),
+            )
     return found
 
 

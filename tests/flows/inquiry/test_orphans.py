@@ -13,9 +13,10 @@ from django.utils import timezone
 from nexi_payments import conf, flows
 from nexi_payments.enums import OrderState
 from nexi_payments.flows.inquiry import orphans
+from nexi_payments.flows.ledger import terminal_outages
 from nexi_payments.gateway.client import Client
 from nexi_payments.models import Discrepancy, Event, Operation, PaymentOrder
-from nexi_payments.models.bookkeeping import SweepCursor
+from nexi_payments.models.bookkeeping import SweepCursor, TerminalOutage
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.in_doubt import time_travel
 from tests.support.shopper import Shopper, new_order
@@ -86,6 +87,20 @@ def test_a_gateway_that_does_not_answer_is_swept_again(
     with time_travel(7300):
         assert sweep_now() == 1
     assert SweepCursor.objects.count() == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_rejected_key_is_an_outage(gateway: Simulator, status: int) -> None:
+    gateway.next_reply("/orders", Reply(status))
+    with time_travel(3600):
+        assert sweep_now() == 0
+    assert not TerminalOutage.objects.exists()  # only this request was rejected
+    terminal_outages.accepted_probes.clear()
+    gateway.api_keys = ()
+    with time_travel(7300):
+        assert sweep_now() == 0
+    outage = TerminalOutage.objects.get()
+    assert (outage.terminal, outage.status) == ("default", 401)
 
 
 def test_a_full_page_is_asked_for_in_halves(
