@@ -13,6 +13,9 @@ from nexi_payments.models import Contract, PaymentOrder
 
 #: Delay after a charge that was not sent, or answered 429: no decline of the card.
 _UNSENT_DELAY: Final = timedelta(hours=1)
+#: Minutes until a contract is processed again after an exception; then every six hours.
+_ERROR_PAUSES: Final = (1, 5, 15, 60)
+_LONGEST_ERROR_PAUSE: Final = 360
 
 
 def period_reference(contract: Contract) -> str:
@@ -51,6 +54,14 @@ def may_still_be_charged(attempt: PaymentOrder) -> bool:
     after the watch's end. The end alone is not enough.
     """
     return attempt.reason == Reason.UNCONFIRMED and attempt.next_poll_at is not None
+
+
+def error_pause(count: int) -> timedelta:
+    """How long a contract waits after ``count`` unexpected exceptions in a row."""
+    known = count <= len(_ERROR_PAUSES)
+    return timedelta(
+        minutes=_ERROR_PAUSES[count - 1] if known else _LONGEST_ERROR_PAUSE
+    )
 
 
 def retry_delay(contract: Contract, order: PaymentOrder) -> timedelta | None:
