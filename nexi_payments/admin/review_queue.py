@@ -1,5 +1,5 @@
 """Review queue: payments in doubt or under manual review, discrepancies, undelivered
-signals. Oldest first."""
+signals, recurring charges that fail. Oldest first."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from nexi_payments.admin.base import StaffPages
 from nexi_payments.admin.discrepancy_texts import DiscrepancyText
 from nexi_payments.enums import OrderState
 from nexi_payments.models import (
+    Contract,
     Discrepancy,
     Event,
     Operation,
@@ -43,7 +44,11 @@ class ReviewQueuePage(StaffPages):
             "more": len(rows) > _MAX_ROWS,
             "outages": TerminalOutage.objects.all(),
             "discrepancies": _discrepancies(),
-            "events": _undelivered_events(),
+            "events": _blocked_events(),
+            "contracts": _failing_contracts(),
+            "may_view_contracts": permissions.has_any(
+                request, *permissions.CAN_VIEW_CONTRACTS
+            ),
             "may_resolve": permissions.has_any(request, permissions.RESOLVE),
             "may_inquire": permissions.has_any(request, permissions.RECONCILE),
             "list_url": self.admin.admin_url("changelist"),
@@ -56,15 +61,21 @@ def _discrepancies() -> list[DiscrepancyText]:
     return [discrepancy_texts.describe(one) for one in rows[:_MAX_ROWS]]
 
 
-def _undelivered_events() -> list[tuple[Event, str]]:
-    """Events whose receivers failed, and those behind them, with a description. Oldest
+def _blocked_events() -> list[tuple[Event, str]]:
+    """Events that the shop's receivers have not taken, with a description. Oldest
     first."""
-    rows = outbox.failing_events()
+    rows = outbox.blocked_events()
     labels = dict(PaymentOrder._meta.get_field("state").choices or [])
     return [
         (one, f"{labels[one.from_state]} → {labels[one.to_state]}")
         for one in rows.select_related("order")[:_MAX_ROWS]
     ]
+
+
+def _failing_contracts() -> list[Contract]:
+    """Contracts whose runs end with an exception, longest first."""
+    rows = Contract.objects.filter(failing_since__isnull=False)
+    return list(rows.order_by("failing_since")[:_MAX_ROWS])
 
 
 def _queued_orders() -> list[tuple[PaymentOrder, list[Operation]]]:

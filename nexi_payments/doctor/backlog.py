@@ -15,6 +15,7 @@ from nexi_payments.doctor.findings import OK, WARNING, Finding
 from nexi_payments.doctor.terminals import MAX_CLOCK_DIFFERENCE
 from nexi_payments.enums import OrderState
 from nexi_payments.models import (
+    Contract,
     Discrepancy,
     Event,
     Operation,
@@ -86,7 +87,10 @@ def row_counts() -> Iterator[Finding]:
             orders.filter(next_poll_at__lt=late).count(),
             WARNING,
         ),
-        "undelivered signals": (events.filter(deliver_at__lt=late).count(), WARNING),
+        "undelivered signals": (
+            events.filter(deliver_at__isnull=False, created_at__lt=late).count(),
+            WARNING,
+        ),
         "expired sealed cards": (
             SealedCard.objects.filter(expires_at__lt=late).count(),
             WARNING,
@@ -103,9 +107,10 @@ def row_counts() -> Iterator[Finding]:
 
 
 def failing_signals() -> Iterator[Finding]:
-    """Signals whose receivers fail, and how many wait behind each."""
-    events = outbox.failing_events()
-    failing, waiting = events.filter(attempts__gt=0), events.filter(attempts=0)
+    """Signals whose receivers fail: which ones, since when, how many wait behind."""
+    events, now = outbox.blocked_events(), timezone.now()
+    failing = events.filter(attempts__gt=0)
+    waiting = events.filter(attempts=0, is_behind=True)
     count = failing.count()
     yield Finding(
         "signals",
@@ -114,12 +119,34 @@ def failing_signals() -> Iterator[Finding]:
         {"failing": count, "waiting": waiting.count()},
     )
     for event in failing.select_related("order")[:_MAX_LINES]:
+        minutes = int((now - event.created_at).total_seconds() // 60)
         message = (
-            f"order {event.order.order_id}: {event.kind}, failed attempts:"
-            f" {event.attempts}, waiting behind it:"
-            f" {waiting.filter(order_id=event.order_id).count()}"
+            f"order {event.order.order_id}: {event.kind}, undelivered for {minutes}"
+            f" min, failed attempts: {event.attempts}, waiting behind it:"
+            f" {waiting.filter(order_id=event.order_id).count()},"
+            f" {event.failed_receivers or 'receiver not recorded'}"
         )
         yield Finding("signals", message, WARNING, indent=2)
+
+
+def failing_contracts() -> Iterator[Finding]:
+    """Contracts whose recurring charge ends with an exception."""
+    rows = Contract.objects.filter(failing_since__isnull=False)
+    count, now = rows.count(), timezone.now()
+    yield Finding(
+        "recurring",
+        f"recurring charges that end with an exception: {count}",
+        WARNING if count else OK,
+        {"failing": count},
+    )
+    for one in rows.order_by("failing_since")[:_MAX_LINES]:
+        since = one.failing_since or now
+        minutes = int((now - since).total_seconds() // 60)
+        message = (
+            f"contract {one.contract_id}: {one.error}, failed attempts:"
+            f" {one.error_count}, for {minutes} min"
+        )
+        yield Finding("recurring", message, WARNING, indent=2)
 
 
 def discrepancies() -> Iterator[Finding]:
