@@ -65,6 +65,9 @@ class RunLog:
     times: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     dropped: int = 0
+    #: the database fails at times: an error page is counted, and no error
+    database_fails: bool = False
+    failed: int = 0
     #: contract → when its end was confirmed
     ended_contracts: dict[str, float] = field(default_factory=dict)
     #: posts that are sent again at the end: those that were answered. A cut one may
@@ -120,7 +123,9 @@ class Browser:
         now = time.time()
         with self.log.lock:
             self.log.times.append(now - started)
-            if answer.status_code >= 500 and answer.status_code != 503:
+            if answer.status_code >= 500 and self.log.database_fails:
+                self.log.failed += 1
+            elif answer.status_code >= 500 and answer.status_code != 503:
                 self.log.errors.append(
                     f"history {self.who}: {answer.status_code} {method} {path}"
                 )
