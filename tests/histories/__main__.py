@@ -46,6 +46,7 @@ def main() -> None:
         env["NEXI_BASE_URL"] = f"{gateway}/api/phoenix-0.0/psp/api/v1"
         env["NEXI_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
         os.environ.update(env)
+        os.environ["PGOPTIONS"] = database_faults.RUNNER_OPTIONS
         os.environ["LOG_LEVEL"] = "ERROR"  # the judge's, not the shop's
         people = database.create_tables_and_clerks(), database.create_members(8)
         shop = processes.Shop(env | fault.env, folder, port, dice)
@@ -88,7 +89,7 @@ def _run(
 ) -> list[str]:
     from tests.histories import contract_invariants, invariants, quiescence
 
-    log = RunLog(database_fails=fault.fails)
+    log = RunLog(fault=fault.name)
     started = time.monotonic()
     idle = _IdleTransactionWatch(fault.url)
     with shop.killing_workers(options.kill_every or 1e9), idle, fault.coming():
@@ -218,8 +219,10 @@ class _IdleTransactionWatch:
             while not self._stop.wait(0.5):
                 rows = admin.execute(
                     "SELECT pid, now() - state_change, query FROM pg_stat_activity"
-                    " WHERE state LIKE 'idle in transaction%'"
+                    " WHERE state LIKE 'idle in transaction%%'"
                     " AND now() - state_change > interval '2 s'"
+                    " AND application_name <> %s",
+                    (database_faults.RUNNER,),
                 )
                 self.found += [f"I14 {row}" for row in rows]
 

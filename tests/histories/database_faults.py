@@ -26,8 +26,9 @@ from tests.histories import processes
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
-#: ``application_name`` of the shop's connections.
+#: ``application_name`` of the shop's connections, and of those that make the faults.
 SHOP: Final = "shop"
+RUNNER: Final = "runner"
 #: Seconds between two faults, and for how long one lasts: shortest, longest.
 _PAUSE: Final = (1.0, 5.0)
 _DURATION: Final = (0.3, 2.5)
@@ -48,6 +49,10 @@ FAULTS: Final[dict[str, tuple[str, str]]] = {
     "repeatable_read": ("postgres", "every transaction is REPEATABLE READ"),
     "serializable": ("postgres", "every transaction is SERIALIZABLE"),
 }
+#: Pages of the demo shop that write in a transaction of its own.
+_OF_THE_HOST: Final = ("/basket/", "/cards/join/", "/checkout/")
+#: ``PGOPTIONS`` of the runner: it writes whatever the database's default is.
+RUNNER_OPTIONS: Final = "-c default_transaction_read_only=off"
 _TABLES: Final = (
     "nexi_payments_paymentorder",
     "nexi_payments_operation",
@@ -95,7 +100,7 @@ class DatabaseFault:
         options = {
             "lock_timeout": f"-c lock_timeout={_TIMEOUT}",
             "statement_timeout": f"-c statement_timeout={_TIMEOUT}",
-            "repeatable_read": "-c default_transaction_isolation='repeatable\\ read'",
+            "repeatable_read": r"-c default_transaction_isolation=repeatable\ read",
             "serializable": "-c default_transaction_isolation=serializable",
         }
         self.env["PGAPPNAME"] = SHOP
@@ -190,6 +195,13 @@ _STEPS: Final[Mapping[str, Callable[[_Faults, random.Random], None]]] = {
 }
 
 
+def may_fail(name: str, path: str) -> bool:
+    """Whether a page may fail: in a mode, only one whose view has a transaction of the
+    host, which would have to repeat it.
+    """
+    return name in _STEPS or (bool(name) and path.startswith(_OF_THE_HOST))
+
+
 def leave_shop() -> None:
     """New connections of this process are the runner's."""
     for name in ("PGAPPNAME", "PGOPTIONS"):
@@ -201,9 +213,8 @@ def _admin(url: str) -> Iterator[Any]:
     """A connection that can write whatever the database's default is."""
     import psycopg
 
-    options = "-c default_transaction_read_only=off"
     with psycopg.connect(
-        url, autocommit=True, application_name="runner", options=options
+        url, autocommit=True, application_name=RUNNER, options=RUNNER_OPTIONS
     ) as connection:
         yield connection
 
