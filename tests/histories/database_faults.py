@@ -204,8 +204,12 @@ def may_fail(name: str, path: str) -> bool:
 
 def leave_shop() -> None:
     """New connections of this process are the runner's."""
+    from django.db import connection
+
     for name in ("PGAPPNAME", "PGOPTIONS"):
         os.environ.pop(name, None)
+    if connection.vendor == "sqlite":  # the reconciler writes beside the judge
+        connection.settings_dict["OPTIONS"]["timeout"] = 20
 
 
 @contextmanager
