@@ -17,8 +17,8 @@ from nexi_payments.admin import discrepancy_texts, in_flight, staff_texts
 from nexi_payments.admin.base import StaffPages
 from nexi_payments.admin.discrepancy_texts import DiscrepancyText
 from nexi_payments.enums import OrderState
+from nexi_payments.flows import retry_policy
 from nexi_payments.models import (
-    Contract,
     Discrepancy,
     Event,
     Operation,
@@ -45,7 +45,7 @@ class ReviewQueuePage(StaffPages):
             "outages": TerminalOutage.objects.all(),
             "discrepancies": _discrepancies(),
             "events": _blocked_events(),
-            "contracts": _failing_contracts(),
+            "contracts": retry_policy.failing_contracts()[:_MAX_ROWS],
             "may_view_contracts": permissions.has_any(
                 request, *permissions.CAN_VIEW_CONTRACTS
             ),
@@ -70,12 +70,6 @@ def _blocked_events() -> list[tuple[Event, str]]:
         (one, f"{labels[one.from_state]} → {labels[one.to_state]}")
         for one in rows.select_related("order")[:_MAX_ROWS]
     ]
-
-
-def _failing_contracts() -> list[Contract]:
-    """Contracts whose runs end with an exception, longest first."""
-    rows = Contract.objects.filter(failing_since__isnull=False)
-    return list(rows.order_by("failing_since")[:_MAX_ROWS])
 
 
 def _queued_orders() -> list[tuple[PaymentOrder, list[Operation]]]:

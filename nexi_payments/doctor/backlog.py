@@ -14,8 +14,8 @@ from nexi_payments import enums, outbox
 from nexi_payments.doctor.findings import OK, WARNING, Finding
 from nexi_payments.doctor.terminals import MAX_CLOCK_DIFFERENCE
 from nexi_payments.enums import OrderState
+from nexi_payments.flows import retry_policy
 from nexi_payments.models import (
-    Contract,
     Discrepancy,
     Event,
     Operation,
@@ -131,7 +131,7 @@ def failing_signals() -> Iterator[Finding]:
 
 def failing_contracts() -> Iterator[Finding]:
     """Contracts whose recurring charge ends with an exception."""
-    rows = Contract.objects.filter(failing_since__isnull=False)
+    rows = retry_policy.failing_contracts()
     count, now = rows.count(), timezone.now()
     yield Finding(
         "recurring",
@@ -139,7 +139,7 @@ def failing_contracts() -> Iterator[Finding]:
         WARNING if count else OK,
         {"failing": count},
     )
-    for one in rows.order_by("failing_since")[:_MAX_LINES]:
+    for one in rows[:_MAX_LINES]:
         since = one.failing_since or now
         minutes = int((now - since).total_seconds() // 60)
         message = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from django.db.models import QuerySet
+
 from nexi_payments import conf
 from nexi_payments.enums import Channel, OperationKind, OrderState, Reason
 from nexi_payments.flows.ledger import poll_schedule
@@ -62,6 +64,14 @@ def error_pause(count: int) -> timedelta:
     return timedelta(
         minutes=_ERROR_PAUSES[count - 1] if known else _LONGEST_ERROR_PAUSE
     )
+
+
+def failing_contracts() -> QuerySet[Contract]:
+    """Contracts whose runs end with an exception, longest first. They are repeated."""
+    rows = Contract.objects.filter(
+        failing_since__isnull=False, next_charge_at__isnull=False
+    )
+    return rows.order_by("failing_since")
 
 
 def retry_delay(contract: Contract, order: PaymentOrder) -> timedelta | None:

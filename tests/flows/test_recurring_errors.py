@@ -113,6 +113,18 @@ def test_without_the_permission_the_card_is_no_link(
     assert f"contract/{contract.pk}/change/" not in page
 
 
+def test_one_that_was_ended_is_listed_no_more(
+    shopper: Shopper, clock: Clock, broken: set[int]
+) -> None:
+    contract = make_contract(shopper, terms=MONTHLY)
+    broken.add(contract.pk)
+    assert run_charge_due(clock, 30 * DAY + 1) == SKIPPED
+    flows.end_contract(contract)
+    assert recurring_lines() == ["recurring charges that end with an exception: 0"]
+    page = Clerk("view_paymentorder").get_text(ORDERS_URL + "review-queue/")
+    assert contract.contract_id not in page
+
+
 def test_an_error_that_cannot_be_recorded_does_not_stop_the_run(
     shopper: Shopper,
     clock: Clock,

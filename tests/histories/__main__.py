@@ -221,7 +221,7 @@ class _IdleTransactionWatch:
                     "SELECT pid, now() - state_change, query FROM pg_stat_activity"
                     " WHERE state LIKE 'idle in transaction%%'"
                     " AND now() - state_change > interval '2 s'"
-                    " AND application_name <> %s",
+                    " AND datname = current_database() AND application_name <> %s",
                     (database_faults.RUNNER,),
                 )
                 self.found += [f"I14 {row}" for row in rows]

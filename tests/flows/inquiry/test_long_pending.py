@@ -6,7 +6,7 @@ Each inquiry here is one that the poll schedule makes: nobody asks by hand.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any
@@ -21,9 +21,10 @@ from nexi_payments.models import Event, Operation, PaymentOrder
 from nexi_payments.simulator import Simulator
 from nexi_payments.simulator.worlds import Pending
 from tests.support.contracts import Clock
-from tests.support.in_doubt import DAY, HOUR
+from tests.support.in_doubt import DAY, HOUR, MINUTE
 from tests.support.outbox import connected
 from tests.support.shopper import Shopper, new_order
+from tests.support.undecided import accept, entry, show
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,9 +53,15 @@ def pending_for(gateway: Simulator, days: float, *, fails: bool) -> None:
     gateway.worlds = (Pending(seconds, seconds, failing=float(fails)),)
 
 
-def reconcile_for(clock: Clock, order: PaymentOrder, days: float) -> int:
-    """Runs the reconciler whenever the order is due, for so many days. Returns how
-    often. The schedule is never empty while something is on its way.
+def reconcile_for(
+    clock: Clock,
+    order: PaymentOrder,
+    days: float,
+    before: Callable[[], None] = lambda: None,
+) -> int:
+    """Runs the reconciler whenever the order is due, for so many days; first calls
+    ``before``. Returns how often. The schedule is never empty while something is on its
+    way.
     """
     end = timezone.now().timestamp() + days * DAY
     count = 0
@@ -63,11 +70,12 @@ def reconcile_for(clock: Clock, order: PaymentOrder, days: float) -> int:
         due = order.next_poll_at
         if order.operations.filter(outcome=OperationOutcome.ACCEPTED).exists():
             assert due is not None
-            assert (due - timezone.now()).total_seconds() <= DAY
+            assert (due - timezone.now()).total_seconds() <= DAY + MINUTE
         if due is None or due.timestamp() > end:
             clock.advance(end - timezone.now().timestamp())
             return count
         clock.advance(max(0.0, (due - timezone.now()).total_seconds()) + 0.01)
+        before()
         flows.reconcile()
         count += 1
 
@@ -76,14 +84,11 @@ def send(kind: str, shopper: Shopper, gateway: Simulator, days: float, *, fails:
     """An order, and an operation of this kind that is PENDING for so many days."""
     order = new_order(terminal="default" if kind == "refund" else "manual")
     shopper.pay(order)
-    if kind == "cancel":
-        flows.capture(order, TWO)
     pending_for(gateway, days, fails=fails)
     verbs: dict[str, Any] = {
         "capture": lambda: flows.capture(order, TWO),
         "refund": lambda: flows.refund(order, TWO),
         "void": lambda: flows.void(order),
-        "cancel": lambda: flows.cancel_capture(order),
     }
     operation = verbs[kind]()
     assert operation.outcome == OperationOutcome.ACCEPTED
@@ -98,8 +103,6 @@ ENDS = {
     ("refund", True): (("paid", 1250, 0), []),
     ("void", False): (("voided", 0, 0), ["voided"]),
     ("void", True): (("authorized", 0, 0), []),
-    ("cancel", False): (("authorized", 0, 0), ["capture_cancelled", "authorized"]),
-    ("cancel", True): (("paid", 200, 0), []),
 }
 
 
@@ -140,6 +143,87 @@ def test_it_ends_when_nexi_says_so(
     reconcile_for(clock, order, 5)
     assert told == before
     assert Operation.objects.filter(order=order, kind=kind).count() == 1
+
+
+@pytest.mark.parametrize("days", DAYS)
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_cancel_ends_when_nexi_says_so(
+    shopper: Shopper,
+    gateway: Simulator,
+    clock: Clock,
+    told: Counter[tuple[str, int]],
+    fails: bool,
+    days: int,
+) -> None:
+    """Shown by hand: the simulator's cancels are done at once."""
+    order = shopper.pay(new_order(terminal="manual"))
+    capture = flows.capture(order, TWO)
+
+    def shows(word: str) -> Callable[[], None]:
+        made = entry(order, "CAPTURE", "EXECUTED", 200, capture.gateway_operation_id)
+        cancel = entry(order, "CANCEL", word, 200, "x-1")
+        cancel["cancelledOperationId"] = capture.gateway_operation_id
+        return lambda: show(gateway, order, made, cancel, charge="AUTHORIZED")
+
+    accept(gateway, "/cancels", "x-1")
+    cancel = flows.cancel_capture(order)
+    told.clear()
+    reconcile_for(clock, order, days, shows("PENDING"))
+    cancel.refresh_from_db()
+    assert (cancel.outcome, told) == (OperationOutcome.ACCEPTED, Counter())
+    reconcile_for(clock, order, 1.2, shows("FAILED" if fails else "EXECUTED"))
+    cancel.refresh_from_db()
+    order.refresh_from_db()
+    if fails:
+        assert (cancel.outcome, told) == (OperationOutcome.DECLINED, Counter())
+        assert (order.state, order.captured_amount) == (OrderState.PAID, 200)
+        return
+    assert cancel.outcome == OperationOutcome.DONE
+    assert (order.state, order.captured_amount) == (OrderState.AUTHORIZED, 0)
+    kinds = ("capture_cancelled", "authorized")
+    assert told == Counter({(one, order.pk): 1 for one in kinds})
+
+
+@pytest.mark.parametrize("days", DAYS)
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_refund_of_a_refunded_order(
+    shopper: Shopper,
+    gateway: Simulator,
+    clock: Clock,
+    told: Counter[tuple[str, int]],
+    fails: bool,
+    days: int,
+) -> None:
+    """All was refunded at Nexi while ours is PENDING. If it is executed, too, Nexi has
+    refunded more than it captured: a person is told.
+    """
+    order = shopper.pay(new_order())
+    accept(gateway, "/refunds", "r-1")
+    refund = flows.refund(order, TWO)
+
+    def shows(word: str) -> Callable[[], None]:
+        ours = entry(order, "REFUND", word, 200, "r-1")
+        theirs = entry(order, "REFUND", "REFUNDED", 1250, "r-2")
+        return lambda: show(gateway, order, ours, theirs)
+
+    reconcile_for(clock, order, days, shows("PENDING"))
+    refund.refresh_from_db()
+    order.refresh_from_db()
+    assert refund.outcome == OperationOutcome.ACCEPTED
+    assert (order.refunded_amount, order.refunding_amount) == (1250, 200)
+    told.clear()
+    reconcile_for(clock, order, 1.2, shows("FAILED" if fails else "REFUNDED"))
+    refund.refresh_from_db()
+    order.refresh_from_db()
+    assert order.refunding_amount == 0
+    if fails:
+        assert refund.outcome == OperationOutcome.DECLINED
+        assert (order.state, order.refunded_amount) == (OrderState.REFUNDED, 1250)
+    else:
+        assert refund.outcome == OperationOutcome.DONE
+        assert (order.state, order.refunded_amount) == (OrderState.REVIEW, 1450)
+        assert told["refunded", order.pk] == 1
+        assert told["review", order.pk] <= 1
 
 
 @pytest.mark.parametrize("days", DAYS)
