@@ -66,6 +66,7 @@ def main() -> None:
         }
         env = processes.environment(folder, url, False) | {"LOG_LEVEL": "ERROR"}
         env["NEXI_SETTLE_AFTER"] = str(worlds.SETTLE)
+        env["NEXI_TOTAL_TIMEOUT"] = str(options.total_timeout)
         env["NEXI_WATCH_FOR"] = str(worlds.WATCH)
         env["HISTORIES_WORLDS"] = " ".join(
             f"{name} {site}/api/phoenix-0.0/psp/api/v1"
@@ -95,6 +96,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kill-every", type=float, default=20.0, metavar="SECONDS")
     parser.add_argument("--posts", type=float, default=0.45, help="share with faults")
     parser.add_argument("--gets", type=float, default=0.2, help="share with faults")
+    parser.add_argument(
+        "--total-timeout",
+        type=float,
+        default=processes.TOTAL,
+        metavar="SECONDS",
+        help="longer on a busy machine: a request that begins late is not sent",
+    )
     return parser.parse_args()
 
 
