@@ -23,6 +23,18 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "filter(pk=event.pk).update(\n",
         "tests/outbox",
     ),
+    "an event that waits for its next attempt is not counted": (
+        "nexi_payments/metrics.py",
+        "        deliver_at__isnull=False, created_at__lt",
+        "        deliver_at__lt",
+        "tests/observability/test_metrics.py",
+    ),
+    "a person waits for all signals, not for one payment's": (
+        "nexi_payments/delivery_workers.py",
+        "    workers = DeliveryWorkers(event.order_id)\n",
+        "    workers = DeliveryWorkers()\n",
+        "tests/outbox/test_deliveries.py",
+    ),
     "an event overtakes an undelivered one": (
         "nexi_payments/outbox.py",
         "        ~Exists(_older_undelivered()),\n",

@@ -284,9 +284,15 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "one rejected request blocks a terminal": (
         FLOWS + "ledger/terminal_outages.py",
-        "        check_key(order.terminal, error.status, client, deadline)",
-        "        record(order.terminal, error.status)",
+        "        check_key(terminal, error.status, client, deadline)",
+        "        record(terminal, error.status)",
         "tests/flows/ledger/test_terminal_outages.py",
+    ),
+    "a broken contract is due again at once, unseen": (
+        FLOWS + "recurring.py",
+        "            _record_error(contract, error)\n",
+        "            log.exception('contract %s', error)\n",
+        "tests/flows/test_recurring_errors.py",
     ),
     "a probe without an answer is an outage": (
         FLOWS + "ledger/terminal_outages.py",

@@ -130,6 +130,32 @@ def singles(histories: int, after: int, stampede: int, fuzz: int) -> list[Stage]
     ]
 
 
+def database_faults(histories: int, after: int) -> list[Stage]:
+    """Charges, and what follows them, while the database fails."""
+    stages = []
+    for name in (
+        *("cut", "failover", "locked", "lock_timeout", "statement_timeout"),
+        *("pgbouncer", "repeatable_read", "serializable"),
+    ):
+        fault = {"SEED": "1", "ARGS": f"--database {name}"}
+        if name != "locked":  # of SQLite
+            fault["DB"] = POSTGRES
+        rest = {"NAME": "post_charge", "N": str(after), **fault}
+        stages += [
+            Stage(
+                f"histories with the database fault {name}",
+                make("histories", N=str(histories), **fault),
+                seconds=300 + 3 * histories,
+            ),
+            Stage(
+                f"what follows a charge with the database fault {name}",
+                make("histories", **rest),
+                seconds=300 + 60 * after,
+            ),
+        ]
+    return stages
+
+
 PACKAGES = Stage(
     "packages", "make -s .venv/dev .venv/mysql .venv-bridges/ready", alone=True
 )
@@ -164,6 +190,7 @@ FULL = [
         make("histories", N="1500", SEED="3", DB=MYSQL),
         seconds=4800,
     ),
+    *database_faults(histories=100, after=50),
     Stage(
         "pay day",
         make("histories", NAME="due_charges", DB=POSTGRES),

@@ -74,6 +74,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 else:
     DATABASES["default"].setdefault("CONN_MAX_AGE", 600)
+    # or the first page of each thread fails after the server has cut its connections
+    DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 
 AUTH_PASSWORD_VALIDATORS: list[dict[str, str]] = []  # demo logins are short on purpose

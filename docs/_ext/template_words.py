@@ -78,6 +78,8 @@ NAMES: Final = {
     "is_phone_order": "whether to link to the phone order page",
     "desk_url": "the phone order desk",
     "events": "undelivered signals, each with a description",
+    "contracts": "saved cards whose recurring charge ends with an exception",
+    "may_view_contracts": "whether the user may see saved cards",
     "expiry": "expiry date of the card, MM/YY",
     "facts": "pairs of label and value",
     "fields": "hidden fields, by name",

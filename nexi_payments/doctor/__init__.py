@@ -48,6 +48,7 @@ def diagnose(
         yield from backlog.database_clock()
         yield from backlog.row_counts()
         yield from backlog.failing_signals()
+        yield from backlog.failing_contracts()
         yield from backlog.discrepancies()
         if scan_apps is not None:
             yield from pan_scan.scan_texts(scan_apps)

@@ -14,6 +14,7 @@ from nexi_payments import enums, outbox
 from nexi_payments.doctor.findings import OK, WARNING, Finding
 from nexi_payments.doctor.terminals import MAX_CLOCK_DIFFERENCE
 from nexi_payments.enums import ContractState, OrderState
+from nexi_payments.flows import retry_policy
 from nexi_payments.flows.inquiry import sweeps
 from nexi_payments.models import (
     Contract,
@@ -116,7 +117,10 @@ def row_counts() -> Iterator[Finding]:
             orders.filter(next_poll_at__lt=late).count(),
             WARNING,
         ),
-        "undelivered signals": (events.filter(deliver_at__lt=late).count(), WARNING),
+        "undelivered signals": (
+            events.filter(deliver_at__isnull=False, created_at__lt=late).count(),
+            WARNING,
+        ),
         "expired sealed cards": (
             SealedCard.objects.filter(expires_at__lt=late).count(),
             WARNING,
@@ -133,9 +137,10 @@ def row_counts() -> Iterator[Finding]:
 
 
 def failing_signals() -> Iterator[Finding]:
-    """Signals whose receivers fail, and how many wait behind each."""
-    events = outbox.failing_events()
-    failing, waiting = events.filter(attempts__gt=0), events.filter(attempts=0)
+    """Signals whose receivers fail: which ones, since when, how many wait behind."""
+    events, now = outbox.blocked_events(), timezone.now()
+    failing = events.filter(attempts__gt=0)
+    waiting = events.filter(attempts=0, is_behind=True)
     count = failing.count()
     yield Finding(
         "signals",
@@ -144,12 +149,34 @@ def failing_signals() -> Iterator[Finding]:
         {"failing": count, "waiting": waiting.count()},
     )
     for event in failing.select_related("order")[:_MAX_LINES]:
+        minutes = int((now - event.created_at).total_seconds() // 60)
         message = (
-            f"order {event.order.order_id}: {event.kind}, failed attempts:"
-            f" {event.attempts}, waiting behind it:"
-            f" {waiting.filter(order_id=event.order_id).count()}"
+            f"order {event.order.order_id}: {event.kind}, undelivered for {minutes}"
+            f" min, failed attempts: {event.attempts}, waiting behind it:"
+            f" {waiting.filter(order_id=event.order_id).count()},"
+            f" {event.failed_receivers or 'receiver not recorded'}"
         )
         yield Finding("signals", message, WARNING, indent=2)
+
+
+def failing_contracts() -> Iterator[Finding]:
+    """Contracts whose recurring charge ends with an exception."""
+    rows = retry_policy.failing_contracts()
+    count, now = rows.count(), timezone.now()
+    yield Finding(
+        "recurring",
+        f"recurring charges that end with an exception: {count}",
+        WARNING if count else OK,
+        {"failing": count},
+    )
+    for one in rows[:_MAX_LINES]:
+        since = one.failing_since or now
+        minutes = int((now - since).total_seconds() // 60)
+        message = (
+            f"contract {one.contract_id}: {one.error}, failed attempts:"
+            f" {one.error_count}, for {minutes} min"
+        )
+        yield Finding("recurring", message, WARNING, indent=2)
 
 
 def discrepancies() -> Iterator[Finding]:

@@ -219,9 +219,7 @@ def end_contract(contract: Contract, *, actor: Actor = NO_ACTOR) -> Contract:
     again.
     """
     db_transactions.require_no_transaction()
-    current = (ContractState.REQUESTED, ContractState.ACTIVE, ContractState.SUSPENDED)
-    rows = Contract.objects.filter(pk=contract.pk, state__in=current)
-    rows.update(state=ContractState.ENDING, next_charge_at=timezone.now())
+    _begin_end(contract, actor)
     contract.refresh_from_db()
     if contract.state == ContractState.ENDING:
         with contextlib.suppress(TerminalNotConfigured):
@@ -232,22 +230,44 @@ def end_contract(contract: Contract, *, actor: Actor = NO_ACTOR) -> Contract:
     return contract
 
 
+@db_transactions.retried()
+def _begin_end(contract: Contract, actor: Actor) -> None:
+    current = (ContractState.REQUESTED, ContractState.ACTIVE, ContractState.SUSPENDED)
+    rows = Contract.objects.filter(pk=contract.pk, state__in=current)
+    if rows.update(state=ContractState.ENDING, next_charge_at=timezone.now()):
+        write_event(contract, EventKind.CONTRACT_ENDING, actor=actor)
+
+
 def deactivate_at_nexi(contract: Contract, actor: Actor = NO_ACTOR) -> None:
     """Deactivates the contract at Nexi. One that Nexi does not know is ended, too.
 
-    Moves no money, so it may be repeated. A gateway error leaves the contract ending.
-    Raises ``TerminalNotConfigured``.
+    Moves no money, so it may be repeated. A gateway error leaves the contract ending; a
+    rejected API key is an outage (``terminal_outages.check_key``). Raises
+    ``TerminalNotConfigured``.
     """
     client = conf.client(conf.current().terminal(contract.terminal))
+    deadline = Deadline(conf.current().total_timeout)
     try:
-        client.deactivate(contract.contract_id, conf.call_context())
-    except Rejected as error:
-        unknown = error.status == 400 and result_codes.NO_SUCH_CONTRACT in error.codes
-        if error.status != 404 and not unknown:
+        client.deactivate(contract.contract_id, conf.call_context(deadline))
+    except GatewayError as error:
+        if not _is_unknown_contract(error):
+            log.warning(
+                "contract %s is not deactivated at Nexi: %s %s",
+                contract.contract_id,
+                type(error).__name__,
+                error,
+            )
+            terminal_outages.check_key_after(error, contract.terminal, client, deadline)
             return
-    except GatewayError:
-        return
     _record_end(contract, actor)
+
+
+def _is_unknown_contract(error: GatewayError) -> bool:
+    """Whether Nexi says that it does not know the contract."""
+    if not isinstance(error, Rejected):
+        return False
+    named = result_codes.NO_SUCH_CONTRACT in error.codes
+    return error.status == 404 or (error.status == 400 and named)
 
 
 @db_transactions.retried()

@@ -17,6 +17,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db import DatabaseError
 from django.utils import timezone
 
 from nexi_payments import conf, enums, money, outbox
@@ -74,10 +75,12 @@ def charge_due(*, limit: int = 1000) -> RecurringCounts:
     last retry, the contract is suspended (signal ``contract_on_hold``), and so is one
     whose terminal no longer accepts its amount or currency. One whose terminal is not
     in the settings waits. So do all of a terminal whose last sweep is older than an
-    hour; a sweep that is due is made first. Periods missed while this did not run are
-    charged once, not one by one. A period that ``BEFORE_CHARGE`` vetoes is skipped.
-    Also deactivates contracts at Nexi whose end is not confirmed, and ends those past
-    their last day. Raises ``RuntimeError`` inside a transaction.
+    hour; a sweep that is due is made first. One whose run ends with an unexpected
+    exception is tried again after growing pauses, and listed for staff
+    (``failing_since``). Periods missed while this did not run are charged once, not one
+    by one. A period that ``BEFORE_CHARGE`` vetoes is skipped. Also deactivates
+    contracts at Nexi whose end is not confirmed, and ends those past their last day.
+    Raises ``RuntimeError`` inside a transaction.
     """
     db_transactions.require_no_transaction()
     counts = RecurringCounts()
@@ -88,6 +91,7 @@ def charge_due(*, limit: int = 1000) -> RecurringCounts:
             # leased with its batch a while ago: renew, if it is still ours
             if _lease(contract):
                 _process(contract, counts)
+                _forget_errors(contract)
         except (OrderBusy, OutcomeNotRecorded):
             counts.skipped += (
                 1  # another worker has it, or the reconciler will settle it
@@ -99,9 +103,9 @@ def charge_due(*, limit: int = 1000) -> RecurringCounts:
         except _NotSwept as error:  # due again when its lease ends
             unswept[error.terminal] += 1
             counts.skipped += 1
-        except Exception:
+        except Exception as error:
             # a broken row must not block the rows behind it
-            log.exception("contract %s", contract.contract_id)
+            _record_error(contract, error)
             counts.skipped += 1
     for terminal, number in missing.items():
         text = "terminal %s is not in the settings: %d due contracts wait for it"
@@ -277,6 +281,28 @@ def _advance_period(contract: Contract, charged_at: datetime) -> None:
 def _reschedule(contract: Contract, when: datetime | None) -> None:
     mine = Contract.objects.filter(pk=contract.pk, lease_version=contract.lease_version)
     mine.exclude(state=ContractState.ENDED).update(next_charge_at=when)
+
+
+def _record_error(contract: Contract, error: Exception) -> None:
+    """Staff see it on the page of the review queue, and ``nexi_doctor`` lists it."""
+    now, count = timezone.now(), contract.error_count + 1
+    log.exception("contract %s: attempt %d", contract.contract_id, count)
+    mine = Contract.objects.filter(pk=contract.pk, lease_version=contract.lease_version)
+    try:
+        mine.exclude(state=ContractState.ENDED).update(
+            next_charge_at=now + retry_policy.error_pause(count),
+            error_count=count,
+            failing_since=contract.failing_since or now,
+            error=type(error).__name__,
+        )
+    except DatabaseError:  # due again when its lease ends
+        log.exception("contract %s: its error is not recorded", contract.contract_id)
+
+
+def _forget_errors(contract: Contract) -> None:
+    if contract.error_count:
+        rows = Contract.objects.filter(pk=contract.pk)
+        rows.update(error_count=0, failing_since=None, error="")
 
 
 @db_transactions.retried()

@@ -21,29 +21,38 @@ from typing import Any
 
 import requests
 
-from tests.histories import database, processes
+from tests.histories import database, database_faults, processes
+from tests.histories.database_faults import DatabaseFault
 from tests.histories.http_clients import Browser, RunLog, Shopper
 from tests.support.servers import free_port
 
 
 def main() -> None:
     options = _options()
+    if reason := database_faults.why_not(options.database, options.db):
+        print(f"skipped: {reason}")
+        return
     folder = Path(tempfile.mkdtemp(prefix="histories-"))
     url = database.fresh_database(options.db, folder)
     print(f"seed {options.seed}, {options.n} histories, {url}, {folder}")
     dice = random.Random(options.seed)
     env = processes.environment(folder, url, options.atomic)
-    with processes.gateway(options.seed, folder) as gateway:
+    fault = DatabaseFault(options.database, url, options.seed)
+    with (
+        processes.gateway(options.seed, folder) as gateway,
+        fault.prepared(folder),
+    ):
         port = free_port()
         env["NEXI_BASE_URL"] = f"{gateway}/api/phoenix-0.0/psp/api/v1"
         env["NEXI_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
         os.environ.update(env)
+        os.environ["PGOPTIONS"] = database_faults.RUNNER_OPTIONS
         os.environ["LOG_LEVEL"] = "ERROR"  # the judge's, not the shop's
         people = database.create_tables_and_clerks(), database.create_members(8)
-        shop = processes.Shop(env, folder, port, dice)
+        shop = processes.Shop(env | fault.env, folder, port, dice)
         shop.start()
         try:
-            broken = _run(options, shop, gateway, people, folder, url)
+            broken = _run(options, shop, gateway, people, folder, fault)
         finally:
             shop.stop()
     for line in sorted(broken)[:50]:
@@ -61,6 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", default=str(random.SystemRandom().randrange(10**6)))
     parser.add_argument("--db", default="sqlite", help="sqlite, or a database URL")
     parser.add_argument("--atomic", action="store_true", help="ATOMIC_REQUESTS")
+    database_faults.add_option(parser)
     parser.add_argument("--at-once", type=int, default=24)
     parser.add_argument(
         "--kill-every", type=float, default=1.0, help="seconds; 0 never"
@@ -75,14 +85,14 @@ def _run(
     gateway: str,
     people: tuple[list[dict[str, str]], list[dict[str, str]]],
     folder: Path,
-    url: str,
+    fault: DatabaseFault,
 ) -> list[str]:
     from tests.histories import contract_invariants, invariants, quiescence
 
-    log = RunLog()
+    log = RunLog(fault=fault.name)
     started = time.monotonic()
-    idle = _IdleTransactionWatch(url)
-    with shop.killing_workers(options.kill_every or 1e9), idle:
+    idle = _IdleTransactionWatch(fault.url)
+    with shop.killing_workers(options.kill_every or 1e9), idle, fault.coming():
         broken = _play(options, shop.site, gateway, people, log)
     played = time.monotonic() - started
     broken += idle.found
@@ -95,8 +105,10 @@ def _run(
     broken += invariants.find_violations(books, log)
     broken += contract_invariants.find_violations(books, log)
     broken += _replay_posts(shop.site, gateway, log, books)
-    broken += invariants.card_numbers_in(_files_and_dump(url, folder))
+    broken += invariants.card_numbers_in(_files_and_dump(fault.url, folder))
     _report(shop, log, books, played, rested)
+    if fault.name:
+        print(f"{fault.name}: {fault.count} times, {log.failed} pages failed")
     return broken
 
 
@@ -207,8 +219,10 @@ class _IdleTransactionWatch:
             while not self._stop.wait(0.5):
                 rows = admin.execute(
                     "SELECT pid, now() - state_change, query FROM pg_stat_activity"
-                    " WHERE state LIKE 'idle in transaction%'"
+                    " WHERE state LIKE 'idle in transaction%%'"
                     " AND now() - state_change > interval '2 s'"
+                    " AND datname = current_database() AND application_name <> %s",
+                    (database_faults.RUNNER,),
                 )
                 self.found += [f"I14 {row}" for row in rows]
 

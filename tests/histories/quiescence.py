@@ -14,10 +14,10 @@ from tests.support.waiting import wait_until
 
 
 def wait_until_settled() -> None:
-    """Beside the running reconciler, for at most twice ``WATCH_FOR``. Contracts with a
-    begun period get their run, and every end is sent to Nexi.
+    """Beside the running reconciler, for at most four times ``WATCH_FOR``. Contracts
+    with a begun period get their run, and every end is sent to Nexi.
     """
-    wait_until(_settled, 2 * processes.WATCH + processes.LATEST, every=1)
+    wait_until(_settled, 4 * processes.WATCH, every=1)
 
 
 def _settled() -> bool:

@@ -4,6 +4,10 @@ from demo_shop.settings import *  # noqa: F403
 from demo_shop.settings import MIDDLEWARE, NEXI_PAYMENTS, env
 
 DATABASES["default"]["ATOMIC_REQUESTS"] = env.bool("ATOMIC_REQUESTS", default=False)  # noqa: F405
+if _timeout := env.float("HISTORIES_SQLITE_TIMEOUT", default=0):
+    DATABASES["default"]["OPTIONS"]["timeout"] = _timeout  # noqa: F405
+if env.bool("HISTORIES_POOLED", default=False):
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # the pages' style sheets are not requested here
 MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]

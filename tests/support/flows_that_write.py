@@ -302,7 +302,7 @@ def deliver_due(shopper: Shopper) -> Act:
 def redeliver(shopper: Shopper) -> Act:
     shopper.pay(new_order())
     event = Event.objects.get(kind=OrderState.PAID)
-    return lambda: outbox.redeliver(event)
+    return lambda: outbox.make_due(event)
 
 
 def erase(shopper: Shopper) -> Act:

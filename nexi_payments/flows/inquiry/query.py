@@ -139,8 +139,7 @@ def _ask(
     try:
         response = client.order(order.order_id, conf.call_context(deadline))
     except Rejected as error:
-        if error.status in (401, 403):
-            terminal_outages.check_key(order.terminal, error.status, client, deadline)
+        terminal_outages.check_key_after(error, order.terminal, client, deadline)
         if error.status == 404 and terminal_outages.key_works(
             order.terminal, client, deadline
         ):

@@ -18,6 +18,8 @@ from nexi_payments import conf
 from nexi_payments.conf import Terminal
 from nexi_payments.exceptions import GatewayError
 from nexi_payments.flows.inquiry import listing, orphans
+from nexi_payments.flows.ledger import terminal_outages
+from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.models import PaymentOrder
 from nexi_payments.models.bookkeeping import SweepCursor
 
@@ -38,7 +40,8 @@ _LEASE: Final = timedelta(minutes=10)
 def sweep() -> int:
     """Sweeps every terminal that is due. Returns how many orders differed.
 
-    A terminal whose gateway does not answer stays due.
+    A terminal whose gateway does not answer stays due. A rejected API key is an outage
+    (``terminal_outages.check_key``).
     """
     return sum(
         sweep_terminal(terminal) or 0 for terminal in conf.current().terminals.values()
@@ -67,6 +70,10 @@ def sweep_terminal(terminal: Terminal) -> int | None:
     except GatewayError as error:
         log.warning("terminal %s was not swept: %s", terminal.name, error)
         mine.update(claimed_until=None)
+        deadline = Deadline(conf.current().total_timeout)
+        terminal_outages.check_key_after(
+            error, terminal.name, conf.client(terminal), deadline
+        )
         return None
     mine.update(swept_at=now, claimed_until=None)
     return found

@@ -12,9 +12,10 @@ from django.utils import timezone
 from nexi_payments import conf, flows
 from nexi_payments.enums import OrderState
 from nexi_payments.flows.inquiry import listing, sweeps
+from nexi_payments.flows.ledger import terminal_outages
 from nexi_payments.gateway.client import Client
 from nexi_payments.models import Discrepancy, Operation, PaymentOrder
-from nexi_payments.models.bookkeeping import SweepCursor
+from nexi_payments.models.bookkeeping import SweepCursor, TerminalOutage
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.backups import Backup, forget
 from tests.support.contracts import MONTHLY, Clock, make_contract
@@ -301,3 +302,15 @@ def test_a_failed_sweep_within_the_hour_holds_back_nothing(
     clock.advance(31 * MINUTE)
     gateway.next_reply(LIST.split()[1], Reply(503))
     assert flows.charge_due() == flows.RecurringCounts(charged=1)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_rejected_key_is_an_outage(gateway: Simulator, status: int) -> None:
+    gateway.next_reply("/orders", Reply(status))
+    assert sweeps.sweep() == 0
+    assert not TerminalOutage.objects.exists()  # only this request was rejected
+    terminal_outages.accepted_probes.clear()
+    gateway.api_keys = ()
+    assert sweeps.sweep() == 0
+    outage = TerminalOutage.objects.get()
+    assert (outage.terminal, outage.status) == ("default", 401)
