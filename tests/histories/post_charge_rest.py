@@ -36,7 +36,7 @@ def judge(
     wait_until(lambda: _is_nexi_at_rest(gateways), 2 * worlds.WATCH, every=1)
     wait_until(
         lambda: time.monotonic() >= quiet_at and _are_we_at_rest(),
-        2 * worlds.WATCH + worlds.LATEST,
+        2 * worlds.WATCH + worlds.latest(),
         every=1,
     )
     broken: dict[int, list[str]] = defaultdict(list)

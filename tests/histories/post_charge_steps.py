@@ -23,6 +23,7 @@ from nexi_payments.exceptions import (
 from nexi_payments.flows.availability import Available
 from nexi_payments.models import Operation, PaymentOrder
 from nexi_payments.simulator import TEST_CARDS
+from tests.histories import post_charge_api
 from tests.histories.post_charge_plays import Step
 from tests.support.waiting import wait_until
 
@@ -104,10 +105,13 @@ class _Deed:
         offered = _offered(self.now) if self.dice.random() < 0.9 else list(deeds)
         self.name = self.dice.choice([*offered, *offered, "reconcile"])
         self.do = deeds[self.name]
+        self.by_api = self.dice.random() < 0.3
 
     def __call__(self) -> str:
-        operation = self.do()
-        return "" if operation is None else f"{operation.amount} {operation.outcome}"
+        found = self.do()
+        if isinstance(found, Operation):
+            return f"{found.amount} {found.outcome}"
+        return found or ""
 
     def amount(self, most: int | None) -> Decimal | None:
         """All that is left, the usual amount, or any."""
@@ -118,25 +122,44 @@ class _Deed:
             return money.to_major(_USUAL_AMOUNT, "EUR")
         return money.to_major(self.dice.randint(1, max(1, most or 0)), "EUR")
 
-    def capture(self) -> Operation:
+    def call_api(
+        self,
+        path: str,
+        amount: Decimal | None = None,
+        capture: Operation | None = None,
+    ) -> str:
+        name = f"{self.order.order_id}/{path}"
+        return post_charge_api.post(name, amount, capture, self.step.nonce)
+
+    def capture(self) -> Operation | str:
         amount = self.amount(self.now.capture)
+        if self.by_api:
+            return self.call_api("capture", amount)
         return flows.capture(self.order, amount, nonce=self.step.nonce)
 
-    def refund(self) -> Operation:
+    def refund(self) -> Operation | str:
         made = self.now.effective_captures
         chosen = self.dice.choice(made).operation if made else None
         amount = self.amount(self.now.refund)
+        if self.by_api:
+            return self.call_api("refund", amount, chosen)
         return flows.refund(self.order, amount, chosen, nonce=self.step.nonce)
 
-    def void(self) -> Operation:
+    def void(self) -> Operation | str:
+        if self.by_api:
+            return self.call_api("void")
         return flows.void(self.order, nonce=self.step.nonce)
 
-    def cancel(self) -> Operation:
+    def cancel(self) -> Operation | str:
         made = self.now.effective_captures
         chosen = self.dice.choice(made).operation if made else None
+        if self.by_api:
+            return self.call_api("cancel-capture", capture=chosen)
         return flows.cancel_capture(self.order, chosen, nonce=self.step.nonce)
 
-    def reconcile(self) -> None:
+    def reconcile(self) -> str | None:
+        if self.by_api:
+            return self.call_api("reconcile")
         flows.reconcile(self.order)
 
 
