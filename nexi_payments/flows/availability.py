@@ -36,7 +36,8 @@ class ConfirmedCapture:
     """One capture that Nexi has confirmed, or one of several charges that were captured
     at once. Amounts in minor units.
 
-    ``remaining`` is neither refunded, cancelled nor reserved. ``cancel`` is the amount
+    ``remaining`` is neither refunded, cancelled nor reserved. It is 0 with manual
+    capture as long as Nexi's total alone shows the capture. ``cancel`` is the amount
     that a cancel would take back: always the whole capture, 0 after a partial refund,
     ``None`` if the order's state allows no cancel or Nexi lists no such capture. Nexi
     accepts a cancel only while ``is_of_today`` (Italian time).
@@ -101,7 +102,7 @@ class Available:
         )
 
     def _confirmed(self, row: Operation, *, is_cancelled: bool) -> ConfirmedCapture:
-        remaining = totals.remaining_of(row)
+        remaining = _remaining_of(row, self.order)
         cancel = None
         is_capture = row.kind == OperationKind.CAPTURE and row.gateway_operation_id
         if self.order.state == OrderState.PAID and is_capture:
@@ -168,7 +169,7 @@ def _captured(done: QuerySet[Operation]) -> list[Operation]:
     """The operations that a refund may name."""
     kinds = enums.CHARGING | {OperationKind.CAPTURE}
     rows = list(done.filter(kind__in=kinds))
-    captures = [row for row in rows if row.kind == OperationKind.CAPTURE]
+    captures = [row for row in rows if row.kind == OperationKind.CAPTURE and row.amount]
     if captures:
         return captures
     at_once = [row for row in rows if row.result in books.CAPTURED_WITH_CHARGE]
@@ -216,7 +217,15 @@ def remaining_of(operation: Operation) -> int | None:
         OperationOutcome.DONE,
     ):
         return None
-    return totals.remaining_of(operation)
+    return _remaining_of(operation, operation.order)
+
+
+def _remaining_of(capture: Operation, order: PaymentOrder) -> int:
+    if capture.by_totals and order.capture == CaptureMode.MANUAL:
+        # Nexi refunds it by its id, which is not listed yet. On the id of the charge
+        # the same request voids what is held.
+        return 0
+    return totals.remaining_of(capture)
 
 
 def validated_amount(

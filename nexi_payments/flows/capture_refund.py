@@ -20,6 +20,7 @@ from django.utils import timezone
 from nexi_payments import conf, money
 from nexi_payments.enums import OperationKind, OperationOutcome
 from nexi_payments.exceptions import (
+    ExceedsRemaining,
     GatewayError,
     GatewayUnavailable,
     InvalidState,
@@ -207,7 +208,7 @@ def submit(call: PostChargeCall) -> Operation:
     order.refresh_from_db()
     if earlier := _find_existing(call):
         return earlier
-    call.prepare(available(order))
+    _check_own_books(call)
     terminal_outages.require_available(order.terminal)
     _look(call)
     if earlier := _find_existing(call):
@@ -226,6 +227,19 @@ def submit(call: PostChargeCall) -> Operation:
         query.inquire_and_apply(order, call.client, call.deadline)
         operation.refresh_from_db()
     return operation
+
+
+def _check_own_books(call: PostChargeCall) -> None:
+    """Raises what is impossible before Nexi is asked.
+
+    A capture that only Nexi's total has shown may be listed by now: Nexi is asked.
+    """
+    try:
+        call.prepare(available(call.order))
+    except ExceedsRemaining:
+        unlisted = call.order.operations.filter(by_totals=True, amount__gt=0)
+        if not unlisted.filter(outcome=OperationOutcome.DONE).exists():
+            raise
 
 
 def _look(call: PostChargeCall) -> None:
