@@ -35,10 +35,10 @@ _SIGNALS: Final = (
 
 def connect() -> None:
     for signal in _SIGNALS:
-        signal.connect(_receive, dispatch_uid="histories")
+        signal.connect(receive, dispatch_uid="histories")
 
 
-def _receive(sender: Any, order: Any, event: Any, **kwargs: Any) -> None:
+def receive(sender: Any, order: Any, event: Any, **kwargs: Any) -> None:
     seed = os.environ.get("HISTORIES_RECEIVERS", "")
     if event.attempts > 1 or not seed:
         return
