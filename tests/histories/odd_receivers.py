@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final
@@ -21,6 +22,8 @@ from nexi_payments.exceptions import NexiPaymentsError
 _WEIGHTS: Final = {"": 78, "raise": 6, "hang": 4, "exit": 4, "refund": 8}
 #: Seconds: less than a delivery may take, and more.
 _HANGS: Final = (0.4, 4.0)
+#: On a virtual clock, it moves that.
+wait: Callable[[float], None] = time.sleep
 _MONEY: Final = (EventKind.PAID, EventKind.CAPTURED)
 _SIGNALS: Final = (
     signals.payment_paid,
@@ -48,7 +51,7 @@ def receive(sender: Any, order: Any, event: Any, **kwargs: Any) -> None:
     if deed == "raise":
         raise RuntimeError("a receiver of the shop")
     if deed == "hang":
-        time.sleep(dice.choice(_HANGS))
+        wait(dice.choice(_HANGS))
     elif deed == "exit":
         raise SystemExit(1)
     elif deed == "refund" and event.kind in _MONEY:

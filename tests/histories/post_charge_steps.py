@@ -32,7 +32,7 @@ AMOUNT = 1000
 #: Most amounts are equal ones: operations that look alike must not be mixed up.
 _USUAL_AMOUNT = 300
 #: What the docstrings of capture, void, refund and cancel_capture name.
-_DOCUMENTED = (
+DOCUMENTED = (
     AmbiguousCapture,
     AmountChanged,
     ExceedsRemaining,
@@ -69,13 +69,13 @@ def take(step: Step, results: Path) -> None:
         order__reference=step.reference, outcome__in=enums.RESERVING
     )
     wait_until(lambda: not reserving.exists(), step.patience, every=0.3)
-    deed = _Deed(PaymentOrder.objects.get(reference=step.reference), step)
+    deed = Deed(PaymentOrder.objects.get(reference=step.reference), step)
     # the default action of this signal ends the process as kill -9 does
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, step.dies_after)
     try:
         found = deed()
-    except _DOCUMENTED as error:
+    except DOCUMENTED as error:
         found = type(error).__name__
     except Exception as error:
         traceback.print_exc()
@@ -88,7 +88,7 @@ def take(step: Step, results: Path) -> None:
         file.write(line.encode())
 
 
-class _Deed:
+class Deed:
     """What a clerk does: mostly something that the order's page offers."""
 
     def __init__(self, order: PaymentOrder, step: Step) -> None:

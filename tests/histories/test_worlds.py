@@ -68,7 +68,7 @@ def outcome(seed: str, attempts: int, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_receivers_do_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(odd_receivers.time, "sleep", waits.append)
+    monkeypatch.setattr(odd_receivers, "wait", waits.append)
     seeds = [str(number) for number in range(200)]
     found = [outcome(seed, 0, monkeypatch) for seed in seeds]
     assert found == [outcome(seed, 0, monkeypatch) for seed in seeds]
