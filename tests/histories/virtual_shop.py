@@ -42,8 +42,8 @@ _DAILY: Final = flows.ContractTerms(
     "Coffee, daily", interval_days=1, amount=Decimal("9.00")
 )
 _SAVED_CARDS: Final = (
-    *("challenge", "challenge", "mit_declined"),
-    *("mit_answer_lost", "mit_pending", "mit_lost_card"),
+    *("challenge", "challenge", "challenge", "mit_answer_lost"),
+    *("mit_answer_lost", "mit_pending", "mit_declined", "mit_lost_card"),
 )
 
 
