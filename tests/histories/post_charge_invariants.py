@@ -70,7 +70,7 @@ class BothBooks:
 
 def refused_requests(books: BothBooks) -> Iterator[str]:
     """A request that Nexi executed is done here: nobody has to ask for it."""
-    keys = {one["key"] for one in books.executed}
+    keys = {one["key"] for one in books.executed if one["key"]}
     for row in books.rows:
         called_off = row.outcome in enums.NEGATIVE_OUTCOMES
         if row.idempotency_key in keys and called_off:
