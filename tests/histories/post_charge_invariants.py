@@ -69,8 +69,17 @@ class BothBooks:
 
 
 def refused_requests(books: BothBooks) -> Iterator[str]:
-    """A request that Nexi executed is done here: nobody has to ask for it."""
-    keys = {one["key"] for one in books.executed if one["key"]}
+    """A request that Nexi executed is done here: nobody has to ask for it.
+
+    Beside an equal operation of the back office, ours may be known as theirs.
+    """
+    by_others = "backoffice" in worlds.parts(books.world)
+    known = {
+        row.gateway_operation_id
+        for row in books.rows
+        if by_others and row.outcome == OperationOutcome.DONE
+    }
+    keys = {one["key"] for one in books.executed if one["id"] not in known} - {""}
     for row in books.rows:
         called_off = row.outcome in enums.NEGATIVE_OUTCOMES
         if row.idempotency_key in keys and called_off:
