@@ -85,7 +85,7 @@ format: $(VENV)/dev ## Format the code
 
 ##@ Gateway and faults
 
-histories: $(VENV)/run ## Random shops under faults and kill -9 (N=300 SEED=7 DB=url); NAME=stampede, due_charges, post_charge
+histories: $(VENV)/run ## Random shops under faults and kill -9 (N=300 SEED=7 DB=url); NAME=stampede, due_charges, post_charge, virtual_time
 	@$(BIN)/python -m tests.histories$(if $(NAME),.$(NAME)) $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(if $(DB),--db $(DB)) $(ARGS)
 
 fuzz: $(VENV)/dev ## schemathesis against the REST API (N=300 examples an operation, SEED=)

@@ -108,13 +108,18 @@ def singles(histories: int, after: int, stampede: int, fuzz: int) -> list[Stage]
         ),
         Stage(
             "histories on SQLite",
-            make("histories", **many, SEED="1"),
+            make("histories", **many, SEED="1", ARGS="--world drawn"),
             seconds=long,
         ),
         Stage(
             "what follows a charge, in each world",
             make("histories", NAME="post_charge", N=str(after), SEED="1", DB=POSTGRES),
             seconds=300 + 60 * after,
+        ),
+        Stage(
+            "days in each world, on a virtual clock",
+            make("histories", NAME="virtual_time", N=str(histories // 30), SEED="1"),
+            seconds=300 + 2 * histories,
         ),
         Stage("lint, types, layers", make("lint")),
         Stage("purchases in the shops of others", make("bridges"), seconds=600),

@@ -30,6 +30,7 @@ urlpatterns = [
     path("one-page/order/", one_page.order, name="one_page_order"),
     path("panel/", simulator_panel.panel, name="panel"),
     path("panel/gateway/", simulator_panel.set_fault, name="set_fault"),
+    path("panel/worlds/", simulator_panel.set_worlds, name="set_worlds"),
     path("panel/time/", simulator_panel.advance_time, name="advance_time"),
     path("tour/", simulator_panel.tour, name="tour"),
     path("tour/leave/", simulator_panel.dismiss_tour, name="dismiss_tour"),

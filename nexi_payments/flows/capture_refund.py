@@ -20,6 +20,7 @@ from django.utils import timezone
 from nexi_payments import conf, money
 from nexi_payments.enums import OperationKind, OperationOutcome
 from nexi_payments.exceptions import (
+    ExceedsRemaining,
     GatewayError,
     GatewayUnavailable,
     InvalidState,
@@ -229,7 +230,7 @@ def submit(call: PostChargeCall) -> Operation:
     call.order.refresh_from_db()
     if earlier := _find_existing(call):
         return earlier
-    call.prepare(call.available())
+    _check_own_books(call)
     return look_and_send(call)
 
 
@@ -257,6 +258,19 @@ def look_and_send(call: PostChargeCall) -> Operation:
         query.inquire_and_apply(order, call.client, call.deadline)
         operation.refresh_from_db()
     return operation
+
+
+def _check_own_books(call: PostChargeCall) -> None:
+    """Raises what is impossible before Nexi is asked.
+
+    A capture that only Nexi's total has shown may be listed by now: Nexi is asked.
+    """
+    try:
+        call.prepare(call.available())
+    except ExceedsRemaining:
+        unlisted = call.order.operations.filter(by_totals=True, amount__gt=0)
+        if not unlisted.filter(outcome=OperationOutcome.DONE).exists():
+            raise
 
 
 def _look(call: PostChargeCall) -> None:

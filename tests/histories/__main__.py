@@ -17,14 +17,17 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import requests
 
-from tests.histories import database, database_faults, processes
+from tests.histories import database, database_faults, processes, worlds
 from tests.histories.database_faults import DatabaseFault
 from tests.histories.http_clients import Browser, RunLog, Shopper
 from tests.support.servers import free_port
+
+#: ``--world`` that the seed draws
+_DRAWN: Final = "drawn"
 
 
 def main() -> None:
@@ -34,12 +37,22 @@ def main() -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="histories-"))
     url = database.fresh_database(options.db, folder)
-    print(f"seed {options.seed}, {options.n} histories, {url}, {folder}")
+    if options.world == _DRAWN:
+        [options.world] = worlds.draw(options.seed, 1)
+    told = f"{options.n} histories of {options.world}"
+    print(f"seed {options.seed}, {told}, {url}, {folder}", flush=True)
     dice = random.Random(options.seed)
     env = processes.environment(folder, url, options.atomic)
+    env["HISTORIES_RECEIVERS"] = "" if options.tame else options.seed
     fault = DatabaseFault(options.database, url, options.seed)
     with (
-        processes.gateway(options.seed, folder) as gateway,
+        processes.gateway(
+            options.seed,
+            folder,
+            world=options.world,
+            settle=processes.SETTLE,
+            watch=processes.WATCH,
+        ) as gateway,
         fault.prepared(folder),
     ):
         port = free_port()
@@ -75,6 +88,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--kill-every", type=float, default=1.0, help="seconds; 0 never"
     )
+    parser.add_argument(
+        "--world",
+        type=lambda text: text if text == _DRAWN else worlds.parse(text),
+        default=worlds.PLAIN,
+        help=f"what Nexi does: lagging,pending; {_DRAWN}: by the seed",
+    )
+    parser.add_argument("--tame", action="store_true", help="no odd receiver")
     parser.add_argument("--only", help="the numbers of histories to play, 17,42")
     return parser.parse_args()
 
@@ -100,10 +120,12 @@ def _run(
     requests.get(f"{gateway}/control/faults?posts=0&gets=0", timeout=30)
     shop.stop_charging()
     quiescence.wait_until_settled()
+    if options.world != worlds.PLAIN:
+        quiescence.compare_with_nexi(gateway)
     rested = time.monotonic() - started - played
     books = requests.get(f"{gateway}/control/books", timeout=60).json()
     broken += invariants.find_violations(books, log)
-    broken += contract_invariants.find_violations(books, log)
+    broken += contract_invariants.find_violations(books, log, options.world)
     broken += _replay_posts(shop.site, gateway, log, books)
     broken += invariants.card_numbers_in(_files_and_dump(fault.url, folder))
     _report(shop, log, books, played, rested)

@@ -68,10 +68,10 @@ class FaultyGatewayServer(ThreadingHTTPServer):
         self.posts, self.gets = options.posts, options.gets
         self.simulator = Simulator(
             pending_seconds=3,
-            worlds=worlds.SCALED[options.world],
+            worlds=worlds.scaled(options.world, options.settle, options.watch),
             seed=options.seed,
         )
-        self.always_late = options.world == "late"
+        self.always_late = worlds.LATE in worlds.parts(options.world)
         self.books = GatewayBooks()
         super().__init__(("127.0.0.1", options.port), GatewayHandler)
 
@@ -139,7 +139,11 @@ class GatewayHandler(BaseHTTPRequestHandler):
             self.process, self.command, self.path, headers, body, order_id
         )
         if when and self.command == "POST" and self.server.always_late:
-            self.process_later(dice * worlds.LATEST, request)
+            # a page may say "nothing was charged" in the moment of the late charge
+            books.misled_orders.add(order_id)
+            self.process_later(
+                dice * worlds.latest(self.server.options.settle), request
+            )
             known = name in FIXED_REPLIES or name in ("reset", "close", "hang")
             self.send_fault(name if known else "500 json", None)
         elif when == "late":
@@ -338,7 +342,9 @@ def main() -> None:
     parser.add_argument("--gets", type=float, default=0.2)
     parser.add_argument("--timeout", type=float, default=3)
     parser.add_argument("--latest", type=float, default=12)
-    parser.add_argument("--world", default="plain")
+    parser.add_argument("--world", type=worlds.parse, default=worlds.PLAIN)
+    parser.add_argument("--settle", type=float, default=worlds.SETTLE)
+    parser.add_argument("--watch", type=float, default=worlds.WATCH)
     # the share of 401s that are sent; the others become a 500
     server = FaultyGatewayServer(parser.parse_args())
     print(server.server_address[1], flush=True)

@@ -2,8 +2,9 @@
 
 Clerks capture, refund, void, cancel and reconcile, alone or two at once. Each step is a
 process of its own; some are killed with -9, and so is the reconciler. Every world
-(``tests.histories.worlds``) is a gateway of its own, which loses answers, too. At the
-end both books are compared. Exits with 1 when a promise broke.
+(``tests.histories.worlds``), and every mixture of worlds that the seed draws, is a
+gateway of its own, which loses answers, too. Receivers of the shop raise, hang, exit
+and refund. At the end both books are compared. Exits with 1 when a promise broke.
 
 ``-n`` is the number of histories of each world.
 """
@@ -51,7 +52,10 @@ def main() -> None:
     if reason := database_faults.why_not(options.database, options.db):
         print(f"skipped: {reason}")
         return
-    names = options.world or list(worlds.SCALED)
+    names = options.world or [
+        *worlds.NAMES,
+        *worlds.draw(options.seed, options.mixtures),
+    ]
     folder = Path(tempfile.mkdtemp(prefix="post-charge-"))
     url = database.fresh_database(options.db, folder, "nexi_post_charge")
     print(f"seed {options.seed}, {options.n} of each world, {url}, {folder}")
@@ -68,6 +72,7 @@ def main() -> None:
         env["NEXI_SETTLE_AFTER"] = str(worlds.SETTLE)
         env["NEXI_TOTAL_TIMEOUT"] = str(options.total_timeout)
         env["NEXI_WATCH_FOR"] = str(worlds.WATCH)
+        env["HISTORIES_RECEIVERS"] = "" if options.tame else options.seed
         env["HISTORIES_WORLDS"] = " ".join(
             f"{name} {site}/api/phoenix-0.0/psp/api/v1"
             for name, site in gateways.items()
@@ -76,7 +81,8 @@ def main() -> None:
         env["NEXI_PUBLIC_URL"] = f"http://127.0.0.1:{free_port()}"
         env |= fault.env
         os.environ.update(env)  # the steps are forks of this process
-        database.create_tables_and_clerks()
+        clerk = database.create_tables_and_clerks()[0]
+        os.environ["HISTORIES_SESSION"] = clerk["sessionid"]
         broken = _run(options, gateways, env, folder, fault)
     if not broken:
         database.drop(options.db, url)
@@ -90,7 +96,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", default=str(random.SystemRandom().randrange(10**6)))
     parser.add_argument("--db", default="sqlite", help="sqlite, or a database URL")
     database_faults.add_option(parser)
-    parser.add_argument("--world", action="append", choices=list(worlds.SCALED))
+    parser.add_argument(
+        "--world", action="append", type=worlds.parse, help="one, or lagging,pending"
+    )
+    parser.add_argument("--mixtures", type=int, default=4, help="drawn by the seed")
+    parser.add_argument("--tame", action="store_true", help="no receiver of the shop")
     parser.add_argument("--only", help="the numbers of histories to play, 17,42")
     parser.add_argument("--at-once", type=int, default=16)
     parser.add_argument("--kill-every", type=float, default=20.0, metavar="SECONDS")

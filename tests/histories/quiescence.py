@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from django.db.models import Q
 from django.utils import timezone
 
@@ -9,7 +11,7 @@ from nexi_payments import enums, flows
 from nexi_payments.enums import ContractState, OrderState
 from nexi_payments.flows import retry_policy
 from nexi_payments.models import Contract, Event, PaymentOrder
-from tests.histories import processes
+from tests.histories import post_charge_rest, processes
 from tests.support.waiting import wait_until
 
 
@@ -18,6 +20,22 @@ def wait_until_settled() -> None:
     with a begun period get their run, and every end is sent to Nexi.
     """
     wait_until(_settled, 4 * processes.WATCH, every=1)
+
+
+def compare_with_nexi(gateway: str) -> None:
+    """After the world of ``gateway`` came to rest: asks about each charged payment.
+    Nothing tells us what others made at Nexi.
+    """
+    sites = {"": gateway}
+    wait_until(
+        lambda: post_charge_rest.is_nexi_at_rest(sites), 2 * processes.WATCH, every=1
+    )
+    charged = PaymentOrder.objects.filter(charging_since__isnull=False)
+    for _ in range(3):
+        for order in charged:
+            flows.reconcile(order)
+        time.sleep(2 * processes.SETTLE / 15)  # a lag: the next list counts
+    wait_until_settled()
 
 
 def _settled() -> bool:

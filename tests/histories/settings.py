@@ -1,7 +1,7 @@
 """The demo shop as in production, with short intervals."""
 
 from demo_shop.settings import *  # noqa: F403
-from demo_shop.settings import MIDDLEWARE, NEXI_PAYMENTS, env
+from demo_shop.settings import INSTALLED_APPS, MIDDLEWARE, NEXI_PAYMENTS, env
 
 DATABASES["default"]["ATOMIC_REQUESTS"] = env.bool("ATOMIC_REQUESTS", default=False)  # noqa: F405
 if _timeout := env.float("HISTORIES_SQLITE_TIMEOUT", default=0):
@@ -11,6 +11,9 @@ if env.bool("HISTORIES_POOLED", default=False):
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # the pages' style sheets are not requested here
 MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]
+if env.str("HISTORIES_RECEIVERS", default=""):
+    # before the shop's own receivers: these skip them
+    INSTALLED_APPS = ["tests.histories.apps.HistoriesConfig", *INSTALLED_APPS]
 _manual = {**NEXI_PAYMENTS["TERMINALS"]["moto"], "CAPTURE": "manual"}
 NEXI_PAYMENTS["TERMINALS"]["manual"] = _manual
 LOGGING["loggers"]["django.request"] = {  # noqa: F405

@@ -52,10 +52,12 @@ class Inquiry:
 
     @property
     def shows_no_charge(self) -> bool:
-        """Whether Nexi shows no charge, or a declined one."""
+        """Whether Nexi shows a declined charge, or a complete list without any."""
         if self.reading is None or self.reading.books.authorized:
             return False
-        return self.reading.charge.verdict in (Verdict.NO_CHARGE, Verdict.DECLINED)
+        verdict = self.reading.charge.verdict
+        absent = verdict is Verdict.NO_CHARGE and self.reading.complete
+        return absent or verdict is Verdict.DECLINED
 
 
 def inquire_and_apply(

@@ -390,8 +390,8 @@ def settle_order(order: PaymentOrder, update: OperationUpdate) -> bool:
     """Settles an order and its unsettled charge or 3-D Secure step, in one commit.
 
     For an attempt in which no charge was sent, and for the decision of a person.
-    Applies only while the order's state and claim are as on ``order``. False when
-    another process changed it first; nothing is written then.
+    Applies only while the order's state, claim and ``version`` are as on ``order``.
+    False when another process changed it first; nothing is written then.
     """
     try:
         _write_decision(order, update)
@@ -407,7 +407,7 @@ def _write_decision(order: PaymentOrder, update: OperationUpdate) -> None:
     operation = rows.filter(unsettled_order_id=order.pk).first()
     if operation is not None and not _write_outcome(operation, update):
         raise PreconditionFailed
-    conditions = {"claimed_at": order.claimed_at}
+    conditions = {"claimed_at": order.claimed_at, "version": order.version}
     if not _update_order(order, update, operation, conditions):
         raise PreconditionFailed
     if update.shreds_card:

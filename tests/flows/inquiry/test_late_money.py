@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from nexi_payments import flows
 from nexi_payments.enums import EventKind, OperationOutcome, OrderState, Reason
@@ -13,6 +14,7 @@ from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.in_doubt import (
     HOUR,
+    MINUTE,
     charge_at_gateway,
     payment_in_doubt,
     prove_absent,
@@ -106,6 +108,24 @@ def test_an_attempt_that_is_being_paid_is_waited_for(
     prove_absent(other)
     assert other.state == OrderState.FAILED
     assert charge_late(gateway, late) == PAID
+
+
+def test_inquiries_that_wait_for_another_attempt_become_rarer(
+    late: PaymentOrder, shopper: Shopper, gateway: Simulator
+) -> None:
+    payment_in_doubt(shopper, reference="L")
+    charge_at_gateway(gateway, late)
+    PaymentOrder.objects.filter(pk=late.pk).update(poll_count=0)
+    pauses = []
+    for _ in range(6):
+        late.refresh_from_db()
+        with time_travel(0):
+            before = timezone.now()
+            flows.reconcile(late)
+            assert late.next_poll_at is not None
+            pauses.append(round((late.next_poll_at - before).total_seconds() / MINUTE))
+    assert (late.state, late.poll_count) == (OrderState.FAILED, 6)
+    assert pauses == [2, 5, 15, 15, 15, 15]
 
 
 def test_the_attempt_that_was_waited_for_is_paid(
