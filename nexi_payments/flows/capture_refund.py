@@ -208,13 +208,14 @@ class RefundCall(PostChargeCall):
 
     def prepare(self, now: Available) -> None:
         order = self.order
-        now.require_allowed(self.kind, self.amount)
+        now.require_allowed(self.kind)
         if now.refund is None:
             raise InvalidState(order)
         chosen = now.capture_to_refund(self.capture, self.amount)
         amount = validated_amount(
             order, now.refund_of(chosen), self.amount, self.expected_remaining
         )
+        now.require_whole(amount, chosen)
         capture = chosen.operation if chosen else None
         target = capture.gateway_operation_id if capture else ""
         self.set_details(amount, target or order.gateway_operation_id, capture)

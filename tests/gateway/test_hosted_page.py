@@ -19,7 +19,7 @@ from nexi_payments.exceptions import (
     UnknownOutcome,
 )
 from nexi_payments.gateway.client import Client
-from nexi_payments.gateway.hosted_payloads import language_code
+from nexi_payments.gateway.hosted_payloads import BrowserUrls, language_code
 from nexi_payments.gateway.hosted_responses import HostedPage
 from nexi_payments.gateway.payloads import ContractCreation, Purchase
 from tests.gateway.socket_client import call_context, make_client
@@ -38,14 +38,9 @@ NOTIFY = "https://shop.example/notify/a/d/"
 
 
 def create(client: Client, purchase: Purchase = BARE, **changes: Any) -> HostedPage:
-    wanted = {
-        "payment_service": "PAYPAL",
-        "result_url": RESULT,
-        "cancel_url": CANCEL,
-        "notification_url": NOTIFY,
-        "language": "it",
-    }
-    return client.create_hosted_page(trace(), purchase, **wanted | changes)
+    urls = BrowserUrls(RESULT, CANCEL, changes.pop("notification_url", NOTIFY))
+    wanted = {"payment_service": "PAYPAL", "language": "it"}
+    return client.create_hosted_page(trace(), purchase, urls=urls, **wanted | changes)
 
 
 def test_one_method(client: Client, wire: Any) -> None:
@@ -235,9 +230,7 @@ def test_a_page_that_was_not_asked_for() -> None:
             call_context(),
             BARE,
             payment_service=None,
-            result_url=RESULT,
-            cancel_url=CANCEL,
-            notification_url=None,
+            urls=BrowserUrls(RESULT, CANCEL),
             language="it",
         )
 

@@ -55,7 +55,7 @@ def decide(order: PaymentOrder, reading: Reading) -> Decision:
     if holder is not None:
         if holder.state == OrderState.REVIEW:
             return _duplicate("another payment of this purchase is under review")
-        if not create.supersede(holder, lambda: order):
+        if not create.supersede(holder, lambda: order, even_if_pending=True):
             raise AnotherAttemptRuns
     return Decision(state, reason, {"live_reference": order.live_key})
 
