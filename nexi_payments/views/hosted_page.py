@@ -47,15 +47,13 @@ def return_from_hosted_page(
     result = see_other(reverse("nexi_payments:result", args=[public_id]))
     if request.method not in ("GET", "POST"):
         return result
-    order = PaymentOrder.objects.filter(public_id=public_id).first()
-    if order is None:
-        return result
     try:
-        flows.return_from_hosted_page(order, token, site=get_site(request))
+        order = PaymentOrder.objects.filter(public_id=public_id).first()
+        if order is not None:
+            flows.return_from_hosted_page(order, token, site=get_site(request))
     except Exception as error:
         # Reconciliation finds the outcome. No traceback: its frames have the token.
-        name = type(error).__name__
-        log.warning("order %s: return from the hosted page: %s", order.order_id, name)
+        log.warning("return from the hosted page: %s", type(error).__name__)
     return result
 
 

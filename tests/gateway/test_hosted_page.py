@@ -38,9 +38,12 @@ NOTIFY = "https://shop.example/notify/a/d/"
 
 
 def create(client: Client, purchase: Purchase = BARE, **changes: Any) -> HostedPage:
-    urls = BrowserUrls(RESULT, CANCEL, changes.pop("notification_url", NOTIFY))
-    wanted = {"payment_service": "PAYPAL", "language": "it"}
-    return client.create_hosted_page(trace(), purchase, urls=urls, **wanted | changes)
+    wanted = {
+        "payment_service": "PAYPAL",
+        "urls": BrowserUrls(RESULT, CANCEL, NOTIFY),
+        "language": "it",
+    }
+    return client.create_hosted_page(trace(), purchase, **wanted | changes)
 
 
 def test_one_method(client: Client, wire: Any) -> None:
@@ -70,7 +73,8 @@ def test_one_method(client: Client, wire: Any) -> None:
 
 def test_any_method_and_no_notification(client: Client, wire: Any) -> None:
     wire.post(f"{BASE}/orders/hpp", json=CREATED)
-    create(client, FULL, payment_service=None, notification_url=None, language="en")
+    urls = BrowserUrls(RESULT, CANCEL)
+    create(client, FULL, payment_service=None, urls=urls, language="en")
     _, body = sent(wire)
     hosted_page_schema("HostedPageRequest").validate(body)
     assert body["paymentSession"].keys() == {
@@ -284,11 +288,14 @@ def test_the_published_examples_are_what_we_would_send(
         cardholder="Ada Rossi",
         email="ada@example.com",
     )
-    urls = {
-        f"{name}_url": sample["paymentSession"][f"{name}Url"]
-        for name in ("result", "cancel", "notification")
-    }
-    create(client, purchase, **urls)
+    session = sample["paymentSession"]
+    create(
+        client,
+        purchase,
+        urls=BrowserUrls(
+            session["resultUrl"], session["cancelUrl"], session["notificationUrl"]
+        ),
+    )
     assert sent(wire)[1] == sample
 
 
