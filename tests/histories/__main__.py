@@ -61,6 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", default=str(random.SystemRandom().randrange(10**6)))
     parser.add_argument("--db", default="sqlite", help="sqlite, or a database URL")
     parser.add_argument("--atomic", action="store_true", help="ATOMIC_REQUESTS")
+    parser.add_argument("--hosted", action="store_true", help="Nexi's page only")
     parser.add_argument("--at-once", type=int, default=24)
     parser.add_argument(
         "--kill-every", type=float, default=1.0, help="seconds; 0 never"
@@ -126,6 +127,7 @@ def _play(
                     clerks,
                     processes.SETTLE,
                     members,
+                    hosted=options.hosted,
                 ).play
             ): number
             for number in numbers

@@ -9,6 +9,10 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]
 _manual = {**NEXI_PAYMENTS["TERMINALS"]["moto"], "CAPTURE": "manual"}
 NEXI_PAYMENTS["TERMINALS"]["manual"] = _manual
+_methods = ["PAYPAL", "BANCOMATPAY", "GOOGLEPAY", "MYBANK"]
+NEXI_PAYMENTS["TERMINALS"]["default"]["METHODS"] = _methods
+NEXI_PAYMENTS["HOSTED_EXPIRE_AFTER"] = env.float("NEXI_EXPIRE_AFTER", default=3600)
+NEXI_PAYMENTS["DUPLICATES"] = "refund"
 LOGGING["loggers"]["django.request"] = {  # noqa: F405
     "handlers": ["console"],
     "level": "ERROR",
