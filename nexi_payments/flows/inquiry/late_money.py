@@ -70,8 +70,7 @@ def _was_cancelled(order: PaymentOrder, reading: Reading) -> bool:
 
 
 def _was_replaced(order: PaymentOrder, others: QuerySet[PaymentOrder]) -> bool:
-    if order.reason != Reason.SUPERSEDED:
-        return False
+    """Whether the basket has changed since: what was charged is not what is owed."""
     later = others.filter(pk__gt=order.pk)
     return later.exclude(amount=order.amount, currency=order.currency).exists()
 
