@@ -103,10 +103,8 @@ class Available:
         """What staff must know before they refund; "" for nothing special."""
         return _REFUND_RULES.get(self.method.refunds, "") if self.method else ""
 
-    def require_allowed(self, kind: str, amount: int | None = None) -> None:
-        """Raises ``MethodForbids`` if the payment method has no such operation, or not
-        for ``amount`` (minor units).
-        """
+    def require_allowed(self, kind: str) -> None:
+        """Raises ``MethodForbids`` if the payment method has no such operation."""
         method, order = self.method, self.order
         if method is None:
             return
@@ -115,10 +113,17 @@ class Available:
         returning = kind in (OperationKind.REFUND, OperationKind.VOID)
         if returning and method.refunds == payment_methods.NONE:
             raise MethodForbids(order, _NO_REFUND)
-        whole = amount is None or amount == order.captured_amount
-        in_full = kind == OperationKind.REFUND and method.refunds == FULL
-        if in_full and not whole:
-            raise MethodForbids(order, _FULL_REFUND)
+
+    def require_whole(self, amount: int, capture: ConfirmedCapture | None) -> None:
+        """Raises ``MethodForbids`` if the method is refunded in full only, and
+        ``amount`` (minor units) is less than ``capture``, or than all that was captured
+        without it.
+        """
+        if self.method is None or self.method.refunds != FULL:
+            return
+        whole = capture.operation.amount if capture else self.order.captured_amount
+        if amount != whole:
+            raise MethodForbids(self.order, _FULL_REFUND)
 
     @cached_property
     def captures(self) -> tuple[ConfirmedCapture, ...]:

@@ -44,6 +44,7 @@ from nexi_payments.models import (
     PaymentOrder,
     QueuedRefund,
     db_transactions,
+    raw_sql,
 )
 
 #: Inquiries before a request, while others change the order.
@@ -110,7 +111,8 @@ def refund(
 @dataclass(repr=False, eq=False)
 class PostChargeCall(PostChargeRequest, GatewayCall[str]):
     """A capture, void, refund or cancel. ``amount`` is in minor units, ``None`` for all
-    that remains. ``queued`` is the row of the queue that it sends, if there is one.
+    that remains. ``queued`` is the row of the queue that it sends, if there is one, and
+    ``other`` a payment that must be as it was looked at.
     ``prepare`` sets ``details``, the columns of its operation.
     """
 
@@ -119,6 +121,7 @@ class PostChargeCall(PostChargeRequest, GatewayCall[str]):
     expected_remaining: Decimal | None = None
     capture: Operation | None = None
     queued: QueuedRefund | None = None
+    other: PaymentOrder | None = None
     details: dict[str, Any] = field(init=False)
 
     @classmethod
@@ -157,6 +160,8 @@ class PostChargeCall(PostChargeRequest, GatewayCall[str]):
         row = self.queued
         if row is not None and not queued_refunds.claim(row, self.operation):
             raise PreconditionFailed
+        if self.other is not None and not _is_unchanged(self.other):
+            raise PreconditionFailed
         update_totals(self.order)
 
     def set_details(
@@ -170,6 +175,14 @@ class PostChargeCall(PostChargeRequest, GatewayCall[str]):
             "idempotency_key": key,
             "nonce": self.nonce or None,
         }
+
+
+def _is_unchanged(other: PaymentOrder) -> bool:
+    """Whether ``other`` is as loaded. What is claimed for it meanwhile by what it was
+    before is not.
+    """
+    where = {"pk": other.pk, "version": other.version}
+    return bool(raw_sql.update(PaymentOrder, where, {}, increment="version"))
 
 
 class _Capture(PostChargeCall):
@@ -209,13 +222,14 @@ class RefundCall(PostChargeCall):
 
     def prepare(self, now: Available) -> None:
         order = self.order
-        now.require_allowed(self.kind, self.amount)
+        now.require_allowed(self.kind)
         if now.refund is None:
             raise InvalidState(order)
         chosen = now.capture_to_refund(self.capture, self.amount)
         amount = validated_amount(
             order, now.refund_of(chosen), self.amount, self.expected_remaining
         )
+        now.require_whole(amount, chosen)
         capture = chosen.operation if chosen else None
         target = capture.gateway_operation_id if capture else ""
         self.set_details(amount, target or order.gateway_operation_id, capture)

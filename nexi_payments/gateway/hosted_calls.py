@@ -31,18 +31,16 @@ class HostedCalls:
         order: Purchase,
         *,
         payment_service: str | None,
-        result_url: str,
-        cancel_url: str,
-        notification_url: str | None,
+        urls: BrowserUrls,
         language: str,
     ) -> HostedPage:
         """``POST /orders/hpp``: a page of Nexi's on which ``order`` can be paid.
 
         ``payment_service`` is the code of one method ("PAYPAL", "CARDS" …); ``None``
-        offers every method of the terminal. ``language`` is our code, as "it". The page
+        offers every method of the terminal. ``urls`` hold tokens: pass the object, so
+        that no frame has one. ``language`` is our code, as "it". The page
         is always for an immediate payment: ``order.contract`` and ``order.exemptions``
         are not sent. Raises ``MismatchedResponse`` without an https page."""
-        urls = BrowserUrls(result_url, cancel_url, notification_url)
         reply = self._transport.exchange(
             "POST",
             "/orders/hpp",

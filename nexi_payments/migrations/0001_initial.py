@@ -391,7 +391,7 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(max_length=100, null=True, unique=True)),
                 ('reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),
                 ('idempotency_key', models.CharField(max_length=63)),
-                ('failure', models.CharField(blank=True, choices=[('not_possible', "not possible any more in the payment's state"), ('nothing_left', 'less is left than was to be sent'), ('declined', 'Nexi did not execute it'), ('rejected', 'Nexi rejected it')], max_length=16)),
+                ('failure', models.CharField(blank=True, choices=[('not_possible', "not possible any more in the payment's state"), ('nothing_left', 'less is left than was to be sent'), ('only_payment', 'no other payment of the purchase is left'), ('declined', 'Nexi did not execute it'), ('rejected', 'Nexi rejected it')], max_length=16)),
                 ('attempts', models.PositiveIntegerField(default=0)),
                 ('error', models.CharField(blank=True, max_length=64)),
                 ('next_attempt_at', models.DateTimeField(null=True)),

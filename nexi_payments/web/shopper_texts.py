@@ -90,6 +90,15 @@ WAIT_A_MOMENT: Final = Message(
         " been charged. Please try again in a minute."
     ),
 )
+#: nothing closes Nexi's page: the shopper may have paid on it a moment ago
+NO_PAYMENT_YET: Final = Message(
+    "neutral",
+    _("We have not received a payment"),
+    _(
+        "If you have just paid, please wait a minute and reload this page. If you have"
+        " not, you may pay again."
+    ),
+)
 CANCELLED_BY_PAYER: Final = Message(
     "neutral",
     _("You have not paid"),
@@ -270,9 +279,7 @@ def message(order: PaymentOrder) -> Message:
     if order.link_expired and order.state in (OrderState.INIT, OrderState.FAILED):
         return LINK_EXPIRED
     if order.state == OrderState.FAILED:
-        if order.reason == Reason.VETOED:
-            return _vetoed(order)
-        return _BY_REASON.get(order.reason, TRY_AGAIN)
+        return _failed(order)
     if order.state == OrderState.REVIEW:
         return _REVIEW_BY_REASON.get(order.reason, CONTACT_SHOP)
     if order.is_claimed and order.state == OrderState.AWAITING_3DS:
@@ -282,6 +289,16 @@ def message(order: PaymentOrder) -> Message:
     if order.state == OrderState.PAID and order.refunded_amount:
         return PARTLY_REFUNDED
     return _BY_STATE[order.state]
+
+
+def _failed(order: PaymentOrder) -> Message:
+    if order.reason == Reason.VETOED:
+        return _vetoed(order)
+    if order.is_hosted and order.gateway_pending:
+        return CONFIRMING
+    if order.is_hosted and order.next_poll_at is not None:
+        return NO_PAYMENT_YET
+    return _BY_REASON.get(order.reason, TRY_AGAIN)
 
 
 def _vetoed(order: PaymentOrder) -> Message:

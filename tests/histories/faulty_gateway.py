@@ -285,11 +285,29 @@ class GatewayHandler(BaseHTTPRequestHandler):
                 query["id"], query["answer"]
             )
             return Reply(200, json.dumps(fields).encode(), JSON)
+        if url.path == "/control/hosted":
+            return self.handle_hosted(query)
         if url.path == "/control/faults":
             self.server.posts = float(query["posts"])
             self.server.gets = float(query["gets"])
             return Reply(200, b"{}", JSON)
         return Reply(200, json.dumps(self.dump()).encode(), JSON)
+
+    def handle_hosted(self, query: dict[str, str]) -> Reply:
+        """Somebody does ``ending`` on a hosted page."""
+        simulator, books = self.server.simulator, self.server.books
+        page = simulator.store.find_page_by_id(query["page"])
+        assert page is not None
+        visit = simulator.hosted.pay(
+            page["order_id"], ending=query["ending"], notify=query["notify"]
+        )
+        if query["ending"] == "pay":
+            with books.lock:
+                books.charged_at.setdefault(page["order_id"], time.time())
+        # "after" is for the moment after the return, or for later
+        threading.Timer(0.3, simulator.hosted.deliver_due).start()
+        body = {"return_url": visit.return_url}
+        return Reply(200, json.dumps(body).encode(), JSON)
 
     def dump(self) -> dict[str, Any]:
         books, simulator = self.server.books, self.server.simulator

@@ -8,10 +8,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from nexi_payments import enums, flows
-from nexi_payments.enums import ContractState, OrderState
+from nexi_payments.enums import ContractState, OrderState, QueuedRefundState
 from nexi_payments.flows import retry_policy
-from nexi_payments.models import Contract, Event, PaymentOrder
-from tests.histories import post_charge_rest, processes
+from nexi_payments.models import Contract, Event, PaymentOrder, QueuedRefund
+from tests.histories import hosted_plays, post_charge_rest, processes
 from tests.support.waiting import wait_until
 
 
@@ -40,14 +40,20 @@ def compare_with_nexi(gateway: str) -> None:
 
 def _settled() -> bool:
     """Reconciles once, and runs due charges. Returns whether nothing is left to do."""
+    hosted_plays.look_at_failed_pages()
     flows.reconcile()
     soon = timezone.now() + timezone.timedelta(hours=1)
     reviewed = Q(state=OrderState.REVIEW, poll_count__gte=3)  # a person decides
     busy = PaymentOrder.objects.filter(
         Q(next_poll_at__lte=soon) | ~Q(state__in=enums.FINAL)
     ).exclude(reviewed)
+    # pages are watched for a month, and were looked at just now
+    busy = busy.exclude(Q(state=OrderState.FAILED) & ~Q(method=""))
+    queued = QueuedRefund.objects.filter(state=QueuedRefundState.QUEUED)
     waiting = Event.objects.filter(deliver_at__isnull=False)
-    return not busy.exists() and not waiting.exists() and not _run_due_charges()
+    if busy.exists() or waiting.exists() or queued.exists():
+        return False
+    return not _run_due_charges()
 
 
 def _run_due_charges() -> bool:

@@ -16,6 +16,10 @@ if env.str("HISTORIES_RECEIVERS", default=""):
     INSTALLED_APPS = ["tests.histories.apps.HistoriesConfig", *INSTALLED_APPS]
 _manual = {**NEXI_PAYMENTS["TERMINALS"]["moto"], "CAPTURE": "manual"}
 NEXI_PAYMENTS["TERMINALS"]["manual"] = _manual
+_methods = ["PAYPAL", "BANCOMATPAY", "GOOGLEPAY", "MYBANK"]
+NEXI_PAYMENTS["TERMINALS"]["default"]["METHODS"] = _methods
+NEXI_PAYMENTS["HOSTED_EXPIRE_AFTER"] = env.float("NEXI_EXPIRE_AFTER", default=3600)
+NEXI_PAYMENTS["DUPLICATES"] = "refund"
 LOGGING["loggers"]["django.request"] = {  # noqa: F405
     "handlers": ["console"],
     "level": "ERROR",

@@ -14,6 +14,7 @@ from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
 from nexi_payments import conf
+from nexi_payments.gateway.hosted_payloads import BrowserUrls
 from nexi_payments.gateway.hosted_responses import HostedPage
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.models import PaymentOrder
@@ -83,9 +84,11 @@ def page_of(order: PaymentOrder, notify: str, service: str) -> HostedPage:
         conf.call_context(),
         Purchase(order.order_id, order.amount, order.currency, description="Books"),
         payment_service=service,
-        result_url="https://testserver/back/?x=1",
-        cancel_url="https://testserver/back/?x=cancel",
-        notification_url=f"https://testserver{notify}",
+        urls=BrowserUrls(
+            "https://testserver/back/?x=1",
+            "https://testserver/back/?x=cancel",
+            f"https://testserver{notify}",
+        ),
         language="en",
     )
 

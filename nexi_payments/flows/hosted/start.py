@@ -26,6 +26,7 @@ from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import create, velocity
 from nexi_payments.flows.steps import Step
 from nexi_payments.gateway.deadline import Deadline
+from nexi_payments.gateway.hosted_payloads import BrowserUrls
 from nexi_payments.gateway.hosted_responses import HostedPage as OpenedPage
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.models import Operation, PaymentOrder, raw_sql
@@ -135,16 +136,18 @@ class _OpenPage(GatewayCall[OpenedPage]):
         raw_sql.insert(page)
 
     def send(self, operation: Operation) -> OpenedPage:
-        back = self.site + self._path("hosted", self.return_token)
         return self.client.create_hosted_page(
             self.context(operation),
             self.purchase,
             payment_service=self.method,
-            result_url=back,
-            cancel_url=back,
-            notification_url=self._notification_url(),
+            urls=self._urls(),
             language=self.language,
         )
+
+    def _urls(self) -> BrowserUrls:
+        """In an object that hides them: error trackers store the locals of frames."""
+        back = self.site + self._path("hosted", self.return_token)
+        return BrowserUrls(back, back, self._notification_url())
 
     def _path(self, name: str, token: str) -> str:
         return reverse(f"nexi_payments:{name}", args=[self.order.public_id, token])

@@ -8,6 +8,7 @@ from typing import Final
 
 from nexi_payments import enums
 from nexi_payments.enums import EventKind, OperationKind, OperationOutcome, OrderState
+from nexi_payments.flows.inquiry import duplicates
 from nexi_payments.flows.ledger import transitions
 from nexi_payments.flows.ledger.facts import OperationFacts
 from nexi_payments.models import Operation, PaymentOrder
@@ -78,7 +79,14 @@ class News:
             if row is named and not _is_cancel(row):
                 continue
             if kind := _event_kind(order, row, target):
-                transitions.write_event(order, kind, source=order.state, operation=row)
+                silent = kind == EventKind.REFUNDED and self.is_untold(order)
+                transitions.write_event(
+                    order, kind, source=order.state, operation=row, silent=silent
+                )
+
+    def is_untold(self, order: PaymentOrder) -> bool:
+        """Whether the shop does not know of the money that goes back: a duplicate."""
+        return bool(self.done) and duplicates.is_untold(order)
 
 
 def _without_known(

@@ -19,6 +19,7 @@ from nexi_payments import enums, sealed_cards
 from nexi_payments.enums import DiscrepancyKind, EventKind, OrderState
 from nexi_payments.flows.inquiry import (
     announcements,
+    duplicates,
     issuer_references,
     late_money,
     operation_rows,
@@ -299,7 +300,8 @@ def _move(
         conditions={"version": snapshot.version},
         reason=decision.reason,
         operation=named,
-        silent=named is None and _is_told(order, target),
+        silent=(named is None and _is_told(order, target))
+        or (target in enums.RETURNED and news.is_untold(order)),
         **columns,
     )
     if not moved:
@@ -310,3 +312,6 @@ def _move(
         sealed_cards.shred(order)
     if decision.is_duplicate:
         transitions.write_event(order, EventKind.DUPLICATE, source=order.state)
+        duplicates.queue_refund(order)
+    elif source == OrderState.REVIEW and target in enums.RETURNED:
+        duplicates.close(order)

@@ -185,6 +185,9 @@ def _reschedule(order: PaymentOrder, snapshot: Snapshot, *, scheduled: bool) -> 
         )
     # who has changed the order meanwhile has scheduled it, too
     rows = PaymentOrder.objects.filter(pk=order.pk, version=snapshot.version)
+    if order.is_hosted:
+        # a notification or a return since the question has made it due: it stays due
+        rows = rows.filter(triggers=snapshot.triggers)
     if rows.update(**values):
         transitions.assign(order, values)
 

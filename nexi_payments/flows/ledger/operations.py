@@ -357,6 +357,22 @@ def ledger_id(kind: str, update: OperationUpdate) -> dict[str, str]:
     return {"ledger_id": found}
 
 
+def _end_page(order: PaymentOrder, update: OperationUpdate) -> Operation | None:
+    """Ends the hosted page of an attempt that a person decides. Its request is settled
+    since Nexi has opened the page; the payment on it is not.
+    """
+    rows = Operation.objects.filter(order=order, kind=OperationKind.HOSTED)
+    page = rows.filter(outcome=OperationOutcome.ACCEPTED).first()
+    if page is not None:
+        values = {"outcome": update.outcome, "settled_at": timezone.now()}
+        if not raw_sql.update(
+            Operation, {"pk": page.pk, "outcome": page.outcome}, values
+        ):
+            raise PreconditionFailed
+        transitions.assign(page, values)
+    return page
+
+
 def _update_order(
     order: PaymentOrder,
     update: OperationUpdate,
@@ -407,6 +423,8 @@ def _write_decision(order: PaymentOrder, update: OperationUpdate) -> None:
     operation = rows.filter(unsettled_order_id=order.pk).first()
     if operation is not None and not _write_outcome(operation, update):
         raise PreconditionFailed
+    if order.is_hosted:
+        operation = _end_page(order, update) or operation
     conditions = {"claimed_at": order.claimed_at, "version": order.version}
     if not _update_order(order, update, operation, conditions):
         raise PreconditionFailed

@@ -303,13 +303,19 @@ def new_public_id() -> str:
 
 
 @db_transactions.retried(durable=False)
-def supersede(order: PaymentOrder, replace: Callable[[], PaymentOrder]) -> bool:
+def supersede(
+    order: PaymentOrder,
+    replace: Callable[[], PaymentOrder],
+    *,
+    even_if_pending: bool = False,
+) -> bool:
     """Fails an attempt whose card was not used yet, and shreds its sealed card.
 
     In the same commit, ``replace`` returns the attempt that takes its place. False when
-    it is too late.
+    it is too late, or when Nexi is still confirming a payment on the attempt's page;
+    ``even_if_pending`` if another attempt has the money already.
     """
-    ended = transitions.supersede(order, replace)
+    ended = transitions.supersede(order, replace, even_if_pending=even_if_pending)
     if ended:
         sealed_cards.shred(order)
     return ended

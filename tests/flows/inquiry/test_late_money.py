@@ -198,14 +198,16 @@ def test_beside_a_failed_attempt_it_is_paid(
     ("amount", "expected"),
     [(Decimal("12.50"), PAID), (Decimal("9.00"), DUPLICATE)],
 )
+@pytest.mark.parametrize("reason", [Reason.SUPERSEDED, Reason.DECLINED])
 def test_an_attempt_that_was_replaced_is_paid_if_the_amount_is_the_same(
     late: PaymentOrder,
     gateway: Simulator,
     amount: Decimal,
     expected: tuple[str, str, str | None],
+    reason: str,
 ) -> None:
     """The basket has changed: what Nexi charged is not what the shopper owes."""
-    PaymentOrder.objects.filter(pk=late.pk).update(reason=Reason.SUPERSEDED)
+    PaymentOrder.objects.filter(pk=late.pk).update(reason=reason)
     other = new_order(reference="L", amount=amount)
     assert charge_late(gateway, late) == expected
     other.refresh_from_db()
