@@ -21,7 +21,6 @@ from nexi_payments.exceptions import (
     AmountChanged,
     CardBlocked,
     CardDataNotAllowed,
-    CardsNotAccepted,
     ConsentRequired,
     ContractEndUnconfirmed,
     ContractNotUsable,
@@ -31,14 +30,12 @@ from nexi_payments.exceptions import (
     InvalidCustomer,
     InvalidReference,
     InvalidState,
-    MethodForbids,
     MotoNotAllowed,
     NexiPaymentsError,
     OrderBusy,
     OrderError,
     OrderNotPayable,
     OutcomeNotRecorded,
-    PaymentBeingConfirmed,
     PossibleDuplicate,
     ReferenceInUse,
     SealedCardUnavailable,
@@ -111,17 +108,6 @@ _EXCEPTION_PROBLEMS: Final[dict[type[Exception], tuple[int, str, str]]] = {
         "order_not_payable",
         "This payment no longer accepts a card. Nothing was sent.",
     ),
-    PaymentBeingConfirmed: (
-        409,
-        "payment_being_confirmed",
-        "Nexi is still deciding about another payment of this purchase. Nothing was"
-        " charged. Read the payment again.",
-    ),
-    CardsNotAccepted: (
-        409,
-        "cards_not_accepted",
-        "Cards of this terminal are entered on Nexi's page only. Nothing was sent.",
-    ),
     TooManyAttempts: (
         429,
         "too_many_attempts",
@@ -148,11 +134,6 @@ _EXCEPTION_PROBLEMS: Final[dict[type[Exception], tuple[int, str, str]]] = {
         409,
         "invalid_state",
         "Not possible in the current state of the payment. Nothing was sent.",
-    ),
-    MethodForbids: (
-        409,
-        "method_forbids",
-        "Not possible with this payment method: see `hint`. Nothing was sent.",
     ),
     AlreadyCharged: (
         409,
@@ -293,8 +274,6 @@ def _as_problem(error: NexiPaymentsError) -> Exception:
     ):
         # these texts are our own: of the input they hold member and currency names only
         extra["hint"] = str(error)
-    if isinstance(error, MethodForbids):
-        extra["hint"] = str(error.sentence)
     return Problem(*problem, **extra)
 
 

@@ -96,10 +96,6 @@ class OrderResponseSerializer(serializers.Serializer[PaymentOrder]):
     reason = serializers.CharField(allow_blank=True)
     channel = serializers.ChoiceField(choices=list(Channel.values))
     terminal = serializers.CharField()
-    method = serializers.CharField(
-        allow_blank=True,
-        help_text='The payment method chosen for Nexi\'s page; "" is a card here',
-    )
     amount = MoneyField()
     currency = serializers.CharField()
     captured = MoneyField(source="captured_amount")
