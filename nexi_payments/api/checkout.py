@@ -129,7 +129,7 @@ class PayView(BaseAPIView):
                 consent_text=shopper_texts.consent_text(order) if consent else "",
                 actor=authentication.actor(request),
             )
-        except ReferenceInUse as error:
+        except (OrderBusy, OrderNotPayable, ReferenceInUse) as error:
             if _first_attempt_pk(error.order) != _first_attempt_pk(order):
                 # this client must not get the secret of another purchase
                 raise Problem(
@@ -138,8 +138,6 @@ class PayView(BaseAPIView):
                     "Another payment for this purchase is under way or paid. Nothing"
                     " was charged here. Contact the shop.",
                 ) from None
-            return flows.Step(error.order), None
-        except (OrderBusy, OrderNotPayable) as error:
             return flows.Step(error.order), None
         except OutcomeNotRecorded:
             order.refresh_from_db()

@@ -15,7 +15,11 @@ pytestmark = pytest.mark.seen_on("sqlite")
 
 SUITE = Path(__file__).with_name("shop_suite.py")
 URLS = doc_pages.ROOT / "tests/integrations/other_shop/urls.py"
-TERMINALS = {"default": {}, "moto": {"MOTO": True}}
+CURRENCIES = ["EUR", "HUF", "JPY", "USD"]
+TERMINALS = {
+    "default": {"CURRENCIES": CURRENCIES},
+    "moto": {"MOTO": True, "CURRENCIES": CURRENCIES},
+}
 
 
 @pytest.mark.parametrize("atomic", [False, True], ids=["autocommit", "ATOMIC_REQUESTS"])

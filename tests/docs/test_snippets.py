@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -102,7 +102,7 @@ def test_a_signal_that_comes_twice_ships_once(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("nobody_else_listens")
+@pytest.mark.usefixtures("nobody_else_listens", "every_currency")
 @pytest.mark.parametrize("page", ["quickstart.md", "signals.md"])
 @pytest.mark.parametrize(
     ("amount", "currency", "reference"),
@@ -187,38 +187,6 @@ def test_the_hooks_of_the_page_decide(
         "Three cups",
         "Giulia Bianchi",
     )
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("nobody_else_listens")
-def test_another_currency_does_not_pay_an_order(
-    shopper: Shopper, monkeypatch: pytest.MonkeyPatch, every_currency: None
-) -> None:
-    """The receiver that "any other shop" copies: 12.50 USD are not 12.50 EUR."""
-    blocks = doc_pages.blocks(doc_pages.DOCS / "integrations.md")
-    [source] = [one.source for one in blocks if "def book(" in one.source]
-    bought = SimpleNamespace(number="D-1001", received=None, save=lambda **kw: None)
-    table = SimpleNamespace(
-        objects=SimpleNamespace(
-            select_for_update=lambda: SimpleNamespace(
-                filter=lambda number: SimpleNamespace(first=lambda: bought)
-            )
-        )
-    )
-    module = ModuleType("yourshop.models")
-    module.ShopOrder = table  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "yourshop", ModuleType("yourshop"))
-    monkeypatch.setitem(sys.modules, "yourshop.models", module)
-    names: dict[str, Any] = {}
-    exec(source, names)
-    paid = shopper.pay(new_order(reference="D-1001", currency="USD"))
-    assert paid.state == "paid"
-    names["book"](PaymentOrder, paid, None)
-    assert bought.received == 0
-    PaymentOrder.objects.update(live_reference=None, state="failed")
-    paid = shopper.pay(new_order(reference="D-1001"))
-    names["book"](PaymentOrder, paid, None)
-    assert bought.received == Decimal("12.50")
 
 
 def test_what_is_typed_for_oscar_is_what_is_bought_from() -> None:
