@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -51,12 +52,13 @@ def play(
     """Runs the Python of a page, block after block."""
     stage = SnippetPage(str(path.relative_to(ROOT)), shopper, change_settings)
     names = stage.names()
-    for block in doc_pages.blocks(path):
-        if block.language == "python":
-            stage.prepare_block(block.source, names)
-            # as many lines above it as in the page: an error names the right one
-            source = "\n" * (block.line - 1) + block.source
-            exec(compile(source, str(path), "exec"), names)
+    with mock.patch.dict(sys.modules, stage.modules(names)):
+        for block in doc_pages.blocks(path):
+            if block.language == "python":
+                stage.prepare_block(block.source, names)
+                # as many lines above it as in the page: an error names the right one
+                source = "\n" * (block.line - 1) + block.source
+                exec(compile(source, str(path), "exec"), names)
     return stage, names
 
 
