@@ -1,5 +1,5 @@
-"""A Wagtail site that takes donations, one by one and monthly: pages in a language of
-their own, each request in a transaction."""
+"""A Wagtail site that takes donations, one by one and monthly, each request in a
+transaction."""
 
 import os
 

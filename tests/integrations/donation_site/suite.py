@@ -9,7 +9,7 @@ from django.test import Client, TransactionTestCase
 from wagtail.models import Locale, Page, Site
 
 from nexi_payments import flows
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import Contract, PaymentOrder
 from tests.integrations.donation_site.models import DonationPage, Pledge
 from tests.integrations.life import Life, Sums
 
@@ -98,3 +98,15 @@ class DonationSite(Life, TransactionTestCase):
         self.nexi.reconcile()
         self.assertEqual(self.money(), [(2500, 0), (2500, 1000)])
         self.see(pledge, "25.00", "0", "paid")  # the first month is not touched
+
+    def test_stopped_by_the_office(self) -> None:
+        pledge, payment = self.buy(monthly=True)
+        self.nexi.pay(payment)
+        self.nexi.fail_next_call()  # Nexi does not confirm: ended here all the same
+        answer = self.boss.post(f"/pledges/{pledge.number}/stop/")
+        self.assertEqual(answer.status_code, 204)
+        self.assertEqual(Contract.objects.get().state, "ending")
+        self.see(pledge, "25.00", "0", "stopped")
+        self.assertEqual(self.charge_due(days=31), 0)
+        self.assertEqual(Contract.objects.get().state, "ended")
+        self.assertEqual(self.money(), [(2500, 0)])

@@ -12,5 +12,6 @@ urlpatterns = [
     path("pledges/<str:number>/", views.pledge, name="pledge"),
     path("pledges/<str:number>/give-back/", views.give_back),
     path("pledges/<str:number>/cancel/", views.cancel),
+    path("pledges/<str:number>/stop/", views.stop),
     path("", include(wagtail_urls)),  # any other address is a page of Wagtail
 ]

@@ -3,13 +3,14 @@
 from decimal import Decimal
 
 from django.contrib.admin.views.decorators import staff_member_required
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from nexi_payments import flows
-from nexi_payments.exceptions import AlreadyCharged
-from nexi_payments.models import PaymentOrder
+from nexi_payments.exceptions import AlreadyCharged, ContractEndUnconfirmed
+from nexi_payments.models import Contract, PaymentOrder
 from tests.integrations.donation_site.models import Pledge
 
 
@@ -52,4 +53,19 @@ def cancel(request, number):
         flows.cancel(payment, "the donor called", actor=flows.Actor(request.user))
     except AlreadyCharged as error:
         flows.enqueue_refund(error.order, key=f"{number}-cancelled")
+    return HttpResponse(status=204)
+
+
+@transaction.non_atomic_requests  # the flow refuses to run in a transaction
+@require_POST
+@staff_member_required
+def stop(request, number):
+    """No further months."""
+    one = get_object_or_404(Pledge, number=number)
+    one.status = "stopped"
+    one.save(update_fields=["status"])
+    try:
+        flows.end_contract(Contract.objects.get(reference=number))
+    except ContractEndUnconfirmed:
+        pass  # ended here; nexi_charge_due tells Nexi again
     return HttpResponse(status=204)
