@@ -104,7 +104,7 @@ def test_a_signal_that_comes_twice_ships_once(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("nobody_else_listens")
+@pytest.mark.usefixtures("nobody_else_listens", "every_currency")
 @pytest.mark.parametrize("page", ["quickstart.md", "signals.md"])
 @pytest.mark.parametrize(
     ("amount", "currency", "reference"),
@@ -173,6 +173,11 @@ def test_the_hooks_of_the_page_decide(
         PaymentOrder.objects.all().update(live_reference=None, state="failed")
         order = shopper.pay(new_order(**facts))
         assert (order.reason, order.veto_sentence) == ("vetoed", sentence)
+    decide = names["may_be_charged"]
+    for is_paused, answer in ((False, None), (True, "This subscription is paused.")):
+        subscription = SimpleNamespace(is_paused=is_paused)
+        month = SimpleNamespace(channel="mit", content_object=subscription)
+        assert decide(month) == answer
     facts = {"terminal": "moto", "currency": "EUR", "actor": flows.Actor()}
     for reference, amount, error in (
         ("D-1002", "12.50", ShopOrderUnknown),
@@ -199,7 +204,7 @@ def test_another_currency_does_not_pay_an_order(
     """The receiver that "any other shop" copies: 12.50 USD are not 12.50 EUR."""
     blocks = doc_pages.blocks(doc_pages.DOCS / "integrations.md")
     [source] = [one.source for one in blocks if "def book(" in one.source]
-    bought = SimpleNamespace(number="D-1001", received=None, save=lambda **kw: None)
+    bought = SimpleNamespace(number="D-1001", currency="EUR", save=lambda **kw: None)
     table = SimpleNamespace(
         objects=SimpleNamespace(
             select_for_update=lambda: SimpleNamespace(
@@ -216,11 +221,11 @@ def test_another_currency_does_not_pay_an_order(
     paid = shopper.pay(new_order(reference="D-1001", currency="USD"))
     assert paid.state == "paid"
     names["book"](PaymentOrder, paid, None)
-    assert bought.received == 0
+    assert (bought.captured, bought.refunded) == (0, 0)
     PaymentOrder.objects.update(live_reference=None, state="failed")
     paid = shopper.pay(new_order(reference="D-1001"))
     names["book"](PaymentOrder, paid, None)
-    assert bought.received == Decimal("12.50")
+    assert (bought.captured, bought.refunded) == (Decimal("12.50"), 0)
 
 
 def test_what_is_typed_for_oscar_is_what_is_bought_from() -> None:

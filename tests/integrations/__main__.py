@@ -5,6 +5,7 @@ suite, which runs as they would run it: ``manage.py test``."""
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import time
@@ -53,8 +54,10 @@ def run_suite(name: str) -> None:
         host.manage("check", "--fail-level", "ERROR")
         host.manage("makemigrations", "--check", "--dry-run", "nexi_payments", name)
         began = time.monotonic()
-        passed = host.manage("test", f"tests.integrations.{name}.suite")
-        print(f"{name}: {passed.splitlines()[0]}: {time.monotonic() - began:.1f} s")
+        output = host.manage("test", f"tests.integrations.{name}.suite")
+        found = re.search(r"Found (\d+) test", output)
+        assert found is not None and int(found[1]) >= 15, output
+        print(f"{name}: {found[1]} tests: {time.monotonic() - began:.1f} s")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ class Pledge(models.Model):
     refunded = models.DecimalField(max_digits=12, decimal_places=2, default=0)
     last_return = models.CharField(max_length=20, blank=True)
 
+    def __str__(self):
+        return self.number
+
     def payment(self, user):
         """Of this pledge: the live one, or a new one."""
         page = reverse("pledge", args=[self.number])
@@ -53,6 +56,9 @@ class Gift(models.Model):
     pledge = models.ForeignKey(Pledge, models.PROTECT, related_name="gifts")
     number = models.CharField(max_length=100, unique=True)
     total = models.DecimalField(max_digits=12, decimal_places=2)
+
+    def __str__(self):
+        return self.number
 
 
 class PledgeForm(forms.Form):

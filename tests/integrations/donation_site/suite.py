@@ -21,16 +21,16 @@ class DonationSite(Life, TransactionTestCase):
         root = Page.add_root(title="Root", slug="root")
         page = root.add_child(instance=DonationPage(title="Plant trees", slug="trees"))
         Site.objects.all().delete()
-        Site.objects.create(
-            hostname="testserver", root_page=page, is_default_site=True
-        )
+        Site.objects.create(hostname="testserver", root_page=page, is_default_site=True)
         self.boss = Client(raise_request_exception=False)
         self.boss.force_login(User.objects.create_superuser("boss"))
 
     def buy(self, *, monthly: bool = False) -> tuple[Pledge, PaymentOrder]:
         self.assertContains(self.client.get("/"), "<h1>Plant trees</h1>")
         fields = {"donor": "giulia@shop.example", "total": "25.00"}
-        answer = self.client.post("/", fields | ({"is_monthly": "on"} if monthly else {}))
+        answer = self.client.post(
+            "/", fields | ({"is_monthly": "on"} if monthly else {})
+        )
         pledge = Pledge.objects.get()
         payment = PaymentOrder.objects.for_object(pledge).get()
         self.assertRedirects(answer, payment.page_url(), 302, 200)
@@ -39,7 +39,9 @@ class DonationSite(Life, TransactionTestCase):
     def pay_again(self, bought: Pledge) -> PaymentOrder:
         answer = self.client.post(f"/pledges/{bought.number}/")
         payment = PaymentOrder.objects.for_object(bought).latest("pk")
-        self.assertEqual((answer.status_code, answer["Location"]), (302, payment.page_url()))
+        self.assertEqual(
+            (answer.status_code, answer["Location"]), (302, payment.page_url())
+        )
         return payment
 
     def shows(self, bought: Pledge) -> Sums:

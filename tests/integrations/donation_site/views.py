@@ -1,5 +1,6 @@
 """What a donor sees of a pledge, and what the office may do with it."""
 
+import contextlib
 from decimal import Decimal
 
 from django.contrib.admin.views.decorators import staff_member_required
@@ -64,8 +65,7 @@ def stop(request, number):
     one = get_object_or_404(Pledge, number=number)
     one.status = "stopped"
     one.save(update_fields=["status"])
-    try:
+    # ended here all the same; nexi_charge_due tells Nexi again
+    with contextlib.suppress(ContractEndUnconfirmed):
         flows.end_contract(Contract.objects.get(reference=number))
-    except ContractEndUnconfirmed:
-        pass  # ended here; nexi_charge_due tells Nexi again
     return HttpResponse(status=204)

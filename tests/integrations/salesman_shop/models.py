@@ -9,6 +9,9 @@ class Coffee(models.Model):
     code = models.SlugField()
     price = models.DecimalField(max_digits=12, decimal_places=2)
 
+    def __str__(self):
+        return self.name
+
     def get_price(self, request):
         return self.price
 
@@ -21,3 +24,6 @@ class Delivery(models.Model):
     )
     number = models.CharField(max_length=100, unique=True)
     total = models.DecimalField(max_digits=12, decimal_places=2)
+
+    def __str__(self):
+        return self.number

@@ -21,7 +21,9 @@ class CardPayment(PaymentMethod):
         return self.order_payment(order, request)
 
     def order_payment(self, order, request):
-        page = f"{reverse('salesman-order-detail', args=[order.ref])}?token={order.token}"
+        page = (
+            f"{reverse('salesman-order-detail', args=[order.ref])}?token={order.token}"
+        )
         terms = flows.ContractTerms(
             "Coffee, monthly", interval_days=30, amount=Decimal(order.total)
         )

@@ -1,5 +1,5 @@
-"""A shop on django-salesman: baskets, checkout and orders over its own API, each request
-in a transaction."""
+"""A shop on django-salesman: baskets, checkout and orders over its own API, each
+request in a transaction."""
 
 import os
 
@@ -27,17 +27,17 @@ DATABASES = {
     }
 }
 SALESMAN_ORDER_MODEL = "salesmanorders.Order"
+_SHOP = "tests.integrations.salesman_shop"
 SALESMAN_PRODUCT_TYPES = {
-    "salesman_shop.Coffee": "tests.integrations.salesman_shop.serializers.CoffeeSerializer"
+    "salesman_shop.Coffee": f"{_SHOP}.serializers.CoffeeSerializer"
 }
-SALESMAN_PAYMENT_METHODS = ["tests.integrations.salesman_shop.payment.CardPayment"]
-_SHOP = "tests.integrations.salesman_shop.hooks"
+SALESMAN_PAYMENT_METHODS = [f"{_SHOP}.payment.CardPayment"]
 NEXI_PAYMENTS = {
     "TERMINALS": {
         "default": {},
         "moto": {"MOTO": True, "CURRENCIES": ["EUR", "HUF"]},
     },
-    "BEFORE_CHARGE": f"{_SHOP}.may_be_charged",
-    "REFERENCE_LOOKUP": f"{_SHOP}.find_order",
+    "BEFORE_CHARGE": f"{_SHOP}.hooks.may_be_charged",
+    "REFERENCE_LOOKUP": f"{_SHOP}.hooks.find_order",
     "REFERENCE_LOOKUP_STRICT": True,
 }
