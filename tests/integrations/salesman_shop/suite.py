@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.test import Client, TransactionTestCase
+from django.urls import reverse
 from salesman.orders.models import Order
 
 from nexi_payments.models import PaymentOrder, QueuedRefund
@@ -109,6 +110,12 @@ class SalesmanShop(Life, TransactionTestCase):
         self.assertEqual(self.money(), [(2500, 2500)])
         self.see(bought, "25.00", "25.00", "refunded")
         self.assertEqual(QueuedRefund.objects.get().key, f"{bought.ref}-all")
+
+    def test_staff_go_from_the_payment_to_the_order(self) -> None:
+        bought, payment = self.buy()
+        page = reverse("admin:nexi_payments_paymentorder_change", args=[payment.pk])
+        order_page = reverse("admin:salesmanorders_order_change", args=[bought.pk])
+        self.assertContains(self.boss.get(page), f'href="{order_page}')
 
     def test_a_paid_order_takes_no_other_payment(self) -> None:
         bought, payment = self.buy()
