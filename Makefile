@@ -54,7 +54,7 @@ browser: $(VENV)/dev ## The tests in a browser: they drive Chromium (SCREENSHOTS
 matrix: $(VENV)/run ## The tests on each Python and Django (PYTHONS=3.13 DJANGO=5.2|floors ARGS="tests/api")
 	@$(BIN)/python .ci/matrix.py $(ARGS)
 
-bridges: $(VENV)/dev $(VENV)-bridges/ready ## Buy in shops on django-payments and django-oscar, in Chromium
+bridges: $(VENV)/dev $(VENV)-bridges/ready ## Buy in shops on django-payments, django-oscar, django-salesman and Wagtail
 	@$(BIN)/python -m tests.integrations $(ARGS)
 
 mutants: $(VENV)/run ## Put known defects into a copy: the tests must notice each (ARGS='"name"')

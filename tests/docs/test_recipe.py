@@ -36,4 +36,4 @@ def test_the_shop_of_the_page(tmp_path: Path, atomic: bool) -> None:
     plugin = "nexi_payments.testing.pytest_plugin"
     shop.write("pytest.ini", "[pytest]\nDJANGO_SETTINGS_MODULE = shop.settings\n")
     done = shop.run("-m", "pytest", "-q", "-p", plugin, "-p", "no:cacheprovider")
-    assert "13 passed" in done.stdout, done.stdout + done.stderr
+    assert "16 passed" in done.stdout, done.stdout + done.stderr

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -51,12 +52,13 @@ def play(
     """Runs the Python of a page, block after block."""
     stage = SnippetPage(str(path.relative_to(ROOT)), shopper, change_settings)
     names = stage.names()
-    for block in doc_pages.blocks(path):
-        if block.language == "python":
-            stage.prepare_block(block.source, names)
-            # as many lines above it as in the page: an error names the right one
-            source = "\n" * (block.line - 1) + block.source
-            exec(compile(source, str(path), "exec"), names)
+    with mock.patch.dict(sys.modules, stage.modules(names)):
+        for block in doc_pages.blocks(path):
+            if block.language == "python":
+                stage.prepare_block(block.source, names)
+                # as many lines above it as in the page: an error names the right one
+                source = "\n" * (block.line - 1) + block.source
+                exec(compile(source, str(path), "exec"), names)
     return stage, names
 
 
@@ -171,6 +173,11 @@ def test_the_hooks_of_the_page_decide(
         PaymentOrder.objects.all().update(live_reference=None, state="failed")
         order = shopper.pay(new_order(**facts))
         assert (order.reason, order.veto_sentence) == ("vetoed", sentence)
+    decide = names["may_be_charged"]
+    for is_paused, answer in ((False, None), (True, "This subscription is paused.")):
+        subscription = SimpleNamespace(is_paused=is_paused)
+        month = SimpleNamespace(channel="mit", content_object=subscription)
+        assert decide(month) == answer
     facts = {"terminal": "moto", "currency": "EUR", "actor": flows.Actor()}
     for reference, amount, error in (
         ("D-1002", "12.50", ShopOrderUnknown),
