@@ -54,7 +54,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "tests/flows/test_payment_cancel.py",
     ),
     "a failed attempt goes on after the cancel": (
-        FLOWS + "orders/create.py",
+        FLOWS + "orders/attempts.py",
         '    where = {"pk": order.pk, "cancelled_at": None}\n',
         '    where = {"pk": order.pk}\n',
         "tests/flows/test_payment_cancel.py",
@@ -84,7 +84,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "tests/flows/ledger/test_operations.py tests/system/test_races.py tests/flows/test_three_ds_return.py tests/flows/orders/test_create.py tests/flows/ledger/test_transitions.py",
     ),
     "no unique live order": (
-        FLOWS + "orders/create.py",
+        FLOWS + "orders/attempts.py",
         "    order.live_reference = order.live_key\n",
         "    order.live_reference = order.order_id\n",
         "tests/flows/orders/test_create.py tests/system/test_races.py",
@@ -199,7 +199,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "a repeated key charges a declined card again": (
         FLOWS + "contracts.py",
-        "    order = create.find_by_nonce(order) or _insert(order, fence)\n",
+        "    order = attempts.find_by_nonce(order) or _insert(order, fence)\n",
         "    order = _insert(order, fence)\n",
         "tests/api/test_contracts.py",
     ),
@@ -575,7 +575,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "tests/flows/test_charges_before_a_restore.py",
     ),
     "the id of a due charge is random": (
-        FLOWS + "orders/create.py",
+        FLOWS + "orders/attempts.py",
         "    if order.channel != Channel.MIT or order.contract is None:\n",
         "    if True or order.contract is None:\n",
         "tests/flows/test_charges_before_a_restore.py",

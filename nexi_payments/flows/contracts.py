@@ -43,7 +43,7 @@ from nexi_payments.flows.ledger import operations, terminal_outages, transitions
 from nexi_payments.flows.ledger.charge import Charge
 from nexi_payments.flows.ledger.operations import Claim
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.flows.orders import create, order_ids
+from nexi_payments.flows.orders import attempts, create, order_ids
 from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.deadline import Deadline
@@ -115,7 +115,7 @@ def charge_contract(
             setattr(order, name, getattr(first_payment, name))
     for name in ("card_brand", "card_last4", "card_expiry"):
         setattr(order, name, getattr(contract, name))
-    order = create.find_by_nonce(order) or _insert(order, fence)
+    order = attempts.find_by_nonce(order) or _insert(order, fence)
     if order.channel != Channel.MIT or order.contract_id != contract.pk:
         raise ReferenceInUse(order)
     if order.state == OrderState.INIT:
@@ -135,7 +135,7 @@ def _insert(order: PaymentOrder, fence: Callable[[], bool] | None) -> PaymentOrd
     if fence is not None and not fence():
         raise OrderBusy(order)
     lifetime = timedelta(seconds=conf.current().expire_after)
-    return create.insert_or_join(order, timezone.now() + lifetime)[0]
+    return attempts.insert_or_join(order, timezone.now() + lifetime)[0]
 
 
 def _charge(

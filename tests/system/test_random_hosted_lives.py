@@ -35,11 +35,11 @@ from nexi_payments.exceptions import NexiPaymentsError
 from nexi_payments.models import (
     Discrepancy,
     Event,
-    HostedPage,
     Operation,
     PaymentOrder,
     QueuedRefund,
 )
+from nexi_payments.models.hosted_page import HostedPage
 from nexi_payments.models.sealed_card import SealedCard
 from nexi_payments.simulator import Reply, Simulator
 from nexi_payments.simulator.balances import CHARGED

@@ -16,7 +16,8 @@ from django.test import AsyncClient, Client
 
 from nexi_payments import flows, sealed_cards
 from nexi_payments.enums import OrderState
-from nexi_payments.models import HostedPage, PaymentOrder
+from nexi_payments.models import PaymentOrder
+from nexi_payments.models.hosted_page import HostedPage
 from nexi_payments.simulator import Simulator
 from tests.support.canary import (
     Failures,

@@ -30,7 +30,7 @@ from nexi_payments.api.client_secrets import _derive_secret
 from nexi_payments.card import Card
 from nexi_payments.enums import Channel
 from nexi_payments.flows import moto, payment_link
-from nexi_payments.flows.orders import create
+from nexi_payments.flows.orders import attempts
 from nexi_payments.models import (
     CustomerDetails,
     Discrepancy,
@@ -125,7 +125,7 @@ def test_nothing_else_has_an_address_of_its_own(shopper: Shopper) -> None:
         "paid": paid,
         "told": told[0],
         "related": Operation.objects.first().order,  # type: ignore[union-attr]
-        "another attempt": create.create_attempt(paid)[0],
+        "another attempt": attempts.create_attempt(paid)[0],
         "copied": copy.copy(made),
         "deeply copied": copy.deepcopy(made),
         "from a cache": pickle.loads(pickle.dumps(made)),

@@ -11,7 +11,7 @@ from nexi_payments import conf, payment_methods
 from nexi_payments.conf import Terminal
 from nexi_payments.enums import Channel
 from nexi_payments.exceptions import GatewayError, MethodNotOffered
-from nexi_payments.flows.orders import contract_terms, create
+from nexi_payments.flows.orders import attempts, contract_terms
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.models.hosted_page import TerminalMethods
 from nexi_payments.payment_methods import Method
@@ -28,7 +28,7 @@ def offered_methods(order: PaymentOrder) -> list[Method]:
     order that saves a card, for phone orders and for charges on file. Asks Nexi only
     while nothing is known of the terminal. Call it outside a transaction.
     """
-    terminal = conf.current().terminals.get(create.shop_terminal(order))
+    terminal = conf.current().terminals.get(attempts.shop_terminal(order))
     if terminal is None or not terminal.has_hosted_page:
         return []
     if order.channel in (Channel.MOTO, Channel.MIT):
@@ -48,7 +48,7 @@ def offered_methods(order: PaymentOrder) -> list[Method]:
 
 def accepts_own_card_page(order: PaymentOrder) -> bool:
     """Whether a card for ``order`` may be sent to this server: ``CARDS``."""
-    terminal = conf.current().terminals.get(create.shop_terminal(order))
+    terminal = conf.current().terminals.get(attempts.shop_terminal(order))
     return terminal is None or terminal.has_own_card_page
 
 

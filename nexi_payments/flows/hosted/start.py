@@ -23,7 +23,7 @@ from nexi_payments.flows.hosted import offers, siblings
 from nexi_payments.flows.ledger import charge, operations, outcomes, terminal_outages
 from nexi_payments.flows.ledger.operations import Claim, GatewayCall, OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.flows.orders import create, velocity
+from nexi_payments.flows.orders import attempts, create, velocity
 from nexi_payments.flows.steps import Step
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.hosted_payloads import BrowserUrls
@@ -57,7 +57,7 @@ def start_hosted_payment(
         raise OrderNotPayable(order)
     address = site or conf.site_address()
     offered = offers.require_offered(order, method)
-    shop = conf.current().terminal(create.shop_terminal(order))
+    shop = conf.current().terminal(attempts.shop_terminal(order))
     opener = conf.current().hosted_terminal(shop)
     velocity.enforce(order, None, actor, terminal=opener.name)
     deadline = Deadline(conf.current().total_timeout)
@@ -65,7 +65,7 @@ def start_hosted_payment(
     if order.state != OrderState.INIT:
         if not order.accepts_card:
             raise OrderNotPayable(order)
-        order, _ = create.create_attempt(order)
+        order, _ = attempts.create_attempt(order)
     call = _OpenPage(
         order,
         conf.client(opener, address),

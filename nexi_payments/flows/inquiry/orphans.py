@@ -28,7 +28,7 @@ from nexi_payments.flows.inquiry import query
 from nexi_payments.flows.inquiry.listing import Difference
 from nexi_payments.flows.ledger import discrepancies, transitions
 from nexi_payments.flows.ledger.operations import PreconditionFailed
-from nexi_payments.flows.orders import create, order_ids
+from nexi_payments.flows.orders import attempts, order_ids
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.responses import OrderResult
 from nexi_payments.models import Contract, Operation, PaymentOrder, db_transactions
@@ -163,7 +163,7 @@ def _build(terminal: Terminal, listed: OrderResult) -> PaymentOrder | None:
     sent_at = _time_of_charge(listed)
     order = PaymentOrder(
         order_id=listed.order_id,
-        public_id=create.new_public_id(),
+        public_id=attempts.new_public_id(),
         terminal=terminal.name,
         flow=terminal.flow,
         capture=terminal.capture,
@@ -248,6 +248,6 @@ def _insert_live(order: PaymentOrder) -> PaymentOrder | None:
     holder = PaymentOrder.objects.filter(live_reference=order.live_key).first()
     if holder is None:
         insert()
-    elif not create.supersede(holder, insert):
+    elif not attempts.supersede(holder, insert):
         return holder
     return None

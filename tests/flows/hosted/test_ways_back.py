@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from nexi_payments import conf, flows, sealed_cards
 from nexi_payments.enums import OrderState, Reason
-from nexi_payments.models import HostedPage, PaymentOrder
+from nexi_payments.models import PaymentOrder
 from nexi_payments.models.bookkeeping import SweepCursor
+from nexi_payments.models.hosted_page import HostedPage
 from nexi_payments.simulator import Reply
 from tests.flows.hosted.test_money_safety import while_asked
 from tests.support.concurrency import run_concurrently
