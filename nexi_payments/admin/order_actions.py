@@ -238,6 +238,7 @@ def _judge(
             _REFUND: now.refund_of(capture),
         }[action]
     wanted = money.to_minor(data["amount"], order.currency)
+    now.require_allowed(action.name, wanted)
     expected = data["expected_remaining"]
     amount = availability.validated_amount(order, remaining, wanted, expected)
     if action in (_VOID, _CANCEL) and amount != remaining:

@@ -25,6 +25,7 @@ from nexi_payments.admin import (
     changelist_media,
     content_objects,
     csv_export,
+    method_texts,
 )
 from nexi_payments.admin.customer_messages import CustomerMessages
 from nexi_payments.admin.daily_report import DailyReportPage
@@ -69,7 +70,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         "reference",
         "amount_display",
         "state_badge",
-        "card",
+        "paid_with",
         "customer",
         "refunded",
         "channel",
@@ -81,6 +82,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         "state",
         "channel",
         changelist.TerminalFilter,
+        changelist.MethodFilter,
         changelist.CurrencyFilter,
         changelist.CreatedFilter,
         changelist.InDoubtFilter,
@@ -188,13 +190,13 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         return format_html(
             '<span class="nexi-badge nexi-is-{}">{}{}</span>',
             order.state,
-            order.get_state_display(),
+            method_texts.state_label(order),
             doubt,
         )
 
-    @admin.display(description=_("card"))
-    def card(self, order: PaymentOrder) -> str:
-        return _no_break(base.card_label(order) or "–")
+    @admin.display(description=_("paid with"))
+    def paid_with(self, order: PaymentOrder) -> str:
+        return _no_break(method_texts.paid_with(order) or "–")
 
     @admin.display(description=_("customer"))
     def customer(self, order: PaymentOrder) -> str:

@@ -195,7 +195,19 @@ ON_HOSTED_PAGE: Final = Advice(
     "wait",
     _("The customer is on Nexi's page"),
     _("Please finish on the page that is open."),
-    _("This page shows it when the customer has paid."),
+    _("Nothing is charged yet. This page shows it when the customer has paid."),
+)
+CONFIRMING: Final = Advice(
+    "wait",
+    _("Waiting for confirmation"),
+    _(
+        "Your payment is being confirmed; we will let you know. Please do not pay"
+        " again."
+    ),
+    _(
+        "The payment service has not confirmed this payment yet. Some need days."
+        " Deliver nothing before it has."
+    ),
 )
 CANCELLED_BY_PAYER: Final = Advice(
     "neutral",
@@ -258,6 +270,8 @@ def advice(order: PaymentOrder) -> Advice:
         return _BY_REASON.get(order.reason, REJECTED)
     if order.channel == Channel.LINK and order.state == OrderState.INIT:
         return EXPIRED if order.link_expired else WAITING_FOR_CUSTOMER
+    if order.state == OrderState.AWAITING_HOSTED_PAGE and order.gateway_pending:
+        return CONFIRMING
     if order.state == OrderState.REVIEW:
         return _REVIEW_BY_REASON.get(order.reason, REVIEW)
     return _BY_STATE[order.state]
