@@ -92,6 +92,11 @@ class Settings:
         return sorted(self.terminals.values(), key=lambda terminal: not terminal.moto)
 
     @property
+    def takes_cards(self) -> bool:
+        """Whether any terminal takes cards from our pages, the API or the desk."""
+        return any(one.has_own_card_page for one in self.terminals.values())
+
+    @property
     def has_hosted_page(self) -> bool:
         """Whether any terminal sends shoppers to Nexi's hosted page."""
         return any(one.has_hosted_page for one in self.terminals.values())
