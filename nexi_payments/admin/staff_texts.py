@@ -179,6 +179,12 @@ NEW: Final = Advice(
     _("May I have your card details?"),
     _("Nothing was charged."),
 )
+LINK_ONLY: Final = Advice(
+    "neutral",
+    _("To be paid by secure link"),
+    _("I will send you a link to our secure page. Please pay there."),
+    _("Nothing was charged. No card may be entered at this desk: send a secure link."),
+)
 WAITING_FOR_CUSTOMER: Final = Advice(
     "wait",
     _("Waiting for the customer"),

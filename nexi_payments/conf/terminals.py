@@ -72,6 +72,11 @@ class Terminal:
         return self.cards == CardEntry.OWN_PAGE
 
     @property
+    def takes_phone_cards(self) -> bool:
+        """Whether clerks may enter cards. Without it the desk sends secure links."""
+        return self.moto and self.has_own_card_page
+
+    @property
     def has_hosted_page(self) -> bool:
         """Whether anything may be paid on Nexi's hosted page."""
         return self.methods != () or not self.has_own_card_page
