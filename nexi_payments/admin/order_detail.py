@@ -61,7 +61,7 @@ class OrderDetail(DetailView):
             "order": order,
             "amount": money.display(order.amount, order.currency),
             "advice": staff_texts.advice(order),
-            "state": method_texts.state_label(order),
+            "state_label": method_texts.state_label(order),
             "paid_with": method_texts.paid_with(order),
             "refund_rule": now.refund_rule if order.captured_amount else "",
             "sums": _amount_rows(now),
