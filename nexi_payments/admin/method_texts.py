@@ -12,6 +12,7 @@ from nexi_payments.enums import OperationKind, OperationOutcome, OrderState
 from nexi_payments.models import Operation, PaymentOrder
 
 _CARD: Final = _("Card")
+_LINK: Final = _("Nexi's payment link")
 _CONFIRMING: Final = _("waiting for confirmation")
 #: Opening the page charges nothing, so the outcomes of other requests do not fit.
 _PAGE_OUTCOMES: Final[dict[str, Any]] = {
@@ -35,6 +36,8 @@ def method_label(code: str) -> Any:
     """ "PAYPAL" → "PayPal"; "" → "Card"; a code that we do not know as it is."""
     if not code:
         return _CARD
+    if code == payment_methods.LINK:
+        return _LINK
     method = payment_methods.find(code, conf.current().method_overrides)
     return code if method is None else method.label
 

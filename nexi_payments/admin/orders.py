@@ -31,6 +31,7 @@ from nexi_payments.admin.customer_messages import CustomerMessages
 from nexi_payments.admin.daily_report import DailyReportPage
 from nexi_payments.admin.dashboard import dashboard_context
 from nexi_payments.admin.decisions import Decisions
+from nexi_payments.admin.nexi_links import NexiLinks
 from nexi_payments.admin.order_actions import OrderActions
 from nexi_payments.admin.order_detail import OrderDetail
 from nexi_payments.admin.payment_cancel import PaymentCancel
@@ -54,6 +55,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         PhoneOrders,
         PhoneOrderResults,
         CustomerMessages,
+        NexiLinks,
         OrderActions,
         PaymentCancel,
         ReviewActions,

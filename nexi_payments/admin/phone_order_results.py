@@ -16,6 +16,7 @@ from nexi_payments.admin.customer_messages import (
     is_finished,
     latest_attempt,
 )
+from nexi_payments.admin.nexi_links import link_context
 from nexi_payments.admin.phone_orders import awaits_card, is_for_link
 from nexi_payments.enums import Channel, OrderState, Reason
 from nexi_payments.models import PaymentOrder
@@ -61,6 +62,7 @@ class PhoneOrderResults(StaffPages):
             and attempt.state in _INQUIRABLE,
             "desk_url": self.admin.admin_url("moto"),
             **customer_context(request, order, attempt),
+            **link_context(attempt),
         }
         return self.render(request, "phone_order_result.html", context)
 

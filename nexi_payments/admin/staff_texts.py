@@ -13,6 +13,7 @@ from typing import Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from nexi_payments import payment_methods
 from nexi_payments.enums import Channel, OperationOutcome, OrderState, Reason
 from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.result_codes import DeclineAdvice
@@ -191,6 +192,12 @@ WAITING_FOR_CUSTOMER: Final = Advice(
     _("You have a link to our secure page. It is valid for three days."),
     _("This page shows it when the customer has paid."),
 )
+WAITING_FOR_NEXI_LINK: Final = Advice(
+    "wait",
+    _("Waiting for the customer"),
+    _("You have a link to Nexi's payment page."),
+    _("Nothing is charged yet. This page shows it when the customer has paid."),
+)
 AWAITING_3DS: Final = Advice(
     "wait",
     _("The customer is confirming at the bank"),
@@ -278,6 +285,9 @@ def advice(order: PaymentOrder) -> Advice:
         return EXPIRED if order.link_expired else WAITING_FOR_CUSTOMER
     if order.state == OrderState.AWAITING_HOSTED_PAGE and order.gateway_pending:
         return CONFIRMING
+    by_link = order.method == payment_methods.LINK
+    if order.state == OrderState.AWAITING_HOSTED_PAGE and by_link:
+        return WAITING_FOR_NEXI_LINK
     if order.state == OrderState.REVIEW:
         return _REVIEW_BY_REASON.get(order.reason, REVIEW)
     return _BY_STATE[order.state]

@@ -94,7 +94,7 @@ def _offers(
     yield Finding(
         section,
         f"terminal {terminal.name} offers: {', '.join(offered) or 'nothing'}",
-        OK if offered or circuits is None else WARNING,
+        OK if offered or circuits is None or not _wants_any(terminal) else WARNING,
         {"terminal": terminal.name, "offered": offered},
     )
     missing = [code for code in wanted if code not in listed]
@@ -106,3 +106,8 @@ def _offers(
             WARNING,
             {"terminal": terminal.name, "missing": missing},
         )
+
+
+def _wants_any(terminal: conf.Terminal) -> bool:
+    """Whether shoppers are to choose a method: not where only links are sent."""
+    return terminal.methods != () or not terminal.has_own_card_page

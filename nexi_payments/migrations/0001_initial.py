@@ -213,6 +213,23 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='NexiLink',
+            fields=[
+                ('order', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='nexi_link', serialize=False, to='nexi_payments.paymentorder')),
+                ('link_id', models.CharField(blank=True, max_length=255)),
+                ('expires_on', models.DateField()),
+                ('is_closed', models.BooleanField(default=False)),
+                ('tries', models.PositiveIntegerField(default=0)),
+                ('next_try_at', models.DateTimeField()),
+            ],
+            options={
+                'verbose_name': 'payment link of Nexi',
+                'verbose_name_plural': 'payment links of Nexi',
+                'default_permissions': (),
+                'indexes': [models.Index(condition=models.Q(('is_closed', False)), fields=['next_try_at'], name='nexi_open_links')],
+            },
+        ),
+        migrations.CreateModel(
             name='SealedCard',
             fields=[
                 ('order', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='sealed_card', serialize=False, to='nexi_payments.paymentorder')),

@@ -27,6 +27,7 @@ from nexi_payments.flows.orders import create, velocity
 from nexi_payments.flows.steps import Step
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.hosted_responses import HostedPage as OpenedPage
+from nexi_payments.gateway.hosted_responses import PaymentLink
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.models import Operation, PaymentOrder, raw_sql
 from nexi_payments.models.hosted_page import HostedPage
@@ -65,7 +66,7 @@ def start_hosted_payment(
         if not order.accepts_card:
             raise OrderNotPayable(order)
         order, _ = create.create_attempt(order)
-    call = _OpenPage(
+    call = OpenPage(
         order,
         conf.client(opener, address),
         deadline,
@@ -86,7 +87,7 @@ def start_hosted_payment(
 
 
 @dataclass(repr=False, eq=False)
-class _OpenPage(GatewayCall[OpenedPage]):
+class OpenPage(GatewayCall[OpenedPage | PaymentLink]):
     """Opens the page. It charges nothing, but from its answer on a charge may exist."""
 
     kind = OperationKind.HOSTED
@@ -134,28 +135,31 @@ class _OpenPage(GatewayCall[OpenedPage]):
         )
         raw_sql.insert(page)
 
-    def send(self, operation: Operation) -> OpenedPage:
-        back = self.site + self._path("hosted", self.return_token)
+    def send(self, operation: Operation) -> OpenedPage | PaymentLink:
+        back = self.return_url()
         return self.client.create_hosted_page(
             self.context(operation),
             self.purchase,
             payment_service=self.method,
             result_url=back,
             cancel_url=back,
-            notification_url=self._notification_url(),
+            notification_url=self.notification_url(),
             language=self.language,
         )
+
+    def return_url(self) -> str:
+        return self.site + self._path("hosted", self.return_token)
 
     def _path(self, name: str, token: str) -> str:
         return reverse(f"nexi_payments:{name}", args=[self.order.public_id, token])
 
-    def _notification_url(self) -> str | None:
+    def notification_url(self) -> str | None:
         """Nexi calls ports 80 and 443 only. Without it the reconciler finds all."""
         url = self.site + self._path("notify", self.notify_token)
         reachable = urlsplit(url).port in (None, 80, 443)
         return url if reachable or self.terminal.simulated else None
 
-    def on_answer(self, answer: OpenedPage) -> OperationUpdate:
+    def on_answer(self, answer: OpenedPage | PaymentLink) -> OperationUpdate:
         if not conf.is_safe_hosted_page_url(answer.url, self.terminal, self.site):
             return OperationUpdate(
                 OperationOutcome.DECLINED,
