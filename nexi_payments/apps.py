@@ -17,6 +17,8 @@ _CHECKS: Final = (
     ("hooks", "check_hooks", Tags.security, False),
     ("database", "check_router", Tags.security, False),
     ("database", "check_databases", Tags.database, False),
+    ("hosted_page", "check_hosted_page", Tags.security, False),
+    ("hosted_page", "check_notifications", Tags.security, True),
     ("deployment", "check_deployment", Tags.security, True),
 )
 

@@ -74,7 +74,7 @@ class _Counters:
 
 
 class BacklogCollector(Collector):
-    """Gauges from seven queries on indexes.
+    """Gauges from eight queries on indexes.
 
     Every process reports the same values: register it only where Prometheus scrapes
     (``exposition`` does).
@@ -112,6 +112,11 @@ def _backlog_gauges() -> Iterator[GaugeMetricFamily]:
             "orders_in_doubt",
             "Charges under way or in doubt",
             orders.filter(state=OrderState.PAYING).count(),
+        ),
+        (
+            "open_hosted_pages",
+            "Attempts on Nexi's hosted page that are open, or wait for confirmation",
+            orders.filter(state=OrderState.AWAITING_HOSTED_PAGE).count(),
         ),
         (
             "orders_under_review",

@@ -24,6 +24,9 @@ NONE: Final = "none"
 REFUNDS: Final = (PARTIAL, FULL, NONE)
 
 CARDS: Final = "CARDS"
+#: ``PaymentOrder.method`` of a payment link of Nexi's: the customer chooses there. From
+#: the payment on it is what they chose.
+LINK: Final = "PAYBYLINK"
 _EUR: Final = ("EUR",)
 _WALLET: Final = timedelta(days=3)
 _BANK: Final = timedelta(days=5)

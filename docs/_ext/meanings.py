@@ -129,7 +129,7 @@ TERMINAL: Final = {
         "`automatic`: captured with the charge. `manual`: authorized, until you capture"
         " or void"
     ),
-    "MOTO": "whether it takes phone orders",
+    "MOTO": "whether clerks may enter cards by telephone",
     "MAX_AMOUNT": "a Decimal in major units (euro, not cents): the largest amount",
     "CURRENCIES": (
         "the currencies that it takes; others are rejected. Name each one that your"
@@ -140,7 +140,7 @@ TERMINAL: Final = {
     ),
     "LINK_TERMINAL": (
         "the terminal on which secure payment links of this one are paid. Empty ="
-        " `default`"
+        " `default` where this one takes cards by telephone, else this one"
     ),
     "CARDS": (
         "`own_page`: cards are entered on your pages. `hosted_page`: on Nexi's only,"

@@ -217,9 +217,12 @@ def get_phone_order(order_id: str) -> PaymentOrder:
 def verify_card_url(request: HttpRequest, site: str) -> str:
     """URL of the card verification page.
 
-    "" if the user lacks the permission, or if the admin site lacks the page.
+    "" if the user lacks the permission, if no terminal takes cards, or if the admin
+    site lacks the page.
     """
     if not permissions.has_any(request, permissions.VERIFY_CARD):
+        return ""
+    if not conf.current().verification_terminals:
         return ""
     try:
         return reverse("admin:nexi_payments_cardverification_verify", current_app=site)

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import money, permissions
+from nexi_payments import money, payment_methods, permissions
 from nexi_payments.admin.amount_field import input_text
 from nexi_payments.flows import Available
 from nexi_payments.models import Operation, PaymentOrder
@@ -35,6 +35,8 @@ def refund_forms(now: Available) -> list[dict[str, Any]]:
     """One form for each capture with an amount left, or one for the payment."""
     if not now.refund:
         return []
+    if now.method is not None and now.method.refunds == payment_methods.FULL:
+        return _refund_in_full(now, now.refund)
     if not now.effective_captures:
         return [{**amount_form_values(now.order, now.refund), "capture": None}]
     return [
@@ -42,6 +44,15 @@ def refund_forms(now: Available) -> list[dict[str, Any]]:
         for one in now.effective_captures
         if one.remaining
     ]
+
+
+def _refund_in_full(now: Available, left: int) -> list[dict[str, Any]]:
+    """The only refund of a method that takes no other; none after a partial one."""
+    order = now.order
+    if left != order.captured_amount or len(now.effective_captures) > 1:
+        return []
+    form = {**amount_form_values(order, left), "capture": None}
+    return [form | {"fixed": money.display(left, order.currency)}]
 
 
 def cancel_forms(now: Available) -> list[dict[str, Any]]:

@@ -46,6 +46,9 @@ from nexi_payments.web.sensitive import sensitive_view
 _OUTCOME_LABELS: Final[dict[str, Any]] = dict(VerificationOutcome.choices)
 
 
+_NO_CARDS: Final = _("Cards are entered on Nexi's page only. Nobody was asked.")
+
+
 class CardVerificationPages(StaffPages):
     @property
     def urls(self) -> list[URLPattern]:
@@ -65,6 +68,10 @@ class CardVerificationPages(StaffPages):
         return self._handle_card_form(request)
 
     def _handle_card_form(self, request: HttpRequest) -> HttpResponse:
+        if not conf.current().verification_terminals:
+            card_extraction.discard_submission(request)
+            messages.error(request, _NO_CARDS)
+            return self.redirect("changelist")
         if request.method != "POST":
             return self._card_page(request, CardVerificationForm(initial=_new_nonce()))
         form = card_form.bind_card_form(request, CardVerificationForm)

@@ -20,9 +20,11 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import conf
+from nexi_payments import conf, payment_methods
+from nexi_payments.admin import method_texts
 from nexi_payments.enums import OrderState
 from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models.hosted_page import TerminalMethods
 
 #: Maximum number of rows to page through. Filters and the CSV reach older ones.
 MAX_ROWS: Final = 1000
@@ -74,6 +76,48 @@ class CurrencyFilter(_SettingsFilter):
             for code in terminal.currencies or ("EUR", "CHF", "GBP", "USD")
         )
         return [(code, code) for code in known]
+
+
+class MethodFilter(admin.SimpleListFilter):
+    """Where a terminal takes "auto", the methods that Nexi listed last."""
+
+    title = _("payment method")
+    parameter_name = "method"
+    #: a card on our own page has no method
+    _CARD_HERE = "card"
+
+    def has_output(self) -> bool:
+        # an address that someone kept still filters when the methods are off
+        return super().has_output() or bool(self.value())
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        codes = dict.fromkeys(_offered_codes())
+        if not codes:
+            return []  # no terminal has a hosted page
+        found = [(code, method_texts.method_label(code)) for code in codes]
+        return [(self._CARD_HERE, _("Card on our page")), *found]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[PaymentOrder]
+    ) -> QuerySet[PaymentOrder]:
+        value = self.value()
+        if value:
+            method = "" if value == self._CARD_HERE else value
+            return queryset.filter(method=method)
+        return queryset
+
+
+def _offered_codes() -> Iterator[str]:
+    settings = conf.current()
+    pages = [one for one in settings.terminals.values() if one.has_hosted_page]
+    if any(not one.has_own_card_page for one in pages):
+        yield payment_methods.CARDS
+    for terminal in pages:
+        yield from terminal.methods or ()
+    if any(terminal.methods is None for terminal in pages):
+        for row in TerminalMethods.objects.all():
+            known = (payment_methods.find(one, {}) for one in row.circuits)
+            yield from (one.code for one in known if one is not None)
 
 
 class CreatedFilter(admin.SimpleListFilter):

@@ -30,6 +30,7 @@ ORDER_COLUMNS: Final = (
     "authorized_amount",
     "captured_amount",
     "refunded_amount",
+    "method",
     "card_brand",
     "card_last4",
     "response_code",

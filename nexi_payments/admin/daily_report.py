@@ -1,4 +1,4 @@
-"""Daily report: charges and refunds by day and clerk, by brand and channel."""
+"""Daily report: charges and refunds by day and clerk, by method, brand and channel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import enums, money, permissions
-from nexi_payments.admin import csv_export, revenue, svg_chart
+from nexi_payments.admin import csv_export, method_texts, revenue, svg_chart
 from nexi_payments.admin.base import StaffPages
 from nexi_payments.enums import Channel
 
@@ -27,6 +27,7 @@ CSV_COLUMNS: Final = (
     "day",
     "clerk",
     "currency",
+    "method",
     "brand",
     "channel",
     "kind",
@@ -66,6 +67,7 @@ class ReportRow:
     day: date
     clerk: str
     currency: str
+    method: str
     brand: str
     channel: str
     is_refund: bool
@@ -101,7 +103,12 @@ class DailyReportPage(StaffPages):
             "chosen": chosen,
             "days": _group_by(rows, lambda row: (row.day, row.clerk or _("shop"))),
             "brands": _group_by(
-                rows, lambda row: (row.brand or "–", _channel_label(row.channel))
+                rows,
+                lambda row: (
+                    method_texts.method_label(row.method),
+                    row.brand or "–",
+                    _channel_label(row.channel),
+                ),
             ),
             "totals": _totals(rows),
             "charts": _charts(rows, data["since"], data["until"]) if valid else [],
@@ -145,6 +152,7 @@ def _report_rows(since: date, until: date) -> Iterator[ReportRow]:
             "is_refund",
             "clerk",
             "order__currency",
+            "order__method",
             "order__card_brand",
             "order__channel",
         )
@@ -152,11 +160,13 @@ def _report_rows(since: date, until: date) -> Iterator[ReportRow]:
     )
     found = list(sums)
     names = _usernames({row[2] for row in found} - {None})
-    for day, is_refund, actor, currency, brand, channel, count, total in found:
+    for day, is_refund, actor, currency, method, brand, channel, *sums in found:
+        count, total = sums
         yield ReportRow(
             day=days[day],
             clerk=names.get(actor, ""),
             currency=currency,
+            method=method,
             brand=brand,
             channel=channel,
             is_refund=bool(is_refund),
@@ -244,6 +254,7 @@ def _csv_rows(rows: list[ReportRow]) -> Iterator[tuple[Any, ...]]:
             row.day,
             row.clerk,
             row.currency,
+            row.method,
             row.brand,
             row.channel,
             kind,

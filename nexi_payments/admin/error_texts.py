@@ -19,7 +19,9 @@ from nexi_payments.exceptions import (
     InvalidAmount,
     InvalidReference,
     InvalidState,
+    MethodForbids,
     OrderBusy,
+    PaymentBeingConfirmed,
     ReferenceInUse,
     ShopOrderDiffers,
     ShopOrderError,
@@ -63,6 +65,8 @@ def error_text(error: Exception) -> Any:
         return _("Only %(left)s is left. Nothing was sent.") % {"left": left}
     if isinstance(error, GatewayDisagrees):
         return f"{CHARGE_STATUS_TEXTS[error.verdict]} {_('Not resolved.')}"
+    if isinstance(error, MethodForbids):
+        return f"{error.sentence} {_('Nothing was sent.')}"
     if isinstance(error, ContractEndUnconfirmed):
         return CONTRACT_END_UNCONFIRMED
     if isinstance(error, TerminalNotConfigured):
@@ -80,6 +84,10 @@ def error_text(error: Exception) -> Any:
             " Nothing was cancelled."
         ),
         InvalidState: _("This is not possible any more. Nothing was sent."),
+        PaymentBeingConfirmed: _(
+            "A payment service is still deciding about this payment. Nothing was sent;"
+            " wait until it has."
+        ),
         ReferenceInUse: _(
             "Another payment holds this reference. Refund this one instead."
         ),

@@ -110,7 +110,7 @@ class PhoneOrderForm(AmountMixin, _NoCardNumbersForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.terminals = conf.current().moto_terminals
+        self.terminals = conf.current().desk_terminals
         _set_terminal_choices(self, self.terminals)
         for name in ("reference", "description", "customer_name", "customer_email"):
             self.fields[name].widget.attrs["autocomplete"] = "off"

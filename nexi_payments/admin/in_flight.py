@@ -9,7 +9,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import enums, money
-from nexi_payments.admin import staff_texts
+from nexi_payments.admin import method_texts, staff_texts
 from nexi_payments.flows import operation_review
 from nexi_payments.flows.inquiry.reading.absence import MAX_SENDS
 from nexi_payments.models import Operation, PaymentOrder
@@ -66,7 +66,7 @@ def describe(operation: Operation, order: PaymentOrder) -> InFlight:
         operation,
         title(operation, order),
         origin(operation),
-        operation.get_outcome_display(),
+        method_texts.outcome_label(operation),
         _next_step(operation, order),
         operation_review.may_be_decided(operation),
     )
@@ -84,6 +84,8 @@ def next_question(order: PaymentOrder) -> Any:
 
 
 def _next_step(operation: Operation, order: PaymentOrder) -> Any:
+    if method_texts.is_open_page(operation):
+        return method_texts.page_advice(order)
     if operation.kind in enums.CHARGING:
         return staff_texts.OUTCOME_UNKNOWN.do
     if operation.gateway_operation_id or operation.is_adopted:

@@ -238,7 +238,10 @@ def _judge(
             _REFUND: now.refund_of(capture),
         }[action]
     wanted = money.to_minor(data["amount"], order.currency)
+    now.require_allowed(action.name)
     expected = data["expected_remaining"]
     amount = availability.validated_amount(order, remaining, wanted, expected)
+    if action is _REFUND:
+        now.require_whole(amount, capture)
     if action in (_VOID, _CANCEL) and amount != remaining:
         raise ExceedsRemaining(order, remaining or 0)

@@ -8,13 +8,14 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import conf, enums, flows, money, permissions
+from nexi_payments import conf, enums, flows, money, payment_methods, permissions
 from nexi_payments.admin import (
     captures,
     content_objects,
     customer_info_texts,
     discrepancy_texts,
     in_flight,
+    method_texts,
     queued_refunds,
     staff_texts,
 )
@@ -60,6 +61,9 @@ class OrderDetail(DetailView):
             "order": order,
             "amount": money.display(order.amount, order.currency),
             "advice": staff_texts.advice(order),
+            "state_label": method_texts.state_label(order),
+            "paid_with": method_texts.paid_with(order),
+            "refund_rule": now.refund_rule if order.captured_amount else "",
             "sums": _amount_rows(now),
             "facts": _detail_rows(order, paid_for),
             "timeline": timeline(order),
@@ -110,9 +114,14 @@ def _amount_rows(now: flows.Available) -> list[tuple[Any, str, bool]]:
         rows.append(row(_("Waiting to be sent"), order.queued_amount))
     if now.capture is not None:
         rows.append(row(_("Left to capture"), now.capture, True))
-    if order.captured_amount:
+    if order.captured_amount and not _is_never_refunded(now):
         rows.append(row(_("Left to refund"), now.refund or 0, True))
     return rows
+
+
+def _is_never_refunded(now: flows.Available) -> bool:
+    method = now.method
+    return method is not None and method.refunds == payment_methods.NONE
 
 
 def _detail_rows(order: PaymentOrder, paid_for: str) -> list[tuple[Any, Any]]:
@@ -130,17 +139,25 @@ def _detail_rows(order: PaymentOrder, paid_for: str) -> list[tuple[Any, Any]]:
         (_("Customer"), order.customer_name),
         (_("E-mail"), order.customer_email),
         (_("Cardholder"), order.cardholder_name),
+        (_("Payment method"), method_texts.method_label(order.method)),
+        (_("Circuit at Nexi"), method_texts.circuit(order)),
         (_("Card"), card),
         (_("Channel"), order.get_channel_display()),
         (_("Clerk"), order.clerk),
         (_("Terminal"), f"{order.terminal} ({environment})"),
-        (_("3-D Secure"), order.flow if order.channel != Channel.MOTO else ""),
+        (_("3-D Secure"), _three_ds_flow(order)),
         (_("ECI"), order.eci),
         (_("Order id at Nexi"), order.order_id),
         (_("Operation id at Nexi"), order.gateway_operation_id),
         (_("Created"), order.created_at),
     ]
     return [(label, value) for label, value in rows if value]
+
+
+def _three_ds_flow(order: PaymentOrder) -> str:
+    """ "" where 3-D Secure does not run, or runs on Nexi's page."""
+    here = order.channel != Channel.MOTO and not order.is_hosted
+    return order.flow if here else ""
 
 
 def _other_attempts(order: PaymentOrder) -> list[PaymentOrder]:

@@ -13,10 +13,12 @@ from nexi_payments.admin import (
     customer_info_texts,
     discrepancy_texts,
     in_flight,
+    method_texts,
     staff_texts,
 )
 from nexi_payments.enums import EventKind, RefundFailure
 from nexi_payments.models import Event, PaymentOrder
+from nexi_payments.models.hosted_page import HostedPage
 from nexi_payments.signals import SIGNAL_BY_EVENT_KIND
 
 #: Words of ours in ``Operation.error``; the others are the gateway's.
@@ -56,7 +58,7 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
             address=one.address or "",
             details=[
                 in_flight.origin(one),
-                one.get_outcome_display(),
+                method_texts.outcome_label(one),
                 one.result,
                 _response_code_text(one.response_code),
                 _ERROR_TEXTS.get(one.error, one.error),
@@ -89,6 +91,7 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
                 address=event.address or "",
                 details=[
                     _decided_operation(event, order),
+                    _method(event, order),
                     _successor(event),
                     _reason_text(event),
                     event.note,
@@ -97,11 +100,29 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
                 event_id=event.pk if event.kind in SIGNAL_BY_EVENT_KIND else None,
             )
         )
+    entries += _returns(order)
     entries.sort(key=lambda one: one.at)
     for one in entries:
         one.details = [word for word in one.details if word]
         one.ids = [(word, value) for word, value in one.ids if value]
     return entries
+
+
+def _returns(order: PaymentOrder) -> list[TimelineEntry]:
+    """The first return from Nexi's page. It proves nothing: Nexi is asked then."""
+    if not order.is_hosted:
+        return []
+    page = HostedPage.objects.filter(order=order, back_at__isnull=False).first()
+    if page is None or page.back_at is None:
+        return []
+    return [TimelineEntry(page.back_at, _("back from Nexi's page"), "event")]
+
+
+def _method(event: Event, order: PaymentOrder) -> Any:
+    """Which method the shopper chose."""
+    if event.kind != EventKind.AWAITING_HOSTED_PAGE:
+        return ""
+    return method_texts.method_label(order.method)
 
 
 def _decided_operation(event: Event, order: PaymentOrder) -> str:

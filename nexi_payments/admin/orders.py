@@ -25,11 +25,13 @@ from nexi_payments.admin import (
     changelist_media,
     content_objects,
     csv_export,
+    method_texts,
 )
 from nexi_payments.admin.customer_messages import CustomerMessages
 from nexi_payments.admin.daily_report import DailyReportPage
 from nexi_payments.admin.dashboard import dashboard_context
 from nexi_payments.admin.decisions import Decisions
+from nexi_payments.admin.nexi_links import NexiLinks
 from nexi_payments.admin.order_actions import OrderActions
 from nexi_payments.admin.order_detail import OrderDetail
 from nexi_payments.admin.payment_cancel import PaymentCancel
@@ -53,6 +55,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         PhoneOrders,
         PhoneOrderResults,
         CustomerMessages,
+        NexiLinks,
         OrderActions,
         PaymentCancel,
         ReviewActions,
@@ -69,7 +72,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         "reference",
         "amount_display",
         "state_badge",
-        "card",
+        "paid_with",
         "customer",
         "refunded",
         "channel",
@@ -81,6 +84,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         "state",
         "channel",
         changelist.TerminalFilter,
+        changelist.MethodFilter,
         changelist.CurrencyFilter,
         changelist.CreatedFilter,
         changelist.InDoubtFilter,
@@ -188,13 +192,13 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         return format_html(
             '<span class="nexi-badge nexi-is-{}">{}{}</span>',
             order.state,
-            order.get_state_display(),
+            method_texts.state_label(order),
             doubt,
         )
 
-    @admin.display(description=_("card"))
-    def card(self, order: PaymentOrder) -> str:
-        return _no_break(base.card_label(order) or "–")
+    @admin.display(description=_("paid with"))
+    def paid_with(self, order: PaymentOrder) -> str:
+        return _no_break(method_texts.paid_with(order) or "–")
 
     @admin.display(description=_("customer"))
     def customer(self, order: PaymentOrder) -> str:

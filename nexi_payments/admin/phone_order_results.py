@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
@@ -14,8 +16,16 @@ from nexi_payments.admin.customer_messages import (
     is_finished,
     latest_attempt,
 )
-from nexi_payments.admin.phone_orders import awaits_card
+from nexi_payments.admin.nexi_links import link_context
+from nexi_payments.admin.phone_orders import awaits_card, is_for_link
 from nexi_payments.enums import Channel, OrderState, Reason
+from nexi_payments.models import PaymentOrder
+
+_INQUIRABLE: Final = (
+    OrderState.PAYING,
+    OrderState.AWAITING_3DS,
+    OrderState.AWAITING_HOSTED_PAGE,
+)
 
 
 class PhoneOrderResults(StaffPages):
@@ -39,8 +49,9 @@ class PhoneOrderResults(StaffPages):
             "order": order,
             "attempt": attempt,
             "amount": money.display(order.amount, order.currency),
-            "advice": staff_texts.advice(attempt),
-            "waiting": not is_finished(attempt),
+            "advice": _advice(attempt),
+            "waiting": not (is_finished(attempt) or is_for_link(attempt)),
+            "may_link": is_for_link(attempt),
             "may_retry": attempt.state == OrderState.FAILED
             and order.channel != Channel.LINK
             and not attempt.is_cancelled
@@ -48,9 +59,10 @@ class PhoneOrderResults(StaffPages):
             "live": conf.current().is_live(attempt.terminal),
             "may_view": permissions.has_any(request, *permissions.CAN_VIEW_PAYMENTS),
             "may_inquire": permissions.has_any(request, permissions.RECONCILE)
-            and attempt.state in (OrderState.PAYING, OrderState.AWAITING_3DS),
+            and attempt.state in _INQUIRABLE,
             "desk_url": self.admin.admin_url("moto"),
             **customer_context(request, order, attempt),
+            **link_context(attempt),
         }
         return self.render(request, "phone_order_result.html", context)
 
@@ -70,3 +82,9 @@ class PhoneOrderResults(StaffPages):
             },
             headers={"Cache-Control": "private, no-store"},
         )
+
+
+def _advice(attempt: PaymentOrder) -> staff_texts.Advice:
+    return (
+        staff_texts.LINK_ONLY if is_for_link(attempt) else staff_texts.advice(attempt)
+    )

@@ -8,6 +8,7 @@ admin: only the package's own script runs there.
 from __future__ import annotations
 
 import secrets
+from typing import Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -39,11 +40,16 @@ from nexi_payments.exceptions import (
     TerminalNotConfigured,
     TerminalUnavailable,
 )
-from nexi_payments.flows import moto, payment_link
+from nexi_payments.flows import moto
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.web import card_form
 from nexi_payments.web.responses import render_page
 from nexi_payments.web.sensitive import sensitive_view
+
+_NO_CARDS: Final = _(
+    "No card may be entered here. It was not kept and nothing was charged: send a"
+    " secure link."
+)
 
 
 class PhoneOrders(StaffPages):
@@ -66,7 +72,7 @@ class PhoneOrders(StaffPages):
         return self._handle_order_form(request)
 
     def _handle_order_form(self, request: HttpRequest) -> HttpResponse:
-        if request.method != "POST" or not conf.current().moto_terminals:
+        if request.method != "POST":
             form = PhoneOrderForm(initial={"nonce": secrets.token_hex(16)})
             return self._order_page(request, form)
         form = card_form.bind_form(request, PhoneOrderForm)
@@ -75,7 +81,8 @@ class PhoneOrders(StaffPages):
         order = self._create_order(request, form) if form.is_valid() else None
         if order is None:
             return self._order_page(request, form)
-        if _wants_link(request) and order.state == OrderState.INIT:
+        by_link = _wants_link(request) or is_for_link(order)
+        if by_link and order.state == OrderState.INIT:
             return CustomerMessages(self.admin).offer_link(request, order)
         return self._redirect_to_next(order)
 
@@ -92,12 +99,13 @@ class PhoneOrders(StaffPages):
         data = form.cleaned_data
         nonce = data["nonce"] or None
         accepted = str(form.data.get("accepted_difference", ""))
+        terminal = conf.current().terminal(data["terminal"])
         try:
             order, created = moto.get_or_create_moto_order(
                 amount=data["amount"],
                 currency=data["currency"],
                 reference=data["reference"],
-                terminal=data["terminal"],
+                terminal=terminal.name,
                 description=data["description"],
                 customer={
                     "name": data["customer_name"],
@@ -105,6 +113,7 @@ class PhoneOrders(StaffPages):
                 },
                 nonce=nonce,
                 accepted_difference=accepted,
+                by_link=not terminal.takes_phone_cards,
                 actor=get_actor(request),
             )
         except ShopOrderError as error:
@@ -134,8 +143,8 @@ class PhoneOrders(StaffPages):
         context = {
             "title": _("Phone order"),
             "form": form,
-            "terminals": form.terminals,
             "by_link": _wants_link(request),
+            "takes_cards": any(one.takes_phone_cards for one in form.terminals),
             "live": any(one.is_live for one in form.terminals),
             "desk_url": self.admin.admin_url("moto"),
             "may_look_up": bool(conf.current().reference_lookup),
@@ -158,6 +167,8 @@ class PhoneOrders(StaffPages):
         order = get_phone_order(order_id)
         if not awaits_card(order):
             card_extraction.discard_submission(request)
+            if request.method == "POST" and is_for_link(order):
+                messages.error(request, _NO_CARDS)
             return self._redirect_to_next(order)
         if order.terminal not in conf.current().terminals:
             card_extraction.discard_submission(request)
@@ -228,7 +239,7 @@ class PhoneOrders(StaffPages):
                 for duplicate in moto.possible_duplicates(order)[:5]
             ],
             "live": terminal.is_live,
-            "may_link": payment_link.link_terminal(terminal) is not None,
+            "may_link": conf.current().link_terminal(terminal) is not None,
             "link_url": self.admin.admin_url("moto_link", order.order_id),
             "desk_url": self.admin.admin_url("moto"),
         }
@@ -258,6 +269,17 @@ class PhoneOrders(StaffPages):
 
 def awaits_card(order: PaymentOrder) -> bool:
     """Whether the clerk has to enter a card, which no link has replaced."""
+    return _is_new(order) and not is_for_link(order)
+
+
+def is_for_link(order: PaymentOrder) -> bool:
+    """Whether the clerk can only send a secure link: no card may be entered."""
+    terminal = conf.current().terminals.get(order.terminal)
+    takes_none = terminal is not None and not terminal.takes_phone_cards
+    return takes_none and _is_new(order)
+
+
+def _is_new(order: PaymentOrder) -> bool:
     return order.state == OrderState.INIT and order.channel != Channel.LINK
 
 

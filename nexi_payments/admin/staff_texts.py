@@ -13,6 +13,7 @@ from typing import Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from nexi_payments import payment_methods
 from nexi_payments.enums import Channel, OperationOutcome, OrderState, Reason
 from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.result_codes import DeclineAdvice
@@ -179,11 +180,23 @@ NEW: Final = Advice(
     _("May I have your card details?"),
     _("Nothing was charged."),
 )
+LINK_ONLY: Final = Advice(
+    "neutral",
+    _("To be paid by secure link"),
+    _("I will send you a link to our secure page. Please pay there."),
+    _("Nothing was charged. No card may be entered at this desk: send a secure link."),
+)
 WAITING_FOR_CUSTOMER: Final = Advice(
     "wait",
     _("Waiting for the customer"),
     _("You have a link to our secure page. It is valid for three days."),
     _("This page shows it when the customer has paid."),
+)
+WAITING_FOR_NEXI_LINK: Final = Advice(
+    "wait",
+    _("Waiting for the customer"),
+    _("You have a link to Nexi's payment page."),
+    _("Nothing is charged yet. This page shows it when the customer has paid."),
 )
 AWAITING_3DS: Final = Advice(
     "wait",
@@ -195,7 +208,19 @@ ON_HOSTED_PAGE: Final = Advice(
     "wait",
     _("The customer is on Nexi's page"),
     _("Please finish on the page that is open."),
-    _("This page shows it when the customer has paid."),
+    _("Nothing is charged yet. This page shows it when the customer has paid."),
+)
+CONFIRMING: Final = Advice(
+    "wait",
+    _("Waiting for confirmation"),
+    _(
+        "Your payment is being confirmed; we will let you know. Please do not pay"
+        " again."
+    ),
+    _(
+        "The payment service has not confirmed this payment yet. Some need days."
+        " Deliver nothing before it has."
+    ),
 )
 CANCELLED_BY_PAYER: Final = Advice(
     "neutral",
@@ -258,6 +283,11 @@ def advice(order: PaymentOrder) -> Advice:
         return _BY_REASON.get(order.reason, REJECTED)
     if order.channel == Channel.LINK and order.state == OrderState.INIT:
         return EXPIRED if order.link_expired else WAITING_FOR_CUSTOMER
+    if order.state == OrderState.AWAITING_HOSTED_PAGE and order.gateway_pending:
+        return CONFIRMING
+    by_link = order.method == payment_methods.LINK
+    if order.state == OrderState.AWAITING_HOSTED_PAGE and by_link:
+        return WAITING_FOR_NEXI_LINK
     if order.state == OrderState.REVIEW:
         return _REVIEW_BY_REASON.get(order.reason, REVIEW)
     return _BY_STATE[order.state]

@@ -43,7 +43,7 @@ class CardVerificationsView(BaseAPIView):
         """
         form = parsers.extract_card_form(request, card_form.CardForm)
         data = validated_body(request, CardVerificationDetailsRequestSerializer)
-        data.setdefault("terminal", conf.current().verification_terminals[0].name)
+        data.setdefault("terminal", _default_terminal())
         cardholder = form.cleaned_data["cardholder_name"]
         key = idempotency.IdempotencyKey(request, [request.data, cardholder])
         record, is_new = key.get_or_create_record()
@@ -83,3 +83,8 @@ class CardVerificationView(BaseAPIView):
             CardVerification, order_id=id.replace("\0", "")[:64]
         )
         return Response(CardVerificationResponseSerializer(verification).data)
+
+
+def _default_terminal() -> str:
+    terminals = conf.current().verification_terminals
+    return terminals[0].name if terminals else "default"

@@ -99,7 +99,7 @@ def _check_project() -> Iterator[CheckMessage]:
 
 
 def _check_sealed_cards(settings: conf.Settings) -> Iterator[CheckMessage]:
-    if not settings.sealed_card_keys:
+    if not settings.sealed_card_keys and settings.takes_cards:
         yield Error(
             "NEXI_PAYMENTS['SEALED_CARD_KEYS'] is empty.",
             hint="The sealed card is stored during 3-D Secure. Make a key with: python "

@@ -77,6 +77,8 @@ def _check_environments(settings: conf.Settings) -> Iterator[CheckMessage]:
 
 
 def _check_sealed_cards(settings: conf.Settings) -> Iterator[CheckMessage]:
+    if not settings.takes_cards:
+        return
     if settings.sealed_card_cvv:
         yield Warning(
             "The security code is stored, sealed, during 3-D Secure.",
@@ -94,7 +96,8 @@ def _check_sealed_cards(settings: conf.Settings) -> Iterator[CheckMessage]:
 
 
 def _check_phone_orders(settings: conf.Settings) -> Iterator[CheckMessage]:
-    moto = [terminal.name for terminal in settings.moto_terminals]
+    desk = settings.moto_terminals
+    moto = [one.name for one in desk if one.has_own_card_page]
     if moto and not any(apps.is_installed(name) for name in _MFA_APPS):
         yield Warning(
             f"Staff enter cards for {', '.join(moto)} with a password alone.",
@@ -104,7 +107,7 @@ def _check_phone_orders(settings: conf.Settings) -> Iterator[CheckMessage]:
             id="nexi_payments.W013",
         )
     sender = getattr(django_settings, "DEFAULT_FROM_EMAIL", "")
-    if moto and sender == global_settings.DEFAULT_FROM_EMAIL:
+    if desk and sender == global_settings.DEFAULT_FROM_EMAIL:
         yield Warning(
             f"Receipts and payment links of the desk are sent from {sender}.",
             hint="Mail servers drop such mail. Set DEFAULT_FROM_EMAIL to an address of "

@@ -87,9 +87,34 @@ class Settings:
         return [terminal for terminal in self.terminals.values() if terminal.moto]
 
     @property
+    def desk_terminals(self) -> list[Terminal]:
+        """The terminals of the phone order desk: those with ``MOTO``. Without any, all
+        on which shoppers pay: the desk only sends secure links then.
+        """
+        every = list(self.terminals.values())
+        openers = {one.hosted_terminal for one in every if one.hosted_terminal}
+        shops = [one for one in every if one.name not in openers]
+        return self.moto_terminals or shops or every
+
+    def link_terminal(self, terminal: Terminal) -> Terminal | None:
+        """The terminal on which customers pay secure links of ``terminal``, or
+        ``None``: ``LINK_TERMINAL``; without it "default" where ``terminal`` takes cards
+        by telephone, else ``terminal`` itself.
+        """
+        usual = "default" if terminal.takes_phone_cards else terminal.name
+        return self.terminals.get(terminal.link_terminal or usual)
+
+    @property
     def verification_terminals(self) -> list[Terminal]:
-        """All terminals, for zero-amount verifications: those with ``MOTO`` first."""
-        return sorted(self.terminals.values(), key=lambda terminal: not terminal.moto)
+        """The terminals that take cards, for zero-amount verifications: those with
+        ``MOTO`` first."""
+        found = [one for one in self.terminals.values() if one.has_own_card_page]
+        return sorted(found, key=lambda terminal: not terminal.moto)
+
+    @property
+    def takes_cards(self) -> bool:
+        """Whether any terminal takes cards from our pages, the API or the desk."""
+        return any(one.has_own_card_page for one in self.terminals.values())
 
     @property
     def has_hosted_page(self) -> bool:

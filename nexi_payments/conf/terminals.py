@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from nexi_payments import payment_methods
 from nexi_payments.conf import validators
-from nexi_payments.enums import CaptureMode, CardEntry, Flow
+from nexi_payments.enums import CaptureMode, CardEntry, Flow, PaymentLinks
 from nexi_payments.gateway.payloads import EXEMPTIONS, NO_PREFERENCE
 
 SIMULATOR: Final = "simulator"
@@ -59,6 +59,7 @@ class Terminal:
     #: the terminal whose key opens the hosted page; "" = this one
     hosted_terminal: str = ""
     hosted_page_hosts: tuple[str, ...] = ()
+    links: str = PaymentLinks.OWN_PAGE
     exemption: str = NO_PREFERENCE
 
     @property
@@ -72,9 +73,20 @@ class Terminal:
         return self.cards == CardEntry.OWN_PAGE
 
     @property
+    def takes_phone_cards(self) -> bool:
+        """Whether clerks may enter cards. Without it the desk sends secure links."""
+        return self.moto and self.has_own_card_page
+
+    @property
+    def sends_nexi_links(self) -> bool:
+        """Whether the desk may send Nexi's own payment links."""
+        return self.links == PaymentLinks.NEXI
+
+    @property
     def has_hosted_page(self) -> bool:
         """Whether anything may be paid on Nexi's hosted page."""
-        return self.methods != () or not self.has_own_card_page
+        methods = self.methods != () or not self.has_own_card_page
+        return methods or self.sends_nexi_links
 
     @property
     def simulated(self) -> bool:
@@ -102,6 +114,7 @@ TERMINAL_KEYS: Final = (
     "METHODS",
     "HOSTED_TERMINAL",
     "HOSTED_PAGE_HOSTS",
+    "LINKS",
     "EXEMPTION",
 )
 
@@ -158,6 +171,11 @@ def load_terminal(name: str, raw: Any) -> Terminal:
             raw.get("HOSTED_PAGE_HOSTS"), f"{where}['HOSTED_PAGE_HOSTS']"
         )
         or ((host,) if host else ()),
+        links=validators.one_of(
+            raw.get("LINKS", PaymentLinks.OWN_PAGE),
+            PaymentLinks.values,
+            f"{where}['LINKS']",
+        ),
         exemption=validators.one_of(
             raw.get("EXEMPTION", NO_PREFERENCE), EXEMPTIONS, f"{where}['EXEMPTION']"
         ),

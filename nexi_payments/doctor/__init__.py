@@ -1,4 +1,4 @@
-"""Diagnosis of an installation: settings, gateways, receivers, rows. Read only.
+"""Diagnosis of an installation: settings, gateways, receivers, rows.
 
 ``diagnose`` yields findings, the command ``nexi_doctor`` prints them.
 """
@@ -11,7 +11,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 
 from nexi_payments import conf
-from nexi_payments.doctor import backlog, configuration, pan_scan, terminals
+from nexi_payments.doctor import (
+    backlog,
+    configuration,
+    hosted_page,
+    pan_scan,
+    terminals,
+)
 from nexi_payments.doctor.findings import EXIT_CODES, OK, UNKNOWN, WARNING, Finding
 
 __all__ = ["EXIT_CODES", "OK", "UNKNOWN", "WARNING", "Finding", "diagnose", "exit_code"]
@@ -20,9 +26,10 @@ __all__ = ["EXIT_CODES", "OK", "UNKNOWN", "WARNING", "Finding", "diagnose", "exi
 def diagnose(
     *, contact_gateways: bool = True, scan_apps: Sequence[str] | None = None
 ) -> Iterator[Finding]:
-    """Yield all findings. Writes nothing, sends no request that moves money.
+    """Yield all findings. Sends no request that moves money.
 
-    ``contact_gateways`` sends one request to each terminal's gateway. ``scan_apps``
+    ``contact_gateways`` sends a request to each terminal's gateway, and stores the
+    methods of the hosted page: nothing else is written. ``scan_apps``
     are further apps whose texts are scanned for card numbers; with an empty sequence
     only ours are scanned, with ``None`` nothing is. Raises ``LookupError`` for an
     unknown app.
@@ -38,6 +45,7 @@ def diagnose(
             yield from terminals.diagnose_terminal(
                 terminal, contact_gateway=contact_gateways
             )
+        yield from hosted_page.methods(settings, contact_gateways=contact_gateways)
         yield from terminals.simulator(settings)
         yield from terminals.missing_terminals()
         yield from configuration.absolute_urls()

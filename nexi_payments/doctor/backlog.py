@@ -106,6 +106,10 @@ def row_counts() -> Iterator[Finding]:
     queued = QueuedRefund.objects.filter(next_attempt_at__isnull=False)
     counts = {
         "charges in doubt": (orders.filter(state=OrderState.PAYING).count(), OK),
+        "open hosted pages": (
+            orders.filter(state=OrderState.AWAITING_HOSTED_PAGE).count(),
+            OK,
+        ),
         "unconfirmed captures, voids and refunds": (sent.count(), OK),
         "queued refunds": (queued.count(), OK),
         "queued refunds that wait for an hour": (

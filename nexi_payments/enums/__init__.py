@@ -34,6 +34,7 @@ from nexi_payments.enums.options import (
     ContractState,
     Duplicates,
     Flow,
+    PaymentLinks,
 )
 from nexi_payments.enums.reasons import (
     DiscrepancyKind,
@@ -82,6 +83,7 @@ __all__ = [
     "OperationKind",
     "OperationOutcome",
     "OrderState",
+    "PaymentLinks",
     "QueuedRefundState",
     "Reason",
     "RefundFailure",

@@ -24,6 +24,15 @@ class CardEntry(TextChoices):
     HOSTED_PAGE = "hosted_page"
 
 
+class PaymentLinks(TextChoices):
+    """Whose links the desk may send. The setting ``LINKS``."""
+
+    #: secure links to the shop's own page
+    OWN_PAGE = "own_page"
+    #: those, and Nexi's pay-by-link
+    NEXI = "nexi"
+
+
 class Duplicates(TextChoices):
     """What becomes of money that came twice. The setting ``DUPLICATES``."""
 

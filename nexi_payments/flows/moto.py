@@ -94,10 +94,14 @@ def get_or_create_moto_order(
     customer: Mapping[str, Any] | None = None,
     nonce: str | None = None,
     accepted_difference: str | None = None,
+    by_link: bool = False,
 ) -> tuple[PaymentOrder, bool]:
-    """As ``create_moto_order``; also returns whether the order was created now."""
-    if not conf.current().terminal(terminal).moto:
-        raise MotoNotAllowed(terminal)
+    """As ``create_moto_order``; also returns whether the order was created now.
+
+    ``by_link``: the caller offers it as a secure link at once. So the terminal need not
+    have ``MOTO``; ``InvalidAmount`` also if the link's terminal rejects the amount.
+    """
+    target = _require_terminal(terminal, by_link=by_link)
     order = create.build(
         amount=amount,
         currency=currency,
@@ -106,6 +110,7 @@ def get_or_create_moto_order(
         customer=customer,
         terminal=terminal,
     )
+    create.validate_amount(target, order.amount, order.currency)
     order.channel = Channel.MOTO
     order.clerk = actor.user
     order.request_nonce = nonce or None
@@ -123,6 +128,16 @@ def get_or_create_moto_order(
         # abandoned at the issuer or at Nexi: the customer phoned instead
         order, created = attempts.create_attempt(order)
     return order, created
+
+
+def _require_terminal(name: str, *, by_link: bool) -> conf.Terminal:
+    """The terminal that will charge the order. Raises ``MotoNotAllowed``."""
+    settings = conf.current()
+    terminal = settings.terminal(name)
+    target = settings.link_terminal(terminal) if by_link else terminal
+    if target is None or not (by_link or terminal.moto):
+        raise MotoNotAllowed(name)
+    return target
 
 
 def _attach_shop_order(

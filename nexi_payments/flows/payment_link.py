@@ -20,12 +20,6 @@ from nexi_payments.models import PaymentOrder, db_transactions
 LINK_LIFETIME: Final = timedelta(hours=72)
 
 
-def link_terminal(terminal: conf.Terminal) -> conf.Terminal | None:
-    """The terminal that charges links of this terminal's phone orders, or ``None``."""
-    terminals = conf.current().terminals
-    return terminals.get(terminal.link_terminal or "default")
-
-
 def offer_link(order: PaymentOrder, *, actor: Actor = NO_ACTOR) -> PaymentOrder:
     """Turns a phone order without a card into a payment link, valid for 72 hours.
 
@@ -35,7 +29,8 @@ def offer_link(order: PaymentOrder, *, actor: Actor = NO_ACTOR) -> PaymentOrder:
     """
     if order.channel == Channel.LINK:
         return order
-    target = link_terminal(conf.current().terminal(order.terminal))
+    settings = conf.current()
+    target = settings.link_terminal(settings.terminal(order.terminal))
     if target is None:
         raise MotoNotAllowed(order.terminal)
     create.validate_amount(target, order.amount, order.currency)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from nexi_payments.exceptions import MismatchedResponse
@@ -18,6 +18,8 @@ from nexi_payments.gateway.hosted_responses import HostedPage, PaymentLink
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.gateway.response_checks import CallContext
 from nexi_payments.gateway.transport import Reply, Transport
+
+_NO_URLS: Final = BrowserUrls()
 
 
 class HostedCalls:
@@ -63,15 +65,12 @@ class HostedCalls:
         *,
         expires_on: date,
         language: str,
-        result_url: str | None = None,
-        cancel_url: str | None = None,
-        notification_url: str | None = None,
+        urls: BrowserUrls = _NO_URLS,
     ) -> PaymentLink:
         """``POST /orders/paybylink``: a link that can be sent to the customer.
 
         ``expires_on`` is at most 90 days ahead. Parameters and errors otherwise as in
         ``create_hosted_page``. One link takes one payment."""
-        urls = BrowserUrls(result_url, cancel_url, notification_url)
         reply = self._post_link(
             "/orders/paybylink",
             lambda: hosted_payloads.payment_link(order, expires_on, language, urls),

@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'payments',
                 'ordering': ('-created_at', '-id'),
                 'permissions': [('take_moto', 'Can charge cards by phone (MOTO)'), ('capture_payment', 'Can capture authorized payments'), ('void_payment', 'Can void authorized payments, and cancel unpaid ones'), ('refund_payment', 'Can refund payments'), ('reconcile_payment', 'Can ask Nexi about payments'), ('resolve_review', 'Can resolve payments under review'), ('cancel_capture', 'Can cancel captures'), ('charge_contract', 'Can charge cards on file'), ('end_contract', 'Can end cards on file'), ('verify_card', 'Can verify cards for nothing')],
-                'indexes': [models.Index(fields=['-created_at', '-id'], name='nexi_newest'), models.Index(fields=['state', '-created_at', '-id'], name='nexi_state_newest'), models.Index(fields=['channel', '-created_at', '-id'], name='nexi_channel_newest'), models.Index(fields=['terminal', '-created_at', '-id'], name='nexi_terminal_newest'), models.Index(fields=['currency', '-created_at', '-id'], name='nexi_currency_newest'), models.Index(fields=['card_last4', '-created_at', '-id'], name='nexi_last4_newest'), models.Index(fields=['customer_email', '-created_at', '-id'], name='nexi_email_newest'), models.Index(condition=models.Q(('refunded_at__isnull', False)), fields=['-created_at', '-id'], name='nexi_refunded_newest'), models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['-created_at', '-id'], name='nexi_unsettled_newest'), models.Index(condition=models.Q(('channel__in', ['link', 'moto'])), fields=['state', '-created_at', '-id'], name='nexi_staff_state_newest'), models.Index(fields=['content_type', 'object_id', '-created_at', '-id'], name='nexi_object_newest'), models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['unsettled_since'], name='nexi_unsettled'), models.Index(condition=models.Q(('next_poll_at__isnull', False)), fields=['next_poll_at'], name='nexi_next_poll')],
+                'indexes': [models.Index(fields=['-created_at', '-id'], name='nexi_newest'), models.Index(fields=['state', '-created_at', '-id'], name='nexi_state_newest'), models.Index(fields=['channel', '-created_at', '-id'], name='nexi_channel_newest'), models.Index(fields=['terminal', '-created_at', '-id'], name='nexi_terminal_newest'), models.Index(fields=['currency', '-created_at', '-id'], name='nexi_currency_newest'), models.Index(fields=['method', '-created_at', '-id'], name='nexi_method_newest'), models.Index(fields=['card_last4', '-created_at', '-id'], name='nexi_last4_newest'), models.Index(fields=['customer_email', '-created_at', '-id'], name='nexi_email_newest'), models.Index(condition=models.Q(('refunded_at__isnull', False)), fields=['-created_at', '-id'], name='nexi_refunded_newest'), models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['-created_at', '-id'], name='nexi_unsettled_newest'), models.Index(condition=models.Q(('channel__in', ['link', 'moto'])), fields=['state', '-created_at', '-id'], name='nexi_staff_state_newest'), models.Index(fields=['content_type', 'object_id', '-created_at', '-id'], name='nexi_object_newest'), models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['unsettled_since'], name='nexi_unsettled'), models.Index(condition=models.Q(('next_poll_at__isnull', False)), fields=['next_poll_at'], name='nexi_next_poll')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['init', 'awaiting_3ds', 'awaiting_hosted_page', 'validated', 'paying', 'authorized', 'paid', 'failed', 'review', 'voided', 'refunded'])), name='nexi_known_state'), models.CheckConstraint(condition=models.Q(('amount__gt', 0), ('amount__lte', 999999999999)), name='nexi_amount_in_range'), models.CheckConstraint(condition=models.Q(('authorized_amount__gte', 0), ('captured_amount__gte', 0), ('capturing_amount__gte', 0), ('queued_amount__gte', 0), ('refunded_amount__gte', 0), ('refunding_amount__gte', 0), ('released_amount__gte', 0)), name='nexi_amounts_not_negative'), models.CheckConstraint(condition=models.Q(('state', 'review'), models.Q(('live_reference__isnull', False), ('state__in', ['authorized', 'awaiting_3ds', 'awaiting_hosted_page', 'init', 'paid', 'paying', 'validated'])), models.Q(('live_reference__isnull', True), ('state__in', ('failed', 'voided', 'refunded'))), _connector='OR'), name='nexi_live_reference')],
             },
         ),
@@ -214,6 +214,23 @@ class Migration(migrations.Migration):
                 'verbose_name': 'hosted page',
                 'verbose_name_plural': 'hosted pages',
                 'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='NexiLink',
+            fields=[
+                ('order', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='nexi_link', serialize=False, to='nexi_payments.paymentorder')),
+                ('link_id', models.CharField(blank=True, max_length=255)),
+                ('expires_on', models.DateField()),
+                ('is_closed', models.BooleanField(default=False)),
+                ('tries', models.PositiveIntegerField(default=0)),
+                ('next_try_at', models.DateTimeField()),
+            ],
+            options={
+                'verbose_name': 'payment link of Nexi',
+                'verbose_name_plural': 'payment links of Nexi',
+                'default_permissions': (),
+                'indexes': [models.Index(condition=models.Q(('is_closed', False)), fields=['next_try_at'], name='nexi_open_links')],
             },
         ),
         migrations.CreateModel(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -39,6 +39,41 @@ class HostedPage(RetryingModel):
 
     def __str__(self) -> str:
         return f"hosted page of {self.order_id}"
+
+
+class NexiLink(RetryingModel):
+    """A payment link of Nexi's. Its URL is not kept: Nexi tells it again."""
+
+    order = models.OneToOneField(
+        PaymentOrder,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="nexi_link",
+    )
+    #: "" until Nexi answered: nobody has the URL of such a link
+    link_id = models.CharField(max_length=255, blank=True)
+    #: the last day on which it can be paid, in Italian time
+    expires_on = models.DateField()
+    #: it cannot be paid any more: used, cancelled at Nexi, or over
+    is_closed = models.BooleanField(default=False)
+    #: failed requests to cancel it, and when the next one is due
+    tries = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("payment link of Nexi")
+        verbose_name_plural = _("payment links of Nexi")
+        indexes: ClassVar = [
+            models.Index(
+                fields=["next_try_at"],
+                name="nexi_open_links",
+                condition=models.Q(is_closed=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"payment link of {self.order_id}"
 
 
 class TerminalMethods(RetryingModel):

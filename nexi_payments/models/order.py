@@ -208,6 +208,7 @@ class PaymentOrder(RetryingModel):
                     ("channel", "channel"),
                     ("terminal", "terminal"),
                     ("currency", "currency"),
+                    ("method", "method"),
                     ("card_last4", "last4"),
                     ("customer_email", "email"),
                 )

@@ -158,13 +158,6 @@ def test_italian_amounts(clerk: Clerk) -> None:
     assert "12,50 EUR" in clerk.get_text(card_url(order))
 
 
-def test_no_terminal_takes_phone_orders(change_settings: Any, clerk: Clerk) -> None:
-    change_settings(TERMINALS={"default": {"ENVIRONMENT": "simulator"}})
-    assert "No terminal takes phone orders." in clerk.get_text(PHONE_ORDERS_URL)
-    assert clerk.create_order().status_code == 200
-    assert PaymentOrder.objects.count() == 0
-
-
 def test_an_order_of_the_shop_is_not_charged_at_the_desk(
     clerk: Clerk, gateway: Simulator
 ) -> None:

@@ -31,6 +31,8 @@ CODE = sorted((ROOT / "nexi_payments").joinpath("checks").glob("*.py"))
 KEY = "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="
 LIVE = {"API_KEY": "k", "ENVIRONMENT": "production"}
 DESK = {**LIVE, "MOTO": True}
+METHODS = {**LIVE, "METHODS": "auto"}
+ON_NEXIS_PAGE = {**LIVE, "CARDS": "hosted_page"}
 GOOD: dict[str, Any] = {
     "TERMINALS": {"default": LIVE},
     "PUBLIC_URL": "https://shop.example",
@@ -132,6 +134,27 @@ WRONG: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("E020", {"TERMINALS": {"default": {**LIVE, "BASE_URL": SANDBOX_URL}}}, {}),
     ("E021", {}, {"DEBUG": True}),
+    (
+        "E026",
+        {"TERMINALS": {"default": {**ON_NEXIS_PAGE, "HOSTED_TERMINAL": "gone"}}},
+        {},
+    ),
+    (
+        "W033",
+        {
+            "TERMINALS": {"default": ON_NEXIS_PAGE},
+            "PUBLIC_URL": "https://a.example:8443",
+        },
+        {},
+    ),
+    (
+        "W034",
+        {
+            "TERMINALS": {"default": {**LIVE, "METHODS": ["PAYPAL", "MYBANK"]}},
+            "DUPLICATES": "refund",
+        },
+        {},
+    ),
     ("W002", {"SEALED_CARD_KEYS": [KEY, KEY]}, {}),
     ("W003", {"SEALED_CARD_TTL": 901}, {}),
     ("W004", {"SETTLE_AFTER": 10}, {}),
@@ -234,6 +257,49 @@ def test_the_desk(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ids() == {"W013", "W008"}
     settings.ROOT_URLCONF = "tests.support.urls_with_api_only"
     assert ids() == {"W013"}
+
+
+def test_a_desk_that_takes_no_cards(settings: Any) -> None:
+    settings.DEFAULT_FROM_EMAIL = "desk@shop.example"
+    terminals = {"default": {**DESK, "CARDS": "hosted_page"}}
+    settings.NEXI_PAYMENTS = {**GOOD, "TERMINALS": terminals}
+    assert ids() == {"W032"}  # and no second factor for cards
+
+
+def test_no_sealed_cards_where_no_terminal_takes_cards(settings: Any) -> None:
+    shop = {**GOOD, "SEALED_CARD_KEYS": [], "SEALED_CARD_CVV": True}
+    settings.NEXI_PAYMENTS = {**shop, "TERMINALS": {"default": ON_NEXIS_PAGE}}
+    assert ids() == set()
+    terminals = {"default": ON_NEXIS_PAGE, "cards": LIVE}
+    settings.NEXI_PAYMENTS = {**shop, "TERMINALS": terminals}
+    assert ids() == {"E005", "W011"}
+
+
+def test_the_terminal_that_opens_the_page(settings: Any) -> None:
+    shop = {**METHODS, "HOSTED_TERMINAL": "opener"}
+    terminals = {"default": shop, "opener": sandbox(API_KEY="other")}
+    settings.NEXI_PAYMENTS = {**GOOD, "TERMINALS": terminals}
+    assert ids() == {"E027", "W010"}
+    terminals["opener"] = {**LIVE, "API_KEY": "other"}
+    settings.NEXI_PAYMENTS = {**GOOD, "TERMINALS": terminals}
+    assert ids() == set()
+
+
+@pytest.mark.parametrize(
+    "ours",
+    [
+        {"DUPLICATES": "refund"},
+        {"TERMINALS": {"default": METHODS}, "DUPLICATES": "refund"},
+        {"TERMINALS": {"default": {**LIVE, "METHODS": ["MYBANK"]}}},
+        {"PUBLIC_URL": "https://a.example:8443"},
+        {"TERMINALS": {"default": METHODS}, "PUBLIC_URL": "https://a.example:443"},
+    ],
+)
+def test_what_is_right_about_the_hosted_page(
+    settings: Any, ours: dict[str, Any]
+) -> None:
+    settings.NEXI_PAYMENTS = {**GOOD, **ours}
+    assert ids() == set()
 
 
 def test_the_api_and_the_cache_it_counts_in(

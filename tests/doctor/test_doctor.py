@@ -100,6 +100,7 @@ def test_all_is_well(gateway: Simulator, shopper: Shopper, capsys: Any) -> None:
         "nexi_reconcile: last ran 1 s ago on cron",
         "database default:",
         "  charges in doubt: 0",
+        "  open hosted pages: 0",
         "  unconfirmed captures, voids and refunds: 0",
         "  queued refunds: 0",
         "  queued refunds that wait for an hour: 0",

@@ -44,6 +44,7 @@ PAGES = {
     "?channel__exact=moto": {"nexi_channel_newest"},
     "?terminal=moto": {"nexi_terminal_newest"},
     "?currency=CHF": {"nexi_currency_newest"},
+    "?method=PAYPAL": {"nexi_method_newest"},
     "?created=today": {"nexi_newest"},
     "?in_doubt=yes": {"nexi_unsettled_newest"},
     "?refunded=part": {"nexi_refunded_newest"},

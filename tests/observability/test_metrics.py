@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -19,6 +20,7 @@ from nexi_payments.models import Event, QueuedRefund
 from nexi_payments.models.bookkeeping import Heartbeat
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.fault_injection import database_fails
+from tests.support.hosted import HostedShopper, with_hosted_terminals
 from tests.support.in_doubt import payment_in_doubt
 from tests.support.outbox import write_due_events
 from tests.support.queued_refunds import enqueue_and_die
@@ -73,6 +75,19 @@ def test_what_waits_is_looked_up_at_each_scrape(
     assert found["nexi_payments_undelivered_events"] == 0
     assert 0 <= found["nexi_payments_reconcile_age_seconds"] < 60
     assert found["nexi_payments_database_up"] == 1
+
+
+def test_an_open_page_at_nexi_is_no_charge_in_doubt(
+    registry: CollectorRegistry, gateway: Simulator, settings: Any
+) -> None:
+    settings.NEXI_PAYMENTS = with_hosted_terminals()
+    buyer = HostedShopper(gateway)
+    order = buyer.go(new_order(terminal="methods"))
+    found = scraped(registry)
+    assert found["nexi_payments_open_hosted_pages"] == 1
+    assert found["nexi_payments_orders_in_doubt"] == 0
+    buyer.act(order)
+    assert scraped(registry)["nexi_payments_open_hosted_pages"] == 0
 
 
 def test_refunds_that_wait_to_be_sent(

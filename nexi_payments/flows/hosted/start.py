@@ -28,6 +28,7 @@ from nexi_payments.flows.steps import Step
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.hosted_payloads import BrowserUrls
 from nexi_payments.gateway.hosted_responses import HostedPage as OpenedPage
+from nexi_payments.gateway.hosted_responses import PaymentLink
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.models import Operation, PaymentOrder, raw_sql
 from nexi_payments.models.hosted_page import HostedPage
@@ -66,7 +67,7 @@ def start_hosted_payment(
         if not order.accepts_card:
             raise OrderNotPayable(order)
         order, _ = attempts.create_attempt(order)
-    call = _OpenPage(
+    call = OpenPage(
         order,
         conf.client(opener, address),
         deadline,
@@ -87,7 +88,7 @@ def start_hosted_payment(
 
 
 @dataclass(repr=False, eq=False)
-class _OpenPage(GatewayCall[OpenedPage]):
+class OpenPage(GatewayCall[OpenedPage | PaymentLink]):
     """Opens the page. It charges nothing, but from its answer on a charge may exist."""
 
     kind = OperationKind.HOSTED
@@ -135,16 +136,16 @@ class _OpenPage(GatewayCall[OpenedPage]):
         )
         raw_sql.insert(page)
 
-    def send(self, operation: Operation) -> OpenedPage:
+    def send(self, operation: Operation) -> OpenedPage | PaymentLink:
         return self.client.create_hosted_page(
             self.context(operation),
             self.purchase,
             payment_service=self.method,
-            urls=self._urls(),
+            urls=self.urls(),
             language=self.language,
         )
 
-    def _urls(self) -> BrowserUrls:
+    def urls(self) -> BrowserUrls:
         """In an object that hides them: error trackers store the locals of frames."""
         back = self.site + self._path("hosted", self.return_token)
         return BrowserUrls(back, back, self._notification_url())
@@ -158,7 +159,7 @@ class _OpenPage(GatewayCall[OpenedPage]):
         reachable = urlsplit(url).port in (None, 80, 443)
         return url if reachable or self.terminal.simulated else None
 
-    def on_answer(self, answer: OpenedPage) -> OperationUpdate:
+    def on_answer(self, answer: OpenedPage | PaymentLink) -> OperationUpdate:
         if not conf.is_safe_hosted_page_url(answer.url, self.terminal, self.site):
             return OperationUpdate(
                 OperationOutcome.DECLINED,

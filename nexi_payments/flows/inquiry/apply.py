@@ -15,7 +15,7 @@ from django.db import IntegrityError
 from django.db.models import Case, DateTimeField, F, Value, When
 from django.utils import timezone
 
-from nexi_payments import enums, sealed_cards
+from nexi_payments import conf, enums, payment_methods, sealed_cards
 from nexi_payments.enums import DiscrepancyKind, EventKind, OrderState
 from nexi_payments.flows.inquiry import (
     announcements,
@@ -184,6 +184,8 @@ def _charge_columns(
         columns["gateway_operation_id"] = charge.entry.id
     if order.is_hosted and charge.verdict is Verdict.CHARGED:
         columns |= _instrument_columns(charge.entry.source)
+        if order.method == payment_methods.LINK:
+            columns["method"] = _chosen_method(charge.entry.source)
     if charge.entry.source.response_code:
         columns["response_code"] = charge.entry.source.response_code
     return columns
@@ -195,6 +197,14 @@ def _instrument_columns(source: OperationResult) -> dict[str, Any]:
     if found := _LAST4.search(source.instrument):
         columns["card_last4"] = found[1]
     return columns
+
+
+def _chosen_method(source: OperationResult) -> str:
+    """What the customer chose on a payment link of Nexi's."""
+    if source.payment_method != "APM":
+        return payment_methods.CARDS
+    found = payment_methods.find(source.brand, conf.current().method_overrides)
+    return (source.brand[:32] or payment_methods.LINK) if found is None else found.code
 
 
 def _pending_is_stable(order: PaymentOrder, asked_at: datetime) -> bool:

@@ -20,6 +20,7 @@ from nexi_payments.models import PaymentOrder
 _STEPS = (1, 2, 5, 15)
 _HOURLY, _DAILY, _FIRST_DAY = 60, 1440, 24
 _AFTER_CONFIRMATION: Final = timedelta(days=2)
+_SLOWEST_METHOD: Final = timedelta(days=7)
 #: Days after the hosted page was opened.
 _LATE_LOOKS: Final = (7, 14, 30)
 
@@ -71,6 +72,10 @@ def watch_for(order: PollState | PaymentOrder) -> timedelta:
     """
     settings = current()
     usual = timedelta(seconds=settings.watch_for)
+    if order.method == payment_methods.LINK and order.charging_since is not None:
+        # it can be paid to its last day, by any method
+        open_for = order.expires_at - order.charging_since
+        return open_for + max(usual, _SLOWEST_METHOD + _AFTER_CONFIRMATION)
     method = payment_methods.find(order.method, settings.method_overrides)
     if method is None or method.confirms_within is None:
         return usual

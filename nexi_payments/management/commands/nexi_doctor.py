@@ -1,4 +1,4 @@
-"""``manage.py nexi_doctor``: diagnose an installation. Read only."""
+"""``manage.py nexi_doctor``: diagnose an installation."""
 
 from __future__ import annotations
 
