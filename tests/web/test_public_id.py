@@ -35,8 +35,11 @@ from nexi_payments.models import (
     CustomerDetails,
     Discrepancy,
     Event,
+    HostedPage,
     Operation,
     PaymentOrder,
+    QueuedRefund,
+    TerminalMethods,
 )
 from nexi_payments.models.bookkeeping import (
     Heartbeat,
@@ -162,6 +165,15 @@ def rows_of_every_model(shopper: Shopper) -> dict[type[models.Model], Any]:
         Heartbeat: {"ended_at": now},
         SweepCursor: {"terminal": "default", "swept_at": now},
         TerminalOutage: {"terminal": "default", "since": now},
+        QueuedRefund: {
+            "order": paid,
+            "kind": "refund",
+            "amount": 1,
+            "next_attempt_at": now,
+            "created_at": now,
+        },
+        HostedPage: {"order": new_order(), "shop_terminal": "default"},
+        TerminalMethods: {"terminal": "default", "asked_at": now},
     }
     found = {}
     for model in apps.get_app_config("nexi_payments").get_models():
