@@ -47,7 +47,7 @@ _PATHS: Final[dict[tuple[str, str], str]] = {
     (OrderState.AWAITING_HOSTED_PAGE, OrderState.REFUNDED): "M101 64Q100 328 125 328",
 }
 #: Names that are too long for their box.
-_NAMES: Final[dict[str, str]] = {OrderState.AWAITING_HOSTED_PAGE: "awaiting_hosted"}
+_NAMES: Final[dict[str, str]] = {OrderState.AWAITING_HOSTED_PAGE: "hosted_page"}
 
 
 def draw(state: str, path: Collection[tuple[str, str]], description: str) -> SafeString:

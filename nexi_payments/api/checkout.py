@@ -40,7 +40,7 @@ from nexi_payments.exceptions import (
 )
 from nexi_payments.flows import payment_link
 from nexi_payments.models import PaymentOrder
-from nexi_payments.web import card_form, shopper_texts
+from nexi_payments.web import card_consent, card_form, shopper_texts
 from nexi_payments.web.responses import add_payment_id
 
 #: Seconds between two polls of a pending payment.
@@ -126,7 +126,7 @@ class PayView(BaseAPIView):
                 form.card,
                 cardholder=form.cleaned_data["cardholder_name"],
                 site=request_site(request),
-                consent_text=shopper_texts.consent_text(order) if consent else "",
+                consent_text=card_consent.consent_text(order) if consent else "",
                 actor=authentication.actor(request),
             )
         except ReferenceInUse as error:
@@ -209,7 +209,7 @@ def checkout_data(
         "reference": order.reference,
         "description": order.description,
         "card": CardResponseSerializer(order).data if order.card_last4 else None,
-        "consent_text": shopper_texts.consent_text(order) if order.accepts_card else "",
+        "consent_text": card_consent.consent_text(order) if order.accepts_card else "",
         "message": {"tone": shown.tone, "title": shown.title, "text": shown.text},
         "next_action": next_action(order, redirect),
     }
