@@ -31,6 +31,7 @@ urlpatterns = [
     path("panel/", simulator_panel.panel, name="panel"),
     path("panel/gateway/", simulator_panel.set_fault, name="set_fault"),
     path("panel/time/", simulator_panel.advance_time, name="advance_time"),
+    path("panel/cards/", simulator_panel.choose_card_page, name="choose_card_page"),
     path("tour/", simulator_panel.tour, name="tour"),
     path("tour/leave/", simulator_panel.dismiss_tour, name="dismiss_tour"),
     path("admin/", admin.site.urls),

@@ -58,7 +58,7 @@ NAMES: Final = {
     "attempts": "other attempts at the same reference",
     "back": "the page before",
     "dashboard": "figures above the list; empty while searching or filtering",
-    "methods": "ways to pay on Nexi's page: `code`, `label`; empty where none is offered",
+    "methods": "ways to pay on Nexi's page: `code`, `label`; may be empty",
     "takes_cards": "whether cards are entered on our page: `CARDS`",
     "discrepancies": "open discrepancies",
     "queued_refunds": "refunds that wait: `title`, `row`, `waits`, `next_attempt`",

@@ -42,7 +42,8 @@ def test_by_paypal(shopper: HostedShopper) -> None:
     assert Receipt(order).method == "PayPal"
     text, page = mailed(order)
     assert "Payment method: PayPal\n" in text
-    assert ">Payment method</td>" in page and ">PayPal</td>" in page
+    assert ">Payment method</td>" in page
+    assert ">PayPal</td>" in page
     assert "card" not in text.lower()
     assert "Card" not in page
     staff = Clerk("view_paymentorder").get(action_url(order, "receipt"))
