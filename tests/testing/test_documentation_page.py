@@ -16,14 +16,14 @@ def test_the_page_in_a_project_with_a_production_key(tmp_path: Path) -> None:
     conftest, *tests = (
         block.source for block in doc_pages.blocks(PAGE) if block.language == "python"
     )
-    terminal = {"API_KEY": "k", "ENVIRONMENT": "production"}
+    terminal = {"API_KEY": "k", "ENVIRONMENT": "production", "METHODS": ["PAYPAL"]}
     settings = {"TERMINALS": {"default": terminal}, "PUBLIC_URL": "https://shop.test"}
     shop = Project(tmp_path, f"NEXI_PAYMENTS = {settings}")
     shop.write("conftest.py", conftest)
     shop.write("test_page.py", "\n".join(tests))
     shop.write("pytest.ini", "[pytest]\nDJANGO_SETTINGS_MODULE = shop.settings\n")
     done = shop.run("-m", "pytest", "-q", "--disable-socket", "-p", "no:cacheprovider")
-    assert "11 passed" in done.stdout, done.stdout + done.stderr
+    assert "12 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_page_names_everything() -> None:
