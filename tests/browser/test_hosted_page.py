@@ -207,6 +207,29 @@ def test_cards_on_nexis_page(shopper: Any, picture: Any) -> None:
     shopper.wait_for_selector("[data-paid]")
 
 
+@pytest.mark.parametrize("cards", ["ours", "nexi"])
+def test_the_checkout_on_one_page(page: Any, cards: str) -> None:
+    page.goto("/")
+    page.click("[data-keep=cards] summary")
+    page.click(f"[name=cards][value={cards}]")
+    page.click("li.card >> nth=0 >> button")
+    page.goto("/one-page/")
+    assert (page.query_selector("[name=card_number]") is None) is (cards == "nexi")
+    page.click("#others" if cards == "ours" else "#card button")
+    page.click("#methods >> text=PayPal")
+    page.wait_for_url("http://localhost:*/**")
+    end(page, "decline")
+    page.wait_for_selector("text=The payment was declined")
+    page.goto("/one-page/")
+    page.wait_for_selector("#message >> text=The payment was declined")
+    page.click("#methods >> text=PayPal")
+    page.wait_for_url("http://localhost:*/**")
+    end(page, "pay")
+    page.wait_for_selector("#message >> text=You have paid with PayPal")
+    page.click("#onward")
+    page.wait_for_selector("[data-paid]")
+
+
 @viewports.in_each_language
 def test_at_every_width_in_both_colours(
     chromium: Any, demo: str, picture: Any, language: str
