@@ -138,6 +138,19 @@ def test_an_order_that_nothing_can_pay(shopper: HostedShopper) -> None:
     assert page.context["notice"] == shopper_texts.NO_WAY_TO_PAY
 
 
+def test_nexi_does_not_list_its_methods(shopper: HostedShopper) -> None:
+    """The card form is there, and not each page asks again."""
+    order = new_order(terminal="methods")
+    shopper.gateway.fail_next("/payment_methods", status=500)
+    for _ in range(3):
+        page = page_of(shopper, order)
+        assert buttons(page) == []
+        assert 'name="card_number"' in text_of(page)
+    assert [one.path for one in shopper.gateway.calls] == ["/payment_methods"]
+    with time_travel(61):
+        assert buttons(page_of(shopper, order)) == AUTO
+
+
 # -- the choice ------------------------------------------------------------------------
 
 

@@ -35,11 +35,9 @@ from nexi_payments.models import (
     CustomerDetails,
     Discrepancy,
     Event,
-    HostedPage,
     Operation,
     PaymentOrder,
     QueuedRefund,
-    TerminalMethods,
 )
 from nexi_payments.models.bookkeeping import (
     Heartbeat,
@@ -47,6 +45,7 @@ from nexi_payments.models.bookkeeping import (
     SweepCursor,
     TerminalOutage,
 )
+from nexi_payments.models.hosted_page import HostedPage, TerminalMethods
 from nexi_payments.simulator import Simulator
 from nexi_payments.web import payment_links
 from tests.support.api_clients import (
