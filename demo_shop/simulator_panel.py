@@ -1,4 +1,5 @@
-"""Simulator panel of the demo: gateway calls, ledger, clock and faults of the gateway.
+"""Simulator panel of the demo: gateway calls, notifications, ledger,
+clock and faults of the gateway.
 
 Available with DEBUG and the built-in simulator; otherwise every view is a 404.
 """
@@ -80,6 +81,7 @@ def _panel_facts(request: HttpRequest) -> dict[str, Any]:
         "time_advanced": bool(demo_clock.CLOCK.offset),
         "message": _message_for(request, payment),
         "current_url": request.get_full_path(),
+        "cards_on_nexis_page": request.session.get("cards_on_nexis_page", False),
         "tour_dismissed": request.session.get("tour_dismissed", False),
     }
 
@@ -143,6 +145,17 @@ def set_worlds(request: HttpRequest) -> HttpResponse:
     return _redirect_back(request, "")
 
 
+@demo_only
+@require_POST
+def choose_card_page(request: HttpRequest) -> HttpResponse:
+    """Where the cards of the next payments are entered. ``cards``: "ours", "nexi"."""
+    chosen = request.POST.get("cards", "")
+    if chosen not in ("ours", "nexi"):
+        raise Http404
+    request.session["cards_on_nexis_page"] = chosen == "nexi"
+    return _redirect_back(request, "")
+
+
 @db_transactions.non_atomic_requests
 @demo_only
 @require_POST
@@ -154,6 +167,8 @@ def advance_time(request: HttpRequest) -> HttpResponse:
     by = _until_expired(request) if step == "expire" else _STEPS[step]
     if by:
         demo_clock.advance(by)
+    if gateway := simulator():
+        gateway.hosted.deliver_due()
     message = _counts_text(*_reconcile(request))
     payment = payment_trace.latest_payment(request)
     if payment is not None and payment.state == "paying":

@@ -32,6 +32,7 @@ urlpatterns = [
     path("panel/gateway/", simulator_panel.set_fault, name="set_fault"),
     path("panel/worlds/", simulator_panel.set_worlds, name="set_worlds"),
     path("panel/time/", simulator_panel.advance_time, name="advance_time"),
+    path("panel/cards/", simulator_panel.choose_card_page, name="choose_card_page"),
     path("tour/", simulator_panel.tour, name="tour"),
     path("tour/leave/", simulator_panel.dismiss_tour, name="dismiss_tour"),
     path("admin/", admin.site.urls),

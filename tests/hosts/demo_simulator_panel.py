@@ -24,6 +24,7 @@ pytest_plugins = ["nexi_payments.testing.pytest_plugin"]
 pytestmark = pytest.mark.django_db
 CUSTOMER = {"name": "Giulia", "email": "g@shop.example", "terminal": "default"}
 CONTROLS = {
+    "/panel/cards/": {"cards": "nexi"},
     "/panel/gateway/": {"fault": "down"},
     "/panel/worlds/": {"world": "lagging"},
     "/panel/time/": {"step": "day"},
@@ -268,3 +269,58 @@ def test_nothing_of_it_without_debug_or_with_a_real_gateway(
         assert "data-fault" not in shown, path
         assert 'class="tour"' not in shown, path
     assert demo_clock.CLOCK.offset == timedelta()
+
+
+# -- Nexi's hosted page ----------------------------------------------------------------
+
+
+def test_other_ways_to_pay_beside_the_card_form(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    payment = check_out(shopper)
+    page = page_text(shopper, payment.page_url())
+    assert re.findall(r'name="method" value="(\w+)"', page) == [
+        "PAYPAL",
+        "GOOGLEPAY",
+        "BANCOMATPAY",
+    ]
+    assert 'name="card_number"' in page
+
+
+def test_the_panel_shows_the_notifications(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    payment = check_out(shopper)
+    assert "Notifications of Nexi" not in page_text(shopper)
+    shopper.post(
+        payment.page_url(),
+        "method=PAYPAL",
+        content_type="application/x-www-form-urlencoded",
+    )
+    told = page_text(shopper)
+    assert 'data-state="awaiting_hosted_page"' in told
+    assert "Notifications of Nexi, newest first (0)" in told
+    nexi_simulator.visit_hosted_page(payment, notify="twice", client=shopper)
+    told = page_text(shopper)
+    assert 'data-state="paid"' in told
+    assert "Notifications of Nexi, newest first (2)" in told
+    assert told.count("<td>EXECUTED</td><td>200</td>") == 2
+    assert ", PAYPAL" in told
+
+
+def test_a_switch_sends_cards_to_nexis_page(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    answer = shopper.post("/panel/cards/", {"cards": "nexi", "next": "/basket/"})
+    assert (answer.status_code, answer["Location"]) == (302, "/basket/")
+    payment = check_out(shopper)
+    assert payment.terminal == "nexi_page"
+    page = page_text(shopper, payment.page_url())
+    assert "card_number" not in page
+    assert re.findall(r'name="method" value="(\w+)"', page)[0] == "CARDS"
+    # the other flows, and another visitor, keep our page
+    assert check_out(shopper, "two_steps").terminal == "two_steps"
+    assert check_out(Client()).terminal == "default"
+    shopper.post("/panel/cards/", {"cards": "ours"})
+    assert check_out(shopper).terminal == "default"
+    assert shopper.post("/panel/cards/", {"cards": "theirs"}).status_code == 404

@@ -37,6 +37,7 @@ from nexi_payments.models import (
     Event,
     Operation,
     PaymentOrder,
+    QueuedRefund,
 )
 from nexi_payments.models.bookkeeping import (
     Heartbeat,
@@ -44,6 +45,7 @@ from nexi_payments.models.bookkeeping import (
     SweepCursor,
     TerminalOutage,
 )
+from nexi_payments.models.hosted_page import HostedPage, TerminalMethods
 from nexi_payments.simulator import Simulator
 from nexi_payments.web import payment_links
 from tests.support.api_clients import (
@@ -162,6 +164,15 @@ def rows_of_every_model(shopper: Shopper) -> dict[type[models.Model], Any]:
         Heartbeat: {"ended_at": now},
         SweepCursor: {"terminal": "default", "swept_at": now},
         TerminalOutage: {"terminal": "default", "since": now},
+        QueuedRefund: {
+            "order": paid,
+            "kind": "refund",
+            "amount": 1,
+            "next_attempt_at": now,
+            "created_at": now,
+        },
+        HostedPage: {"order": new_order(), "shop_terminal": "default"},
+        TerminalMethods: {"terminal": "default", "asked_at": now},
     }
     found = {}
     for model in apps.get_app_config("nexi_payments").get_models():
