@@ -150,6 +150,24 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "        )\n",
         "tests/docs/test_recipe.py",
     ),
+    "the recipe cancels an order and leaves its card page open": (
+        "docs/integrations.md",
+        "            flows.cancel(payments[0], reason)\n",
+        "            pass\n",
+        "tests/docs/test_recipe.py",
+    ),
+    "the recipe refunds a cancelled order each time it is cancelled": (
+        "docs/integrations.md",
+        "    if bought.cancelled:\n        return\n",
+        "",
+        "tests/docs/test_recipe.py",
+    ),
+    "the hook of the page vetoes recurring charges": (
+        "docs/hooks.md",
+        '    if payment.channel == "mit":  # a',
+        '    if payment.channel == "":  # a',
+        "tests/docs/test_snippets.py",
+    ),
     "a refund lowers what came in": (
         "nexi_payments/models/order.py",
         "money.to_major(self.captured_amount, self.currency)",

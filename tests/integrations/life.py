@@ -19,7 +19,8 @@ from nexi_payments.models import Contract, PaymentOrder, QueuedRefund
 from nexi_payments.testing import NexiTestMixin
 from nexi_payments.testing.forms import hidden_fields
 
-DESK = "/admin/nexi_payments/paymentorder/moto/"
+PAYMENTS = "/admin/nexi_payments/paymentorder/"
+DESK = f"{PAYMENTS}moto/"
 Sums = tuple[Decimal, Decimal, str]
 
 
@@ -31,6 +32,8 @@ class Life(NexiTestMixin):
     """For a ``TransactionTestCase``. An order of the shop is 25.00 EUR."""
 
     client: Client
+    #: logged in as a superuser; an error is a 500, as in production
+    boss: Client
 
     def buy(self, *, monthly: bool = False) -> tuple[Any, PaymentOrder]:
         """The shop's checkout: its order, and the payment that it leads to."""
@@ -174,7 +177,12 @@ class Life(NexiTestMixin):
 
     def test_cancelled_by_staff_on_our_pages(self) -> None:
         bought, payment = self.buy()
-        flows.cancel(payment, "the customer called")
+        action = f"{PAYMENTS}{payment.pk}/cancel-payment/"
+        question = self.boss.post(action, {"reason": "the customer called"})
+        self.assertEqual(question.status_code, 200)
+        self.see(bought, "0", "0", "open")
+        self.boss.post(action, hidden_fields(question.content.decode()))
+        self.check(payment, "failed", "cancelled")
         self.see(bought, "0", "0", "cancelled")
 
     def test_vetoed_because_the_order_has_changed(self) -> None:
