@@ -153,8 +153,8 @@ TERMINAL: Final = {
     "HOSTED_TERMINAL": ("the terminal whose key opens Nexi's page. Empty = this one"),
     "HOSTED_PAGE_HOSTS": ("hosts of Nexi's page. Empty = the one of `BASE_URL`"),
     "LINKS": (
-        "`own_page`: staff send links to your page. `nexi`: they may send payment links of"
-        " Nexi's, too"
+        "`own_page`: staff send links to your page. `nexi`: they may send payment links"
+        " of Nexi's, too"
     ),
     "EXEMPTION": (
         "SCA preference. `CHALLENGE_REQUESTED`: the issuer is asked for a challenge;"
