@@ -106,9 +106,9 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     "time-out means failed": (
         FLOWS + "ledger/outcomes.py",
         "    return OperationUpdate(OperationOutcome.IN_DOUBT,"
-        " operation=_error_columns(error))\n\n\n# -- captures",
+        " operation=error_columns(error))\n",
         "    return OperationUpdate(OperationOutcome.DECLINED, OrderState.FAILED,"
-        " Reason.UNCONFIRMED, operation=_error_columns(error))\n\n\n# -- captures",
+        " Reason.UNCONFIRMED, operation=error_columns(error))\n",
         "tests/system/test_fault_matrix.py tests/flows/test_moto.py",
     ),
     "given up after one look": (
@@ -149,7 +149,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "tests/flows/ledger/test_sends.py",
     ),
     "accepted means done": (
-        FLOWS + "ledger/outcomes.py",
+        FLOWS + "ledger/post_charge.py",
         "        OperationOutcome.ACCEPTED,\n",
         "        OperationOutcome.DONE,\n",
         "tests/flows/ledger/test_sends.py",
@@ -198,7 +198,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "tests/flows/test_recurring.py tests/flows/test_recurring_workers.py",
     ),
     "a repeated key charges a declined card again": (
-        FLOWS + "contracts.py",
+        FLOWS + "contract_charges.py",
         "    order = attempts.find_by_nonce(order) or _insert(order, fence)\n",
         "    order = _insert(order, fence)\n",
         "tests/api/test_contracts.py",
@@ -290,7 +290,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "a broken contract is due again at once, unseen": (
         FLOWS + "recurring.py",
-        "            _record_error(contract, error)\n",
+        "            contract_schedule.record_error(contract, error)\n",
         "            log.exception('contract %s', error)\n",
         "tests/flows/test_recurring_errors.py",
     ),
@@ -569,7 +569,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     # -- after a restore
     "a due charge is sent without asking": (
-        FLOWS + "contracts.py",
+        FLOWS + "contract_charges.py",
         "    if _was_made_before(order, client, deadline):\n        return\n",
         "",
         "tests/flows/test_charges_before_a_restore.py",
@@ -582,8 +582,8 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "a found charge covers what became due after it": (
         FLOWS + "recurring.py",
-        "_advance_period(contract, order.charging_since or now)",
-        "_advance_period(contract, now)",
+        "advance_period(contract, order.charging_since or now)",
+        "advance_period(contract, now)",
         "tests/flows/test_charges_before_a_restore.py",
     ),
     "due charges run on an old cursor": (

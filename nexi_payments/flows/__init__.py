@@ -14,8 +14,8 @@ from nexi_payments.flows.availability import (
 from nexi_payments.flows.capture_cancel import cancel_capture
 from nexi_payments.flows.capture_refund import capture, refund, void
 from nexi_payments.flows.card_verification import verify_card
+from nexi_payments.flows.contract_charges import charge_contract
 from nexi_payments.flows.contracts import (
-    charge_contract,
     contracts_at_nexi,
     end_contract,
     resume_contract,

@@ -4,7 +4,7 @@ A worker leases a contract by moving its ``next_charge_at`` in a compare-and-swa
 increments ``lease_version``. A worker whose lease was taken over fails its claim. All
 attempts of a period share one reference, and one live payment holds a reference: a
 period is charged once, wherever a worker crashes. A backup that is restored changes
-nothing: ``flows.contracts`` asks Nexi before it charges, and nothing is charged before
+nothing: ``contract_charges`` asks Nexi before it charges, and nothing is charged before
 the terminal was swept (decision 40).
 """
 
@@ -14,14 +14,13 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
-from django.db import DatabaseError
 from django.utils import timezone
 
 from nexi_payments import conf, enums, money, outbox
-from nexi_payments.enums import ContractState, EventKind, OrderState, Reason
+from nexi_payments.enums import ContractState, OrderState, Reason
 from nexi_payments.exceptions import (
     ContractNotUsable,
     InvalidAmount,
@@ -31,7 +30,12 @@ from nexi_payments.exceptions import (
     TerminalNotConfigured,
     TerminalUnavailable,
 )
-from nexi_payments.flows import contracts, retry_policy
+from nexi_payments.flows import (
+    contract_charges,
+    contract_schedule,
+    contracts,
+    retry_policy,
+)
 from nexi_payments.flows.inquiry import query, sweeps
 from nexi_payments.models import Contract, PaymentOrder, db_transactions
 
@@ -91,13 +95,13 @@ def charge_due(*, limit: int = 1000) -> RecurringCounts:
             # leased with its batch a while ago: renew, if it is still ours
             if _lease(contract):
                 _process(contract, counts)
-                _forget_errors(contract)
+                contract_schedule.forget_errors(contract)
         except (OrderBusy, OutcomeNotRecorded):
             counts.skipped += (
                 1  # another worker has it, or the reconciler will settle it
             )
         except TerminalNotConfigured as error:
-            _reschedule(contract, timezone.now() + _OUTAGE_PAUSE)
+            contract_schedule.reschedule(contract, timezone.now() + _OUTAGE_PAUSE)
             missing[error.terminal] += 1
             counts.skipped += 1
         except _NotSwept as error:  # due again when its lease ends
@@ -105,7 +109,7 @@ def charge_due(*, limit: int = 1000) -> RecurringCounts:
             counts.skipped += 1
         except Exception as error:
             # a broken row must not block the rows behind it
-            _record_error(contract, error)
+            contract_schedule.record_error(contract, error)
             counts.skipped += 1
     for terminal, number in missing.items():
         text = "terminal %s is not in the settings: %d due contracts wait for it"
@@ -151,14 +155,14 @@ def _process(contract: Contract, counts: RecurringCounts) -> None:
         contracts.deactivate_at_nexi(contract)
         contract.refresh_from_db()
         counts.ended += contract.state == ContractState.ENDED
-        _reschedule(contract, timezone.now() + _IN_DOUBT_PAUSE)
+        contract_schedule.reschedule(contract, timezone.now() + _IN_DOUBT_PAUSE)
         return
     if contract.state == ContractState.ACTIVE and contract.is_expired:
-        _end_contract(contract)
+        contract_schedule.end_contract(contract)
         counts.ended += 1
         return
     if contract.state != ContractState.ACTIVE or contract.amount is None:
-        _reschedule(contract, None)
+        contract_schedule.reschedule(contract, None)
         return
     newest = retry_policy.current_attempt(contract)
     if newest is None or (
@@ -210,7 +214,7 @@ def _charge(contract: Contract, counts: RecurringCounts) -> PaymentOrder | None:
     if not sweeps.is_fresh(terminal):
         raise _NotSwept(terminal.name)
     try:
-        return contracts.charge_contract(
+        return contract_charges.charge_contract(
             contract,
             money.to_major(contract.amount or 0, contract.currency),
             contract.currency,
@@ -221,12 +225,13 @@ def _charge(contract: Contract, counts: RecurringCounts) -> PaymentOrder | None:
     except TerminalNotConfigured:
         raise
     except TerminalUnavailable:
-        _reschedule(contract, timezone.now() + _OUTAGE_PAUSE)
+        contract_schedule.reschedule(contract, timezone.now() + _OUTAGE_PAUSE)
     except InvalidAmount as error:  # MAX_AMOUNT or CURRENCIES has changed
-        _suspend(contract, None, str(error))
+        contract_schedule.suspend(contract, None, str(error))
         counts.suspended += 1
     except ReferenceInUse as error:
-        _suspend(contract, error.order, "the reference of the period is taken")
+        note = "the reference of the period is taken"
+        contract_schedule.suspend(contract, error.order, note)
         counts.suspended += 1
     except ContractNotUsable:
         pass  # ended meanwhile
@@ -239,108 +244,25 @@ def _apply_result(
     """Updates the contract by the state of the newest attempt."""
     now = timezone.now()
     if order.state in enums.SUCCESSFUL | enums.RETURNED:
-        _advance_period(contract, order.charging_since or now)
+        contract_schedule.advance_period(contract, order.charging_since or now)
         counts.charged += 1
     elif order.reason == Reason.VETOED:
-        _advance_period(contract, now)  # by the shop's own word: the next one is asked
+        # by the shop's own word: the next one is asked
+        contract_schedule.advance_period(contract, now)
         counts.skipped += 1
     elif order.state == OrderState.FAILED:
         wait = retry_policy.retry_delay(contract, order)
         if wait is None:
-            _suspend(contract, order, order.response_code or order.reason)
+            note = order.response_code or order.reason
+            contract_schedule.suspend(contract, order, note)
             counts.suspended += 1
         else:
             due = order.created_at + wait
-            _schedule_retry(
+            contract_schedule.schedule_retry(
                 contract, order, due if due > now else now + _IN_DOUBT_PAUSE
             )
             counts.retry += 1
     else:
         later = _REVIEW_PAUSE if order.state == OrderState.REVIEW else _IN_DOUBT_PAUSE
-        _reschedule(contract, now + later)
+        contract_schedule.reschedule(contract, now + later)
         counts.in_doubt += 1
-
-
-# -- writes to a contract, each under its lease ------------------------------------
-
-
-def _advance_period(contract: Contract, charged_at: datetime) -> None:
-    """Moves on to the first period that was not due yet when the charge was sent."""
-    period = contract.period + 1
-    due = contract.scheduled_at(period)
-    while due is not None and due <= charged_at:
-        period += 1
-        due = contract.scheduled_at(period)
-    mine = Contract.objects.filter(
-        pk=contract.pk, lease_version=contract.lease_version, period=contract.period
-    )
-    active = mine.filter(state__in=(ContractState.ACTIVE, ContractState.SUSPENDED))
-    active.update(period=period, next_charge_at=due, state=ContractState.ACTIVE)
-
-
-def _reschedule(contract: Contract, when: datetime | None) -> None:
-    mine = Contract.objects.filter(pk=contract.pk, lease_version=contract.lease_version)
-    mine.exclude(state=ContractState.ENDED).update(next_charge_at=when)
-
-
-def _record_error(contract: Contract, error: Exception) -> None:
-    """Staff see it on the page of the review queue, and ``nexi_doctor`` lists it."""
-    now, count = timezone.now(), contract.error_count + 1
-    log.exception("contract %s: attempt %d", contract.contract_id, count)
-    mine = Contract.objects.filter(pk=contract.pk, lease_version=contract.lease_version)
-    try:
-        mine.exclude(state=ContractState.ENDED).update(
-            next_charge_at=now + retry_policy.error_pause(count),
-            error_count=count,
-            failing_since=contract.failing_since or now,
-            error=type(error).__name__,
-        )
-    except DatabaseError:  # due again when its lease ends
-        log.exception("contract %s: its error is not recorded", contract.contract_id)
-
-
-def _forget_errors(contract: Contract) -> None:
-    if contract.error_count:
-        rows = Contract.objects.filter(pk=contract.pk)
-        rows.update(error_count=0, failing_since=None, error="")
-
-
-@db_transactions.retried()
-def _schedule_retry(contract: Contract, order: PaymentOrder, when: datetime) -> None:
-    mine = Contract.objects.filter(
-        pk=contract.pk,
-        lease_version=contract.lease_version,
-        state=ContractState.ACTIVE,
-    )
-    known = order.events.filter(kind=EventKind.CHARGE_RETRY).exists()
-    if mine.update(next_charge_at=when) and not known:
-        note = f"{when:%Y-%m-%d %H:%M}"
-        contracts.write_event(contract, EventKind.CHARGE_RETRY, order=order, note=note)
-
-
-@db_transactions.retried()
-def _suspend(contract: Contract, order: PaymentOrder | None, note: str) -> None:
-    mine = Contract.objects.filter(
-        pk=contract.pk,
-        lease_version=contract.lease_version,
-        state=ContractState.ACTIVE,
-    )
-    if mine.update(state=ContractState.SUSPENDED, next_charge_at=None):
-        contracts.write_event(
-            contract, EventKind.CONTRACT_SUSPENDED, order=order, note=note
-        )
-
-
-@db_transactions.retried()
-def _end_contract(contract: Contract) -> None:
-    """Ends a contract past its last day. Nexi ends it on its own."""
-    mine = Contract.objects.filter(
-        pk=contract.pk,
-        lease_version=contract.lease_version,
-        state=ContractState.ACTIVE,
-    )
-    now = timezone.now()
-    if mine.update(state=ContractState.ENDED, ended_at=now, next_charge_at=None):
-        contracts.write_event(
-            contract, EventKind.CONTRACT_ENDED, note=str(contract.until)
-        )

@@ -10,7 +10,7 @@ from django.db import OperationalError, models
 from django.utils import timezone
 
 from nexi_payments import doctor, flows
-from nexi_payments.flows import contracts
+from nexi_payments.flows import contract_charges
 from nexi_payments.models import Contract
 from nexi_payments.simulator import Simulator
 from tests.support.clerk import ORDERS_URL, Clerk
@@ -33,14 +33,14 @@ NOTHING = flows.RecurringCounts()
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     """The primary keys of contracts whose charge raises an error of ours."""
-    charge, keys = contracts.charge_contract, set[int]()
+    charge, keys = contract_charges.charge_contract, set[int]()
 
     def charge_contract(contract: Contract, *args: Any, **more: Any) -> Any:
         if contract.pk in keys:
             raise ZeroDivisionError(contract.pk)
         return charge(contract, *args, **more)
 
-    monkeypatch.setattr(contracts, "charge_contract", charge_contract)
+    monkeypatch.setattr(contract_charges, "charge_contract", charge_contract)
     return keys
 
 

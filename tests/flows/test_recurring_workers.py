@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from nexi_payments import flows
 from nexi_payments.enums import OrderState
 from nexi_payments.exceptions import OrderBusy
-from nexi_payments.flows import contracts, recurring
+from nexi_payments.flows import contract_schedule, contracts, recurring
 from nexi_payments.simulator import Simulator
 from tests.support.contracts import (
     MIT_ENDPOINT,
@@ -71,7 +71,7 @@ def test_who_was_slow_is_stopped_in_the_commit_of_his_charge(
     assert flows.charge_due().charged == 1
     with pytest.raises(OrderBusy):
         recurring._charge(slow, flows.RecurringCounts())
-    recurring._reschedule(slow, None)
+    contract_schedule.reschedule(slow, None)
     contract.refresh_from_db()
     assert contract.next_charge_at is not None
     assert gateway.counts[MIT_ENDPOINT] == 1

@@ -57,6 +57,7 @@ PRIVATE_TABLES: Final = {
     "Heartbeat",
     "HostedPage",
     "IdempotencyRecord",
+    "NexiLink",
     "SealedCard",
     "SweepCursor",
     "TerminalMethods",

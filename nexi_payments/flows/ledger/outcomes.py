@@ -218,7 +218,8 @@ def _unrequested_capture(order: PaymentOrder) -> tuple[str, str, str] | None:
 # -- no usable answer ----------------------------------------------------------------
 
 
-def _error_columns(error: BaseException) -> dict[str, Any]:
+def error_columns(error: BaseException) -> dict[str, Any]:
+    """The columns of ``Operation`` that an error fills."""
     if not isinstance(error, GatewayError):
         return {"error": type(error).__name__[:100]}
     return {
@@ -248,7 +249,7 @@ def of_uncharged_error(
         elif error.status == 429:
             reason = Reason.BUSY
     return OperationUpdate(
-        outcome, OrderState.FAILED, reason, operation=_error_columns(error)
+        outcome, OrderState.FAILED, reason, operation=error_columns(error)
     )
 
 
@@ -274,39 +275,14 @@ def of_charge_error(error: BaseException) -> OperationUpdate:
             OperationOutcome.NOT_SENT,
             OrderState.FAILED,
             Reason.NOT_SENT,
-            operation=_error_columns(error),
+            operation=error_columns(error),
         )
     if isinstance(error, MismatchedResponse):
         return OperationUpdate(
             OperationOutcome.IN_DOUBT,
             OrderState.REVIEW,
             Reason.MISMATCH,
-            operation=_error_columns(error),
+            operation=error_columns(error),
             discrepancy=(DiscrepancyKind.MISMATCH, "payment", error.cause),
         )
-    return OperationUpdate(OperationOutcome.IN_DOUBT, operation=_error_columns(error))
-
-
-# -- captures, voids and refunds -------------------------------------------------------
-
-
-def of_acceptance(new_id: str) -> OperationUpdate:
-    """Nexi accepted a capture, void, refund or cancel. A status inquiry shows its
-    result. ``new_id`` is Nexi's id of the operation.
-    """
-    return OperationUpdate(
-        OperationOutcome.ACCEPTED,
-        operation={"gateway_operation_id": new_id, "http_status": 200},
-    )
-
-
-def of_post_charge_error(error: BaseException) -> OperationUpdate:
-    """In doubt, unless nothing was sent. A complete 4xx is in doubt, too: it may mean
-    that an earlier send was processed.
-    """
-    outcome = (
-        OperationOutcome.NOT_SENT
-        if isinstance(error, NotSent)
-        else OperationOutcome.IN_DOUBT
-    )
-    return OperationUpdate(outcome, operation=_error_columns(error))
+    return OperationUpdate(OperationOutcome.IN_DOUBT, operation=error_columns(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from nexi_payments.enums import OperationKind, OperationOutcome
+from nexi_payments.exceptions import NotSent
 from nexi_payments.flows.ledger import outcomes, queued_refunds
 from nexi_payments.flows.ledger.operations import GatewayRequest, OperationUpdate
 from nexi_payments.flows.ledger.totals import update_totals
@@ -28,10 +29,10 @@ class PostChargeRequest(GatewayRequest[str]):
         return self.client.refund(target, part, trace)
 
     def on_answer(self, answer: str) -> OperationUpdate:
-        return outcomes.of_acceptance(answer)
+        return of_acceptance(answer)
 
     def on_error(self, error: BaseException) -> OperationUpdate:
-        return outcomes.of_post_charge_error(error)
+        return of_post_charge_error(error)
 
     def on_settle(self, update: OperationUpdate) -> None:
         update_totals(self.order)
@@ -46,3 +47,25 @@ class Repetition(PostChargeRequest):
 
     def on_error(self, error: BaseException) -> OperationUpdate:
         return replace(super().on_error(error), outcome=OperationOutcome.IN_DOUBT)
+
+
+def of_acceptance(new_id: str) -> OperationUpdate:
+    """Nexi accepted a capture, void, refund or cancel. A status inquiry shows its
+    result. ``new_id`` is Nexi's id of the operation.
+    """
+    return OperationUpdate(
+        OperationOutcome.ACCEPTED,
+        operation={"gateway_operation_id": new_id, "http_status": 200},
+    )
+
+
+def of_post_charge_error(error: BaseException) -> OperationUpdate:
+    """In doubt, unless nothing was sent. A complete 4xx is in doubt, too: it may mean
+    that an earlier send was processed.
+    """
+    outcome = (
+        OperationOutcome.NOT_SENT
+        if isinstance(error, NotSent)
+        else OperationOutcome.IN_DOUBT
+    )
+    return OperationUpdate(outcome, operation=outcomes.error_columns(error))

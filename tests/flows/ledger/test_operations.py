@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState
 from nexi_payments.exceptions import OrderBusy, OutcomeNotRecorded, UnknownOutcome
 from nexi_payments.flows.capture_refund import PostChargeCall
-from nexi_payments.flows.contracts import _ContractCharge
+from nexi_payments.flows.contract_charges import _ContractCharge
 from nexi_payments.flows.ledger import operations
 from nexi_payments.flows.ledger.charge import Charge
 from nexi_payments.flows.ledger.operations import OperationUpdate

@@ -11,7 +11,7 @@ from django.utils import timezone
 from nexi_payments import conf, flows
 from nexi_payments.enums import OperationOutcome
 from nexi_payments.exceptions import NotSent, UnknownOutcome
-from nexi_payments.flows.ledger import facts, operations, outcomes
+from nexi_payments.flows.ledger import facts, operations, post_charge
 from nexi_payments.flows.ledger.post_charge import Repetition
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.models import Operation, PaymentOrder
@@ -63,7 +63,7 @@ def resent_by_another(operation: Operation) -> Operation:
 
 def test_not_sent_is_about_its_own_send(refund: Operation) -> None:
     theirs = resent_by_another(refund)
-    late = outcomes.of_post_charge_error(NotSent("the deadline was over"))
+    late = post_charge.of_post_charge_error(NotSent("the deadline was over"))
     assert not operations.settle(request_of(refund), late)
     theirs.refresh_from_db()
     assert (theirs.outcome, theirs.send_count) == (OperationOutcome.IN_DOUBT, 2)
@@ -75,7 +75,7 @@ def test_the_end_of_the_first_send_is_not_the_end_of_the_second(
     refund: Operation,
 ) -> None:
     theirs = resent_by_another(refund)
-    late = outcomes.of_post_charge_error(UnknownOutcome("no answer"))
+    late = post_charge.of_post_charge_error(UnknownOutcome("no answer"))
     assert not operations.settle(request_of(refund), late)
     theirs.refresh_from_db()
     assert theirs.send_ended_at is None
@@ -83,7 +83,7 @@ def test_the_end_of_the_first_send_is_not_the_end_of_the_second(
 
 def test_what_nexi_accepted_counts_whichever_send_it_was(refund: Operation) -> None:
     theirs = resent_by_another(refund)
-    assert operations.settle(request_of(refund), outcomes.of_acceptance("id-1"))
+    assert operations.settle(request_of(refund), post_charge.of_acceptance("id-1"))
     theirs.refresh_from_db()
     assert theirs.outcome == OperationOutcome.ACCEPTED
     assert theirs.gateway_operation_id == theirs.ledger_id == "id-1"
@@ -93,8 +93,8 @@ def test_an_answer_that_comes_after_the_outcome_changes_nothing(
     refund: Operation,
 ) -> None:
     request = request_of(Operation.objects.get(pk=refund.pk))
-    assert operations.settle(request_of(refund), outcomes.of_acceptance("id-1"))
-    late = outcomes.of_post_charge_error(UnknownOutcome("no answer"))
+    assert operations.settle(request_of(refund), post_charge.of_acceptance("id-1"))
+    late = post_charge.of_post_charge_error(UnknownOutcome("no answer"))
     assert not operations.settle(request, late)
     refund.refresh_from_db()
     assert refund.outcome == OperationOutcome.ACCEPTED
