@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from nexi_payments import flows
 from nexi_payments.enums import OrderState
 from nexi_payments.exceptions import OrderBusy
-from nexi_payments.flows import contract_schedule, contracts, recurring
+from nexi_payments.flows import contract_charges, contract_schedule, recurring
 from nexi_payments.simulator import Simulator
 from tests.support.contracts import (
     MIT_ENDPOINT,
@@ -48,7 +48,7 @@ def test_a_worker_dies_and_the_period_is_charged_once(
     with monkeypatch.context() as patch:
         place = {
             "taken": (recurring, "_charge"),
-            "written": (contracts, "_charge"),
+            "written": (contract_charges, "_charge"),
             "sent": (recurring, "_apply_result"),
         }[dies]
         patch.setattr(*place, die)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from nexi_payments import conf, flows, sealed_cards
 from nexi_payments.enums import OrderState, Reason
+from nexi_payments.flows.inquiry import sweeps
 from nexi_payments.models import PaymentOrder
 from nexi_payments.models.bookkeeping import SweepCursor
 from nexi_payments.models.hosted_page import HostedPage
@@ -156,7 +157,7 @@ def test_an_unknown_order_makes_the_search_due_if_it_has_our_prefix(
     body = {"operation": {"orderId": f"{prefix}000000000000000"}}
     assert flows.receive_notification(order, TOKEN, body)
     cursor = SweepCursor.objects.get(terminal="methods")
-    due = timezone.now() - timedelta(hours=1)
+    due = timezone.now() - sweeps.INTERVAL
     assert (cursor.swept_at <= due) == own
     assert (cursor.swept_at == swept_at) == (not own)
     assert f"order {order.order_id}: a notification about another order" in (
