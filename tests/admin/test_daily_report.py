@@ -25,7 +25,7 @@ TILL = ORDERS_URL + "daily-report/"
 
 
 @pytest.fixture
-def day(shopper: Shopper) -> Clerk:
+def day(shopper: Shopper, every_currency: None) -> Clerk:
     """Anna takes two by telephone and gives one back in part; the shop takes two."""
     anna = Clerk("take_moto", name="anna")
     first = anna.take_phone_order(reference="M-1", amount="10.00")
