@@ -113,13 +113,14 @@ def _may_still_be_charged(order: PaymentOrder, deadline: Deadline, site: str) ->
     """
     try:
         siblings.require_none_paid(order, deadline, site=site)
+        return order.state == OrderState.AWAITING_3DS
     except OrderNotPayable as error:
         paid = error.order
         attempts.supersede(order, lambda: paid)
     except GatewayUnavailable:
         unfinished.fail(order, Reason.NOT_SENT)
     order.refresh_from_db()
-    return order.state == OrderState.AWAITING_3DS
+    return False
 
 
 def _fail_unauthenticated(

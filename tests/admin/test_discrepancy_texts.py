@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.utils import timezone
 
@@ -9,6 +11,9 @@ from nexi_payments.admin import discrepancy_texts
 from nexi_payments.enums import DiscrepancyKind
 from nexi_payments.models import Discrepancy, PaymentOrder
 from tests.support.clerk import ORDERS_URL, Clerk, order_url
+
+#: Settings and a command that the sentences name.
+_NAMES = re.compile("THREE_DS_HOSTS|HOSTED_PAGE_HOSTS|nexi_restore")
 
 
 def of_order(kind: str, ours: str, theirs: str, currency: str = "EUR") -> Discrepancy:
@@ -21,9 +26,7 @@ def test_each_kind_says_what_happened_and_what_to_do(kind: str) -> None:
     text = discrepancy_texts.describe(of_order(kind, "", ""))
     for sentence in (str(text.what), str(text.do)):
         assert sentence.endswith("."), kind
-        assert "_" not in sentence.replace("THREE_DS_HOSTS", "").replace(
-            "nexi_restore", ""
-        )
+        assert "_" not in _NAMES.sub("", sentence)
     assert text.what == discrepancy_texts.what_happened(kind) != kind
 
 

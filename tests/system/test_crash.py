@@ -43,7 +43,7 @@ from demo_shop.models import ShopOrder
 from nexi_payments import flows, outbox
 from nexi_payments.card import Card
 from nexi_payments.models import Event
-ShopOrder.objects.create(number="crash", name="G", email="g@example.com", total=1)
+ShopOrder.objects.create(number="crash", name="G", email="g@example.com", total="12.50")
 order = flows.create_order(amount=Decimal("12.50"), currency="EUR", reference="crash")
 step = flows.start_payment(order, Card("4999340261977289", "1230", "663"))
 url = step.redirect.fields["ReturnUrl"]

@@ -53,6 +53,7 @@ class Books(RuleBasedStateMachine):
         self.gateway.reset()
         self.clock = time_machine.travel(timezone.now(), tick=True)
         self.time = self.clock.start()
+        self.lost_looks = 0
         terminal = "manual" if manual else "default"
         self.order = Shopper(self.gateway).pay(new_order(terminal=terminal), ending)
 
@@ -65,6 +66,7 @@ class Books(RuleBasedStateMachine):
             self.gateway.next_reply(part, Reply(0, fault="refused"))
         elif lost == "look":
             self.gateway.next_reply(f"/orders/{self.order.order_id}", Reply(503))
+            self.lost_looks += 1
 
     def attempt(self, verb: Any, *args: Any, **kwargs: Any) -> None:
         self.order.refresh_from_db()
@@ -146,7 +148,9 @@ class Books(RuleBasedStateMachine):
         if not hasattr(self, "order"):
             return
         try:
-            for seconds in (*PROOF, *PROOF, HOUR):
+            # a look that was to be lost before a request that we refused is lost now
+            lost = [LAG + 1] * self.lost_looks
+            for seconds in (*lost, *PROOF, *PROOF, HOUR):
                 self.time.shift(timedelta(seconds=seconds))
                 flows.reconcile(self.order)
             self.at_rest()

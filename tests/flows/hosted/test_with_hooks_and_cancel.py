@@ -1,12 +1,15 @@
-"""The hosted page beside the shop's own verbs: its word before a charge, a cancel."""
+"""The hosted page beside the shop's own verbs: its word before a charge, a cancel, a
+changed order, a queued refund."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from nexi_payments import flows
+from nexi_payments import flows, signals
 from nexi_payments.enums import EventKind, OperationKind, OrderState, Reason
 from nexi_payments.exceptions import OrderBusy, OrderNotPayable
 from nexi_payments.models import Operation, PaymentOrder
@@ -189,6 +192,58 @@ def test_a_new_order_looks_at_the_page_of_a_cancelled_one(
     reconcile_after(120)
     assert fresh(page).state == OrderState.REFUNDED
     assert shopper.act(shopper.go(again)).state == OrderState.PAID
+
+
+# -- superseded ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def heard() -> Iterator[list[tuple[str, int]]]:
+    """Kind and order of each event that receivers get."""
+    found: list[tuple[str, int]] = []
+
+    def ear(sender: Any, order: PaymentOrder, event: Any, **kwargs: Any) -> None:
+        found.append((event.kind, order.pk))
+
+    for signal in signals.SIGNAL_BY_EVENT_KIND.values():
+        signal.connect(ear, weak=False)
+    yield found
+    for signal in signals.SIGNAL_BY_EVENT_KIND.values():
+        signal.disconnect(ear)
+
+
+def test_another_method_is_no_failure(
+    shopper: HostedShopper, heard: list[tuple[str, int]]
+) -> None:
+    first = shopper.go(new_order(terminal="methods", reference="A-1"))
+    second = shopper.go(first, "BANCOMATPAY")
+    assert heard == [("superseded", first.pk)]
+    event = first.events.get(kind=EventKind.SUPERSEDED)
+    assert event.successor == second
+    shopper.act(second)
+    assert heard == [("superseded", first.pk), ("paid", second.pk)]
+
+
+def test_a_changed_order_beside_a_page_that_was_paid(
+    shopper: HostedShopper, heard: list[tuple[str, int]]
+) -> None:
+    """The shop's order has another amount by now: nothing is paid twice."""
+    page = shopper.go(new_order(terminal="methods", reference="A-1"))
+    shopper.act(page, comes_back=False)
+    changed = new_order(terminal="methods", reference="A-1", amount=Decimal("20.00"))
+    assert (changed.pk != page.pk, fresh(page).reason) == (True, Reason.SUPERSEDED)
+    with pytest.raises(OrderNotPayable) as caught:
+        flows.start_hosted_payment(changed, "PAYPAL")
+    assert caught.value.order.pk == page.pk
+    page = fresh(page)
+    assert (page.state, page.reason) == (OrderState.REVIEW, Reason.REFERENCE_TAKEN)
+    assert flows.available(page).refund == 1250
+    assert (fresh(changed).state, opened(shopper)) == (OrderState.INIT, 1)
+    assert heard == [
+        ("superseded", page.pk),
+        ("review", page.pk),
+        ("duplicate", page.pk),
+    ]
 
 
 # -- queued refunds --------------------------------------------------------------------
