@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from nexi_payments import conf, enums, flows
 from nexi_payments.models import PaymentOrder, db_transactions
-from nexi_payments.web import card_consent, shopper_texts
+from nexi_payments.web import amount_texts, card_consent, shopper_texts
 from nexi_payments.web.client_info import get_client_ip, get_request_id
 from nexi_payments.web.responses import (
     NO_REFERRER,
@@ -53,7 +53,7 @@ def page_context(order: PaymentOrder | None, **more: Any) -> dict[str, Any]:
         return {**EMPTY_CONTEXT, "message": shopper_texts.NOT_FOUND, **more}
     return {
         "order": order,
-        **shopper_texts.amounts(order),
+        **amount_texts.amounts(order),
         "message": shopper_texts.message(order),
         "merchant": conf.current().merchant_name,
         "consent_text": card_consent.consent_text(order),

@@ -12,7 +12,7 @@ from typing import Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import conf, money, payment_methods
+from nexi_payments import conf, payment_methods
 from nexi_payments.enums import OrderState, Reason
 from nexi_payments.models import PaymentOrder
 
@@ -123,7 +123,15 @@ NO_PAYMENT_YET: Final = Message(
 CANCELLED_BY_PAYER: Final = Message(
     "neutral",
     _("You have not paid"),
-    _("You cancelled the payment. Nothing has been charged. You may pay again."),
+    _("You cancelled the payment. We have not received a payment. You may pay again."),
+)
+DECLINED_AT_NEXI: Final = Message(
+    "bad",
+    _("The payment was declined"),
+    _(
+        "We have not received a payment. Please try again, or choose another way to"
+        " pay."
+    ),
 )
 NEW: Final = Message(
     "neutral",
@@ -361,6 +369,11 @@ _BY_REASON: Final[dict[str, Message]] = {
     Reason.CANCELLED_BY_PAYER: CANCELLED_BY_PAYER,
     Reason.CHECK_FAILED: UNAVAILABLE,
 }
+#: of a failed attempt on Nexi's page, which may still be paid there
+_WATCHED_BY_REASON: Final[dict[str, Message]] = {
+    Reason.DECLINED: DECLINED_AT_NEXI,
+    Reason.CANCELLED_BY_PAYER: CANCELLED_BY_PAYER,
+}
 _REVIEW_BY_REASON: Final[dict[str, Message]] = {
     Reason.MADE_AT_NEXI: PAYMENT_CHANGED,
     Reason.CONTRADICTION: CONTRADICTION,
@@ -414,7 +427,7 @@ def _failed(order: PaymentOrder) -> Message:
     if order.is_hosted and order.gateway_pending:
         return CONFIRMING
     if order.is_hosted and order.next_poll_at is not None:
-        return NO_PAYMENT_YET
+        return _WATCHED_BY_REASON.get(order.reason, NO_PAYMENT_YET)
     return _BY_REASON.get(order.reason, TRY_AGAIN)
 
 
@@ -422,20 +435,3 @@ def _vetoed(order: PaymentOrder) -> Message:
     """With the shop's own sentence, until it is erased with personal data."""
     sentence = order.veto_sentence
     return replace(VETOED, text=f"{sentence} {VETOED.text}") if sentence else VETOED
-
-
-def amounts(order: PaymentOrder) -> dict[str, str]:
-    """``amount``, and ``charged`` and ``refunded`` if they differ from it, else "".
-
-    Localized, with currency: "12.50 EUR".
-    """
-    charged, refunded = order.captured_amount, order.refunded_amount
-    return {
-        "amount": money.display(order.amount, order.currency),
-        "charged": _if_different(order, charged),
-        "refunded": _if_different(order, refunded),
-    }
-
-
-def _if_different(order: PaymentOrder, minor: int) -> str:
-    return "" if minor in (0, order.amount) else money.display(minor, order.currency)

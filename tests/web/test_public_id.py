@@ -45,7 +45,7 @@ from nexi_payments.models.bookkeeping import (
     SweepCursor,
     TerminalOutage,
 )
-from nexi_payments.models.hosted_page import HostedPage, TerminalMethods
+from nexi_payments.models.hosted_page import HostedPage, NexiLink, TerminalMethods
 from nexi_payments.simulator import Simulator
 from nexi_payments.web import payment_links
 from tests.support.api_clients import (
@@ -172,6 +172,7 @@ def rows_of_every_model(shopper: Shopper) -> dict[type[models.Model], Any]:
             "created_at": now,
         },
         HostedPage: {"order": new_order(), "shop_terminal": "default"},
+        NexiLink: {"order": new_order(), "expires_on": now.date(), "next_try_at": now},
         TerminalMethods: {"terminal": "default", "asked_at": now},
     }
     found = {}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.contrib.staticfiles.storage import (
     ManifestStaticFilesStorage,
     staticfiles_storage,
@@ -88,7 +89,12 @@ def test_nothing_unless_it_is_switched_on(shopper: Shopper) -> None:
     assert "integrity" not in list_page
 
 
-def test_every_tag_of_every_page(on: Any, shopper: Shopper) -> None:
+def test_every_tag_of_every_page(
+    on: Any, shopper: Shopper, change_settings: Any
+) -> None:
+    terminals = django_settings.NEXI_PAYMENTS["TERMINALS"]
+    offering = {"default": {**terminals["default"], "METHODS": ["PAYPAL"]}}
+    change_settings(TERMINALS={**terminals, **offering})
     clerk = Clerk(*PERMISSIONS)
     order = new_order()
     declined = shopper.pay(new_order(), "declined")
