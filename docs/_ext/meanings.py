@@ -142,6 +142,11 @@ TERMINAL: Final = {
         "the terminal on which secure payment links of this one are paid. Empty ="
         " `default` where this one takes cards by telephone, else this one"
     ),
+    "LINKS": (
+        "`nexi`: the desk may also send [Nexi's payment links]"
+        "(payment_methods.md#nexis-payment-links). `own_page`: only secure links to"
+        " your page"
+    ),
     "CARDS": (
         "`own_page`: cards are entered on your pages. `hosted_page`: on Nexi's only,"
         " and no card number touches this server"

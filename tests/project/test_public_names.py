@@ -56,6 +56,7 @@ PAGE: Final = ROOT / "docs" / "public_names.md"
 PRIVATE_TABLES: Final = {
     "Heartbeat",
     "HostedPage",
+    "NexiLink",
     "IdempotencyRecord",
     "SealedCard",
     "SweepCursor",
