@@ -54,7 +54,7 @@ browser: $(VENV)/dev ## The tests in a browser: they drive Chromium (SCREENSHOTS
 matrix: $(VENV)/run ## The tests on each Python and Django (PYTHONS=3.13 DJANGO=5.2|floors ARGS="tests/api")
 	@$(BIN)/python .ci/matrix.py $(ARGS)
 
-bridges: $(VENV)/dev $(VENV)-bridges/ready ## Buy in shops on django-payments and django-oscar, in Chromium
+bridges: $(VENV)/dev $(VENV)-bridges/ready ## Buy in shops on django-payments, django-oscar, django-salesman and Wagtail
 	@$(BIN)/python -m tests.integrations $(ARGS)
 
 mutants: $(VENV)/run ## Put known defects into a copy: the tests must notice each (ARGS='"name"')
@@ -85,7 +85,7 @@ format: $(VENV)/dev ## Format the code
 
 ##@ Gateway and faults
 
-histories: $(VENV)/run ## Random shops under faults and kill -9 (N=300 SEED=7 DB=url); NAME=stampede, due_charges, post_charge
+histories: $(VENV)/run ## Random shops under faults and kill -9 (N=300 SEED=7 DB=url); NAME=stampede, due_charges, post_charge, virtual_time
 	@$(BIN)/python -m tests.histories$(if $(NAME),.$(NAME)) $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(if $(DB),--db $(DB)) $(ARGS)
 
 fuzz: $(VENV)/dev ## schemathesis against the REST API (N=300 examples an operation, SEED=)

@@ -23,6 +23,18 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "filter(pk=event.pk).update(\n",
         "tests/outbox",
     ),
+    "an event that waits for its next attempt is not counted": (
+        "nexi_payments/metrics.py",
+        "        deliver_at__isnull=False, created_at__lt",
+        "        deliver_at__lt",
+        "tests/observability/test_metrics.py",
+    ),
+    "a person waits for all signals, not for one payment's": (
+        "nexi_payments/delivery_workers.py",
+        "    workers = DeliveryWorkers(event.order_id)\n",
+        "    workers = DeliveryWorkers()\n",
+        "tests/outbox/test_deliveries.py",
+    ),
     "an event overtakes an undelivered one": (
         "nexi_payments/outbox.py",
         "        ~Exists(_older_undelivered()),\n",
@@ -137,6 +149,24 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         '        ).exclude(state="review")\n',
         "        )\n",
         "tests/docs/test_recipe.py",
+    ),
+    "the recipe cancels an order and leaves its card page open": (
+        "docs/integrations.md",
+        "            flows.cancel(payments[0], reason)\n",
+        "            pass\n",
+        "tests/docs/test_recipe.py",
+    ),
+    "the recipe refunds a cancelled order each time it is cancelled": (
+        "docs/integrations.md",
+        "    if bought.cancelled:\n        return\n",
+        "",
+        "tests/docs/test_recipe.py",
+    ),
+    "the hook of the page vetoes recurring charges": (
+        "docs/hooks.md",
+        '    if payment.channel == "mit":  # a',
+        '    if payment.channel == "":  # a',
+        "tests/docs/test_snippets.py",
     ),
     "a refund lowers what came in": (
         "nexi_payments/models/order.py",

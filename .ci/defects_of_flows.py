@@ -54,7 +54,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "tests/flows/test_payment_cancel.py",
     ),
     "a failed attempt goes on after the cancel": (
-        FLOWS + "orders/create.py",
+        FLOWS + "orders/attempts.py",
         '    where = {"pk": order.pk, "cancelled_at": None}\n',
         '    where = {"pk": order.pk}\n',
         "tests/flows/test_payment_cancel.py",
@@ -84,7 +84,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "tests/flows/ledger/test_operations.py tests/system/test_races.py tests/flows/test_three_ds_return.py tests/flows/orders/test_create.py tests/flows/ledger/test_transitions.py",
     ),
     "no unique live order": (
-        FLOWS + "orders/create.py",
+        FLOWS + "orders/attempts.py",
         "    order.live_reference = order.live_key\n",
         "    order.live_reference = order.order_id\n",
         "tests/flows/orders/test_create.py tests/system/test_races.py",
@@ -199,7 +199,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "a repeated key charges a declined card again": (
         FLOWS + "contracts.py",
-        "    order = create.find_by_nonce(order) or _insert(order, fence)\n",
+        "    order = attempts.find_by_nonce(order) or _insert(order, fence)\n",
         "    order = _insert(order, fence)\n",
         "tests/api/test_contracts.py",
     ),
@@ -284,9 +284,15 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "one rejected request blocks a terminal": (
         FLOWS + "ledger/terminal_outages.py",
-        "        check_key(order.terminal, error.status, client, deadline)",
-        "        record(order.terminal, error.status)",
+        "        check_key(terminal, error.status, client, deadline)",
+        "        record(terminal, error.status)",
         "tests/flows/ledger/test_terminal_outages.py",
+    ),
+    "a broken contract is due again at once, unseen": (
+        FLOWS + "recurring.py",
+        "            _record_error(contract, error)\n",
+        "            log.exception('contract %s', error)\n",
+        "tests/flows/test_recurring_errors.py",
     ),
     "a probe without an answer is an outage": (
         FLOWS + "ledger/terminal_outages.py",
@@ -410,6 +416,36 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "            return\n",
         "tests/flows/test_gateway_unavailable.py",
     ),
+    "a release of the rest is a refund": (
+        FLOWS + "inquiry/reading/adoption.py",
+        "    if entry.is_release and sums.held:\n",
+        "    if False:\n",
+        "tests/flows/inquiry/reading/test_sums_and_states.py",
+    ),
+    "a person's decision is asked again": (
+        FLOWS + "inquiry/reading/judgement.py",
+        "        and row.result != result_codes.REFUNDED  # once: a person decides it\n",
+        "",
+        "tests/flows/test_manual_review.py",
+    ),
+    "a decision is written over a change": (
+        FLOWS + "ledger/operations.py",
+        '{"claimed_at": order.claimed_at, "version": order.version}',
+        '{"claimed_at": order.claimed_at}',
+        "tests/flows/test_manual_review.py",
+    ),
+    "an incomplete list confirms a decline": (
+        FLOWS + "inquiry/query.py",
+        "verdict is Verdict.NO_CHARGE and self.reading.complete",
+        "verdict is Verdict.NO_CHARGE",
+        "tests/flows/test_recurring.py",
+    ),
+    "what the total showed is announced again": (
+        FLOWS + "inquiry/announcements.py",
+        "        done = _without_known(changed, done, amounts)\n",
+        "",
+        "tests/flows/inquiry/test_totals.py",
+    ),
     "a refund is claimed for an order that has changed": (
         FLOWS + "capture_refund.py",
         '        conditions = {"version": self.order.version}\n',
@@ -530,5 +566,79 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "        queued_amount=0,\n",
         "",
         "tests/retention/test_archive.py",
+    ),
+    # -- after a restore
+    "a due charge is sent without asking": (
+        FLOWS + "contracts.py",
+        "    if _was_made_before(order, client, deadline):\n        return\n",
+        "",
+        "tests/flows/test_charges_before_a_restore.py",
+    ),
+    "the id of a due charge is random": (
+        FLOWS + "orders/attempts.py",
+        "    if order.channel != Channel.MIT or order.contract is None:\n",
+        "    if True or order.contract is None:\n",
+        "tests/flows/test_charges_before_a_restore.py",
+    ),
+    "a found charge covers what became due after it": (
+        FLOWS + "recurring.py",
+        "_advance_period(contract, order.charging_since or now)",
+        "_advance_period(contract, now)",
+        "tests/flows/test_charges_before_a_restore.py",
+    ),
+    "due charges run on an old cursor": (
+        FLOWS + "recurring.py",
+        "    if not sweeps.is_fresh(terminal):\n",
+        "    if False:\n",
+        "tests/flows/inquiry/test_sweeps.py",
+    ),
+    "the cursor moves though Nexi did not answer": (
+        FLOWS + "inquiry/sweeps.py",
+        "        mine.update(claimed_until=None)\n",
+        "        mine.update(swept_at=now, claimed_until=None)\n",
+        "tests/flows/inquiry/test_sweeps.py",
+    ),
+    "the cursor moves before the sweep": (
+        FLOWS + "inquiry/sweeps.py",
+        "    if not due.update(claimed_until=now + _LEASE):\n",
+        "    if not due.update(swept_at=now):\n",
+        "tests/flows/inquiry/test_sweeps.py",
+    ),
+    "known orders are not compared": (
+        FLOWS + "inquiry/listing.py",
+        "        elif differs(order, one, last_known.get(order.pk)):\n",
+        "        elif False:\n",
+        "tests/flows/inquiry/test_orphans.py",
+    ),
+    "a refund of the lost time is not seen": (
+        FLOWS + "inquiry/listing.py",
+        "    if listed.last_type in _RETURNS and _is_newer(listed.last_time, newest):\n",
+        "    if False:\n",
+        "tests/flows/inquiry/test_orphans.py",
+    ),
+    "an order expires before a sweep": (
+        FLOWS + "reconcile.py",
+        "    swept = sweeps.covers(order.terminal, order.expires_at)\n",
+        "    swept = True\n",
+        "tests/flows/inquiry/test_sweeps.py",
+    ),
+    "a restored order leaves its reference free": (
+        FLOWS + "inquiry/orphans.py",
+        "        order.live_reference = order.live_key\n",
+        "        if order.state == OrderState.PAYING:\n"
+        "            order.live_reference = order.live_key\n",
+        "tests/flows/inquiry/test_orphans.py",
+    ),
+    "an order paid since is a charge that nobody sent": (
+        FLOWS + "inquiry/orphans.py",
+        "    elif order.state in _UNSENT and not order.operations.exists():\n",
+        "    elif False:\n",
+        "tests/flows/inquiry/test_orphans.py",
+    ),
+    "an order goes out without its reference": (
+        "nexi_payments/gateway/payloads.py",
+        '        body["customField"] = purchase.reference[:255]\n',
+        "        pass\n",
+        "tests/flows/inquiry/test_orphans.py",
     ),
 }

@@ -108,13 +108,18 @@ def singles(histories: int, after: int, stampede: int, fuzz: int) -> list[Stage]
         ),
         Stage(
             "histories on SQLite",
-            make("histories", **many, SEED="1"),
+            make("histories", **many, SEED="1", ARGS="--world drawn"),
             seconds=long,
         ),
         Stage(
             "what follows a charge, in each world",
             make("histories", NAME="post_charge", N=str(after), SEED="1", DB=POSTGRES),
             seconds=300 + 60 * after,
+        ),
+        Stage(
+            "days in each world, on a virtual clock",
+            make("histories", NAME="virtual_time", N=str(histories // 30), SEED="1"),
+            seconds=300 + 2 * histories,
         ),
         Stage("lint, types, layers", make("lint")),
         Stage("purchases in the shops of others", make("bridges"), seconds=600),
@@ -128,6 +133,32 @@ def singles(histories: int, after: int, stampede: int, fuzz: int) -> list[Stage]
         Stage("the documentation builds", make("docs"), seconds=200),
         Stage("the demo sets itself up", demo + make("demo", ARGS="--no-serve")),
     ]
+
+
+def database_faults(histories: int, after: int) -> list[Stage]:
+    """Charges, and what follows them, while the database fails."""
+    stages = []
+    for name in (
+        *("cut", "failover", "locked", "lock_timeout", "statement_timeout"),
+        *("pgbouncer", "repeatable_read", "serializable"),
+    ):
+        fault = {"SEED": "1", "ARGS": f"--database {name}"}
+        if name != "locked":  # of SQLite
+            fault["DB"] = POSTGRES
+        rest = {"NAME": "post_charge", "N": str(after), **fault}
+        stages += [
+            Stage(
+                f"histories with the database fault {name}",
+                make("histories", N=str(histories), **fault),
+                seconds=300 + 3 * histories,
+            ),
+            Stage(
+                f"what follows a charge with the database fault {name}",
+                make("histories", **rest),
+                seconds=300 + 60 * after,
+            ),
+        ]
+    return stages
 
 
 PACKAGES = Stage(
@@ -164,6 +195,7 @@ FULL = [
         make("histories", N="1500", SEED="3", DB=MYSQL),
         seconds=4800,
     ),
+    *database_faults(histories=100, after=50),
     Stage(
         "pay day",
         make("histories", NAME="due_charges", DB=POSTGRES),

@@ -161,7 +161,7 @@ def compare_with_gateway() -> str:
     from django.utils import timezone
 
     from nexi_payments import conf
-    from nexi_payments.flows.inquiry import orphans
+    from nexi_payments.flows.inquiry import listing
     from nexi_payments.models import Event, Operation, PaymentOrder
 
     rows = PaymentOrder.objects.values_list("state", "reason")
@@ -171,7 +171,7 @@ def compare_with_gateway() -> str:
     assert not twice.exists()
     terminal = conf.current().terminal("default")
     hour = timezone.now() - timedelta(hours=1)
-    assert list(orphans.find_orphans(terminal, hour)) == []
+    assert list(listing.find_differences(terminal, hour)) == []
     doubt = PaymentOrder.objects.filter(unsettled_since__isnull=False).count()
     told = Event.objects.filter(kind="paid", deliver_at=None).count()
     return f"{dict(states)}, in doubt {doubt}, told to the shop {told}"

@@ -31,6 +31,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "total": views.basket_total(lines),
         "form": CheckoutForm(initial=views.initial_contact(request)),
+        "takes_cards": not request.session.get("cards_on_nexis_page", False),
         "api": reverse("nexi_payments_api:checkout", args=["ID"]),
     }
     return render(request, "demo_shop/one_page.html", context)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from demo_shop import state_diagram
 from nexi_payments.models import Event, Operation, PaymentOrder
-from nexi_payments.simulator import Call, Simulator
+from nexi_payments.simulator import Call, Delivery, Simulator
 
 #: Maximum number of calls shown, newest first.
 _MAX_CALLS: Final = 30
@@ -35,11 +35,12 @@ class TracedCall:
 
 @dataclass(frozen=True)
 class PaymentTrace:
-    """State diagram, gateway calls and ledger of one payment."""
+    """State diagram, gateway calls, notifications and ledger of one payment."""
 
     payment: PaymentOrder
     diagram: SafeString
     calls: tuple[TracedCall, ...]
+    notifications: tuple[Delivery, ...]
     operations: tuple[Operation, ...]
     events: tuple[Event, ...]
 
@@ -66,6 +67,11 @@ def trace_payment(payment: PaymentOrder, simulator: Simulator) -> PaymentTrace:
         payment,
         state_diagram.draw(payment.state, path, text % values),
         tuple(_traced_call(call) for call in calls[: -_MAX_CALLS - 1 : -1]),
+        tuple(
+            one
+            for one in reversed(simulator.hosted.deliveries)
+            if one.order_id == payment.order_id
+        ),
         operations,
         events,
     )

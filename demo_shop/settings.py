@@ -74,6 +74,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 else:
     DATABASES["default"].setdefault("CONN_MAX_AGE", 600)
+    # or the first page of each thread fails after the server has cut its connections
+    DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 
 AUTH_PASSWORD_VALIDATORS: list[dict[str, str]] = []  # demo logins are short on purpose
@@ -114,6 +116,11 @@ def _given(**values: object) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _methods(default: list[str]) -> list[str] | str:
+    found: list[str] = env.list("NEXI_METHODS", default=default)
+    return "auto" if found == ["auto"] else found
+
+
 _base_url = env.str("NEXI_BASE_URL", default=None)
 _default_terminal = _given(
     # a local gateway needs no key
@@ -123,12 +130,20 @@ _default_terminal = _given(
     FLOW=env.str("NEXI_FLOW", default=None),
     CAPTURE=env.str("NEXI_CAPTURE", default=None),
     THREE_DS_HOSTS=env.list("NEXI_THREE_DS_HOSTS", default=None),
+    HOSTED_PAGE_HOSTS=env.list("NEXI_HOSTED_PAGE_HOSTS", default=None),
 )
+#: Cards are read on our page, or on Nexi's. A phone order's card always on ours.
+_cards = _given(CARDS=env.str("NEXI_CARDS", default=None))
+#: A gateway of somebody else may list none: then only what the environment names.
+_SAMPLE_METHODS = [] if _base_url else ["PAYPAL", "GOOGLEPAY", "BANCOMATPAY"]
+_ways_to_pay = {**_cards, "METHODS": _methods(_SAMPLE_METHODS)}
 NEXI_PAYMENTS = _given(
     TERMINALS={
-        "default": _default_terminal,
-        "two_steps": {**_default_terminal, "FLOW": "2steps"},
-        "manual": {**_default_terminal, "CAPTURE": "manual"},
+        "default": {**_default_terminal, **_ways_to_pay},
+        "two_steps": {**_default_terminal, **_ways_to_pay, "FLOW": "2steps"},
+        # other methods are captured at once
+        "manual": {**_default_terminal, **_cards, "CAPTURE": "manual"},
+        "nexi_page": {**_default_terminal, **_ways_to_pay, "CARDS": "hosted_page"},
         "moto": {
             **_default_terminal,
             **_given(API_KEY=env.str("NEXI_MOTO_API_KEY", default=None)),
@@ -147,6 +162,7 @@ NEXI_PAYMENTS = _given(
     SETTLE_AFTER=_seconds("NEXI_SETTLE_AFTER"),
     WATCH_FOR=_seconds("NEXI_WATCH_FOR"),
     EXPIRE_AFTER=_seconds("NEXI_EXPIRE_AFTER"),
+    HOSTED_EXPIRE_AFTER=_seconds("NEXI_HOSTED_EXPIRE_AFTER"),
     RATE_LIMITS=env.str("NEXI_RATE_LIMITS", default=None),
     MERCHANT_NAME="Caffè Demo",
     INTEGRITY=True,

@@ -1,4 +1,5 @@
-"""Simulator panel of the demo: gateway calls, ledger, clock and faults of the gateway.
+"""Simulator panel of the demo: gateway calls, notifications, ledger,
+clock and faults of the gateway.
 
 Available with DEBUG and the built-in simulator; otherwise every view is a 404.
 """
@@ -19,19 +20,35 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from demo_shop import payment_trace
 from nexi_payments import flows
 from nexi_payments.models import PaymentOrder, db_transactions
-from nexi_payments.simulator import FAULTS, Simulator
+from nexi_payments.simulator import FAULTS, WORLDS, Simulator
 from nexi_payments.testing import demo_clock
 
 View = Callable[..., HttpResponse]
-_DAY: Final = timedelta(days=1)
+#: How far each button of the clock moves it. "expire" depends on the payment.
+_STEPS: Final = {
+    "reconcile": timedelta(),
+    "minute": timedelta(minutes=1),
+    "day": timedelta(days=1),
+}
 #: Used without an open payment: the time to pay, and a margin.
 _EXPIRY_PERIOD: Final = timedelta(minutes=31)
+#: What each world is called on the panel.
+_WORLD_TEXTS: Final = {
+    "lagging": gettext_lazy("Its lists are up to 30 seconds behind"),
+    "ahead": gettext_lazy("Its totals run ahead of its lists"),
+    "pending": gettext_lazy("Captures, refunds and voids are pending for hours"),
+    "forgetful": gettext_lazy("It forgets a request after 12 hours"),
+    "twice": gettext_lazy("It executes a repeated request again"),
+    "late": gettext_lazy("It executes lost requests later"),
+    "backoffice": gettext_lazy("Somebody works in its back office, too"),
+}
 
 
 def simulator() -> Simulator | None:
@@ -59,12 +76,22 @@ def _panel_facts(request: HttpRequest) -> dict[str, Any]:
         if payment and is_simulated
         else None,
         "fault": fault.name if fault else "",
+        "worlds": _world_choices(gateway),
         "now": timezone.now(),
         "time_advanced": bool(demo_clock.CLOCK.offset),
         "message": _message_for(request, payment),
         "current_url": request.get_full_path(),
+        "cards_on_nexis_page": request.session.get("cards_on_nexis_page", False),
         "tour_dismissed": request.session.get("tour_dismissed", False),
     }
+
+
+def _world_choices(gateway: Simulator) -> list[dict[str, Any]]:
+    on = {one.name for one in gateway.worlds}
+    return [
+        {"name": name, "text": _WORLD_TEXTS[name], "is_on": name in on}
+        for name in WORLDS
+    ]
 
 
 def _message_for(request: HttpRequest, payment: PaymentOrder | None) -> str:
@@ -107,18 +134,41 @@ def set_fault(request: HttpRequest) -> HttpResponse:
     return _redirect_back(request, "")
 
 
+@demo_only
+@require_POST
+def set_worlds(request: HttpRequest) -> HttpResponse:
+    """Switch exactly these worlds on. ``world``: names of ``WORLDS``, or none."""
+    gateway, names = simulator(), request.POST.getlist("world")
+    if gateway is None or not set(names) <= set(WORLDS):
+        raise Http404
+    gateway.worlds = tuple(WORLDS[name]() for name in dict.fromkeys(names))
+    return _redirect_back(request, "")
+
+
+@demo_only
+@require_POST
+def choose_card_page(request: HttpRequest) -> HttpResponse:
+    """Where the cards of the next payments are entered. ``cards``: "ours", "nexi"."""
+    chosen = request.POST.get("cards", "")
+    if chosen not in ("ours", "nexi"):
+        raise Http404
+    request.session["cards_on_nexis_page"] = chosen == "nexi"
+    return _redirect_back(request, "")
+
+
 @db_transactions.non_atomic_requests
 @demo_only
 @require_POST
 def advance_time(request: HttpRequest) -> HttpResponse:
-    """Advance the clock and reconcile. ``step``: "reconcile", "expire" or "day"."""
+    """Advance the clock and reconcile. ``step``: "expire" or one of ``_STEPS``."""
     step = request.POST.get("step", "")
-    if step not in ("reconcile", "expire", "day"):
+    if step != "expire" and step not in _STEPS:
         raise Http404
-    if step == "expire":
-        demo_clock.advance(_until_expired(request))
-    if step == "day":
-        demo_clock.advance(_DAY)
+    by = _until_expired(request) if step == "expire" else _STEPS[step]
+    if by:
+        demo_clock.advance(by)
+    if gateway := simulator():
+        gateway.hosted.deliver_due()
     message = _counts_text(*_reconcile(request))
     payment = payment_trace.latest_payment(request)
     if payment is not None and payment.state == "paying":

@@ -21,6 +21,7 @@ _SIZE: Final = (344, 344)
 _POSITIONS: Final[dict[str, tuple[int, int]]] = {
     OrderState.INIT: (172, 16),
     OrderState.AWAITING_3DS: (172, 62),
+    OrderState.AWAITING_HOSTED_PAGE: (54, 62),
     OrderState.VALIDATED: (172, 108),
     OrderState.PAYING: (172, 154),
     OrderState.FAILED: (54, 188),
@@ -36,6 +37,17 @@ _CURVES: Final[dict[tuple[str, str], int]] = {
     (OrderState.AWAITING_3DS, OrderState.PAYING): 66,
     (OrderState.PAYING, OrderState.PAID): -76,
 }
+
+#: Transitions that run between the boxes: their whole path.
+_FROM_HOSTED_PAGE: Final[dict[str, str]] = {
+    OrderState.AUTHORIZED: "M101 71Q104 226 125 226",
+    OrderState.PAID: "M101 66Q106 278 125 278",
+    OrderState.REVIEW: "M101 62L122 85L222 85L268 175",
+    OrderState.VOIDED: "M101 69Q110 206 243 270",
+    OrderState.REFUNDED: "M101 64Q100 328 125 328",
+}
+#: Names that are too long for their box.
+_NAMES: Final[dict[str, str]] = {OrderState.AWAITING_HOSTED_PAGE: "hosted_page"}
 
 
 def draw(state: str, path: Collection[tuple[str, str]], description: str) -> SafeString:
@@ -56,7 +68,12 @@ def draw(state: str, path: Collection[tuple[str, str]], description: str) -> Saf
         '<g class="{}"><rect x="{}" y="{}" width="{}" height="{}" rx="6"/>'
         '<text x="{}" y="{}">{}</text></g>',
         (
-            (_box_class(name, state, visited), *_box(x, y), x, y + 4, name)
+            (
+                _box_class(name, state, visited),
+                *_box(x, y),
+                *(x, y + 4),
+                _NAMES.get(name, name),
+            )
             for name, (x, y) in _POSITIONS.items()
         ),
     )
@@ -85,6 +102,8 @@ def _box(x: int, y: int) -> tuple[int, int, int, int]:
 
 def _edge_path(a: str, b: str) -> str:
     """SVG path from the edge of one box to the edge of the other."""
+    if a == OrderState.AWAITING_HOSTED_PAGE and b in _FROM_HOSTED_PAGE:
+        return _FROM_HOSTED_PAGE[b]
     (x1, y1), (x2, y2) = _POSITIONS[a], _POSITIONS[b]
     if (a, b) in _CURVES:
         side = x1 + _BOX_WIDTH // 2 * (1 if _CURVES[a, b] > 0 else -1)

@@ -143,10 +143,17 @@ def _create_payment(
         reference=shop_order.number,
         customer=_customer(request.user, shop_order),
         user=request.user,
-        terminal=contact["terminal"] or "default",
+        terminal=_terminal(request, contact["terminal"]),
         success_url=return_url or reverse("order", args=[shop_order.number]),
         failure_url=return_url or reverse("basket"),
     )
+
+
+def _terminal(request: HttpRequest, chosen: str) -> str:
+    """The panel may send cards to Nexi's page instead of ours."""
+    if chosen in ("", "default") and request.session.get("cards_on_nexis_page"):
+        return "nexi_page"
+    return chosen or "default"
 
 
 def _customer(user: Any, shop_order: ShopOrder) -> Customer:
@@ -212,6 +219,8 @@ def initial_contact(request: HttpRequest) -> dict[str, str]:
     if open_order is not None:
         payment = PaymentOrder.objects.filter(reference=number).order_by("-pk").first()
         terminal = payment.terminal if payment else "default"
+        if terminal == "nexi_page":
+            terminal = "default"
         return {
             name: getattr(open_order, name)
             for name in (*SAMPLE_CONTACT, *SAMPLE_ADDRESS)

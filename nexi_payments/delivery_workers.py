@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import logging
 import queue
+import sys
 import threading
 import time
+import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +30,7 @@ from django.utils import timezone
 
 from nexi_payments import outbox
 from nexi_payments.models import Event, PaymentOrder
+from nexi_payments.signals import running_receiver
 
 log = logging.getLogger("nexi_payments.outbox")
 
@@ -65,6 +68,40 @@ def run_pass(work: Callable[[], Result]) -> tuple[Result, int]:
     return result, workers.pop_delivered()
 
 
+def redeliver(event: Event) -> bool:
+    """Delivers ``event`` again, delivered or not, on a person's request.
+
+    Undelivered older events of its order go first. True when every receiver took all of
+    them. Returns after ``outbox.lease_duration`` if a receiver hangs. No receiver runs
+    in this thread.
+    """
+    outbox.make_due(event)
+    workers = DeliveryWorkers(event.order_id)
+    try:
+        workers.drain()
+    finally:
+        workers.close()
+    undelivered = Event.objects.filter(order_id=event.order_id, pk__lte=event.pk)
+    return not undelivered.filter(deliver_at__isnull=False).exists()
+
+
+def redeliver_blocked(order_ids: Sequence[str] = ()) -> tuple[int, int]:
+    """Delivers the blocked events of some orders now, by default of all. In order.
+
+    Also what else is due. Returns how many events reached all receivers, and how many
+    events of these orders are still undelivered.
+    """
+    blocked = outbox.blocked_events()
+    if order_ids:
+        blocked = blocked.filter(order__order_id__in=order_ids)
+    newest = {event.order_id: event for event in blocked}
+    for event in newest.values():
+        outbox.make_due(event)
+    _, delivered = run_pass(lambda: None)
+    left = Event.objects.filter(order__in=newest, deliver_at__isnull=False)
+    return delivered, left.count()
+
+
 @contextmanager
 def watching() -> Iterator[DeliveryWorkers]:
     """Delivers in the background what becomes due inside. For ``--watch``."""
@@ -90,6 +127,7 @@ class _Call:
     event: Event | None = None
     started: float = field(default_factory=time.monotonic)
     is_overdue: bool = False
+    thread_id: int = 0
 
     @property
     def age(self) -> float:
@@ -103,9 +141,12 @@ _HANGING: Final[set[_Call]] = set()
 
 
 class DeliveryWorkers:
-    """Worker threads, and the calls that they run."""
+    """Worker threads, and the calls that they run. ``order_id``: deliver only its
+    events.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, order_id: int | None = None) -> None:
+        self._order_id = order_id
         self._lock = _LOCK
         self._wake = threading.Event()
         self._queue: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
@@ -169,7 +210,7 @@ class DeliveryWorkers:
         """Starts deliveries while there are slots."""
         self._give_up_overdue()
         if not self._candidates:
-            self._candidates.extend(outbox.due_events(until))
+            self._candidates.extend(outbox.due_events(until, self._order_id))
         while self._candidates and self._has_slot():
             event = self._candidates.popleft()
             if outbox.lease(event):
@@ -181,7 +222,7 @@ class DeliveryWorkers:
             if call.age > limit:
                 self._give_up(call)
                 if call.event is not None:
-                    self._record_hanging(call.event)
+                    self._record_hanging(call.event, call)
                     # a later attempt sends none
                     self.submit(
                         partial(outbox.send_emails, call.event, call.event.order)
@@ -193,10 +234,12 @@ class DeliveryWorkers:
             if call in self._running:
                 _HANGING.add(call)
 
-    def _record_hanging(self, event: Event) -> None:
-        wait = outbox.postpone(event)
-        text = "receivers of %s for order %s hang; next attempt in %d s"
-        log.error(text, event.kind, event.order.order_id, wait)
+    def _record_hanging(self, event: Event, call: _Call) -> None:
+        """``call`` has not returned yet."""
+        receiver = _running_receiver(call)
+        wait = outbox.postpone(event, [f"{receiver}: has not returned"])
+        text = "receiver %s of %s for order %s hangs; next attempt in %d s"
+        log.error(text, receiver, event.kind, event.order.order_id, wait)
 
     def _has_slot(self) -> bool:
         with self._lock:
@@ -220,9 +263,9 @@ class DeliveryWorkers:
     def _deliver(self, event: Event) -> None:
         with self._lock:
             calls = self._running | _HANGING
-            pending = {call.event.pk for call in calls if call.event}
+            pending = {call.event.pk: call for call in calls if call.event}
         if event.pk in pending:
-            self._record_hanging(event)  # its last attempt has not returned
+            self._record_hanging(event, pending[event.pk])
             return
         order = PaymentOrder.objects.get(pk=event.order_id)
         event.order = order
@@ -248,6 +291,7 @@ class DeliveryWorkers:
 
     def _work(self) -> None:
         while (call := self._next_call()) is not None:
+            call.thread_id = threading.get_ident()
             try:
                 call.run()
             except BaseException:  # nothing that a receiver raises ends a thread
@@ -270,3 +314,12 @@ class DeliveryWorkers:
         except queue.Empty:
             connections.close_all()
             return self._queue.get()
+
+
+def _running_receiver(call: _Call) -> str:
+    """The name of the receiver in which ``call`` is now. For people: the call goes on
+    meanwhile.
+    """
+    frame = sys._current_frames().get(call.thread_id)  # public, for debuggers
+    stack = [one for one, _ in traceback.walk_stack(frame)] if frame else []
+    return running_receiver(reversed(stack))

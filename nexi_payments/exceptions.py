@@ -374,7 +374,7 @@ class TerminalNotConfigured(TerminalUnavailable, ImproperlyConfigured):
 
 class GatewayUnavailable(TerminalUnavailable):
     """Nexi did not answer the status inquiry that goes before each capture, void,
-    refund and cancel. Nothing was sent; try again later.
+    refund, cancel and charge of a saved card. Nothing was sent; try again later.
     """
 
     def __init__(self, terminal: str) -> None:

@@ -100,7 +100,10 @@ class BacklogCollector(Collector):
 def _backlog_gauges() -> Iterator[GaugeMetricFamily]:
     now = timezone.now()
     orders = PaymentOrder.objects.order_by()
-    due = Event.objects.filter(deliver_at__lt=now - _OVERDUE_AFTER)
+    # those that are tried again later, too
+    undelivered = Event.objects.filter(
+        deliver_at__isnull=False, created_at__lt=now - _OVERDUE_AFTER
+    )
     last = Heartbeat.objects.filter(name=Heartbeat.RECONCILE).first()
     queued = QueuedRefund.objects.order_by().filter(next_attempt_at__isnull=False)
     oldest = queued.aggregate(oldest=Min("created_at"))["oldest"]
@@ -125,7 +128,11 @@ def _backlog_gauges() -> Iterator[GaugeMetricFamily]:
             "Unresolved discrepancies with Nexi",
             Discrepancy.objects.filter(resolved_at__isnull=True).count(),
         ),
-        ("undelivered_events", "Events that are overdue for delivery", due.count()),
+        (
+            "undelivered_events",
+            "Events that are undelivered for a minute or more",
+            undelivered.count(),
+        ),
         ("queued_refunds", "Queued refunds that are not sent yet", queued.count()),
         (
             "queued_refund_age_seconds",

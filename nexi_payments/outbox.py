@@ -9,6 +9,7 @@ that process dies, or a receiver raises, ``deliver_due`` delivers, or the thread
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,13 +29,20 @@ from nexi_payments.models import (
     db_transactions,
     raw_sql,
 )
-from nexi_payments.signals import SIGNAL_BY_EVENT_KIND, discrepancy_found
+from nexi_payments.signals import (
+    SIGNAL_BY_EVENT_KIND,
+    discrepancy_found,
+    receiver_name,
+    running_receiver,
+)
 
 log = logging.getLogger("nexi_payments.outbox")
 
 #: Seconds until an event is delivered again after a receiver raised, by attempt; then
 #: hourly.
 _RETRY_DELAYS: Final = (5, 30, 120, 600, 1800)
+#: Characters of ``Event.failed_receivers``.
+_FAILURES_LENGTH: Final = 500
 #: Due events that are read at once.
 BATCH_SIZE: Final = 200
 #: Calls a function in another thread; set by ``in_background``.
@@ -118,11 +126,13 @@ def _notify_receivers(event: Event, order: PaymentOrder) -> bool:
         }
         raw_sql.update(Event, {"pk": event.pk}, done)
         return True
-    wait = postpone(event)
+    wait = postpone(
+        event, [f"{name}: {type(error).__name__}" for name, error in failed]
+    )
     for receiver, error in failed:
         log.error(
             "receiver %s raised %s for %s of order %s; next attempt in %d s",
-            getattr(receiver, "__qualname__", receiver),
+            receiver,
             type(error).__name__,
             event.kind,
             order.order_id,
@@ -132,8 +142,9 @@ def _notify_receivers(event: Event, order: PaymentOrder) -> bool:
     return False
 
 
-def _call_receivers(signal: Signal, **arguments: Any) -> list[tuple[Any, Any]]:
-    """Calls the receivers of a signal. Returns those that raised, with the error.
+def _call_receivers(signal: Signal, **arguments: Any) -> list[tuple[str, Any]]:
+    """Calls the receivers of a signal. Returns the names of those that raised, each
+    with its error.
 
     ``SystemExit`` and the like of a receiver must not end the process, or a thread that
     delivers. They skip the receivers behind it. Ctrl-C is for the process.
@@ -143,20 +154,42 @@ def _call_receivers(signal: Signal, **arguments: Any) -> list[tuple[Any, Any]]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        # also when Django's own logging fails, for a receiver without a name
-        return [(signal, error)]
-    return [one for one in responses if isinstance(one[1], Exception)]
+        return [_find_receiver(error)]
+    return [
+        (receiver_name(receiver), error)
+        for receiver, error in responses
+        if isinstance(error, Exception)
+    ]
 
 
-def postpone(event: Event) -> int:
+def _find_receiver(error: BaseException) -> tuple[str, BaseException]:
+    """The name of the receiver that ``error`` ended, and its own error.
+
+    That is the context when Django's logging fails, for a receiver without a name.
+    """
+    one: BaseException | None = error
+    while one is not None:
+        stack = (frame for frame, _ in traceback.walk_tb(one.__traceback__))
+        name = running_receiver(stack)
+        if name != "?":
+            return name, one
+        one = one.__context__
+    return "?", error
+
+
+def postpone(event: Event, failures: list[str]) -> int:
     """Records a failed attempt. Returns the seconds until the next one.
+
+    ``failures``: which receivers failed, and how.
 
     Changes nothing when the lease of ``event`` was taken over, or it was delivered.
     """
     attempts = event.attempts + 1
     wait = _RETRY_DELAYS[attempts - 1] if attempts <= len(_RETRY_DELAYS) else 3600
     Event.objects.filter(pk=event.pk, deliver_at=event.deliver_at).update(
-        deliver_at=timezone.now() + timedelta(seconds=wait), attempts=attempts
+        deliver_at=timezone.now() + timedelta(seconds=wait),
+        attempts=attempts,
+        failed_receivers=", ".join(failures)[:_FAILURES_LENGTH],
     )
     return wait
 
@@ -194,8 +227,9 @@ def deliver_due() -> int:
     return delivered
 
 
-def due_events(until: datetime) -> list[Event]:
-    """Some events that are due at ``until``, longest overdue first.
+def due_events(until: datetime, order_id: int | None = None) -> list[Event]:
+    """Some events that are due at ``until``, longest overdue first; of one order if
+    ``order_id`` is given.
 
     Of each order only the oldest undelivered event is among them: an event that fails
     holds back its own order and no other. A kind that this version does not know is
@@ -206,6 +240,8 @@ def due_events(until: datetime) -> list[Event]:
         deliver_at__lte=until,
         kind__in=SIGNAL_BY_EVENT_KIND,
     )
+    if order_id is not None:
+        rows = rows.filter(order_id=order_id)
     return list(rows.order_by("deliver_at", "pk")[:BATCH_SIZE])
 
 
@@ -216,11 +252,20 @@ def _older_undelivered() -> QuerySet[Event]:
     )
 
 
-def failing_events() -> QuerySet[Event]:
-    """Undelivered events with a failed attempt, and those that wait behind one."""
-    behind = Exists(_older_undelivered().filter(attempts__gt=0))
-    rows = Event.objects.filter(deliver_at__isnull=False)
-    return rows.filter(Q(attempts__gt=0) | behind).order_by("pk")
+def blocked_events() -> QuerySet[Any]:
+    """Undelivered events with a failed attempt, those that wait behind one, and those
+    that no process has delivered in time. Oldest first.
+
+    Each has ``is_behind``: whether an older one of its order is undelivered.
+    """
+    rows: QuerySet[Any] = Event.objects.filter(deliver_at__isnull=False)
+    rows = rows.annotate(
+        is_behind=Exists(_older_undelivered()),
+        is_behind_failed=Exists(_older_undelivered().filter(attempts__gt=0)),
+    )
+    overdue = Q(deliver_at__lt=timezone.now() - 2 * lease_duration())
+    blocked = Q(attempts__gt=0) | Q(is_behind_failed=True) | overdue
+    return rows.filter(blocked).order_by("pk")
 
 
 def lease(event: Event) -> bool:
@@ -233,20 +278,15 @@ def lease(event: Event) -> bool:
     return leased
 
 
-def redeliver(event: Event) -> bool:
-    """Delivers ``event`` again, delivered or not, on a person's request.
+def make_due(event: Event) -> None:
+    """Makes ``event`` due now, delivered or not, and the undelivered ones before it.
 
-    Undelivered older events of the order go first. True when no receiver raised.
+    Shortens the pause after a failed attempt. A process that delivers one of them at
+    this moment loses its lease: its receivers may be called twice at the same time.
     """
-    undelivered = Event.objects.filter(
-        order_id=event.order_id, deliver_at__isnull=False, pk__lt=event.pk
-    )
-    for one in [*undelivered.order_by("pk"), event]:
-        one.deliver_at = timezone.now() + lease_duration()
-        Event.objects.filter(pk=one.pk).update(deliver_at=one.deliver_at)
-        if not deliver(one):
-            return False
-    return True
+    order = Event.objects.filter(order_id=event.order_id)
+    older = Q(pk__lt=event.pk, deliver_at__isnull=False)
+    order.filter(Q(pk=event.pk) | older).update(deliver_at=timezone.now())
 
 
 def notify_discrepancy(discrepancy: Discrepancy) -> None:
@@ -271,5 +311,4 @@ def _send_discrepancy(discrepancy: Discrepancy) -> None:
         discrepancy_found, sender=Discrepancy, discrepancy=discrepancy
     )
     for receiver, error in failed:
-        name = getattr(receiver, "__qualname__", receiver)
-        log.error("receiver %s raised for a discrepancy", name, exc_info=error)
+        log.error("receiver %s raised for a discrepancy", receiver, exc_info=error)

@@ -36,6 +36,8 @@ Nexi and we disagree, and a person should look at it. It is sent once."""
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
+from types import FrameType
 from typing import Any, Final
 
 from django.dispatch import Signal
@@ -85,6 +87,25 @@ def receiver_names(signal: Signal) -> list[str]:
         if isinstance(receiver, weakref.ReferenceType):
             receiver = receiver()
         if receiver is not None:
-            name = getattr(receiver, "__qualname__", type(receiver).__qualname__)
-            names.append(f"{getattr(receiver, '__module__', '?')}.{name}")
+            names.append(receiver_name(receiver))
     return names
+
+
+def receiver_name(receiver: Any) -> str:
+    """The dotted name of a receiver, for logs and pages of staff."""
+    name = getattr(receiver, "__qualname__", type(receiver).__qualname__)
+    return f"{getattr(receiver, '__module__', '?')}.{name}"
+
+
+def running_receiver(frames: Iterable[FrameType]) -> str:
+    """The dotted name of the receiver that a stack is in, outermost frame first; "?" if
+    there is none, or it is not written in Python.
+    """
+    in_dispatcher = False
+    for frame in frames:
+        module = str(frame.f_globals.get("__name__", "?"))
+        if module == Signal.__module__:
+            in_dispatcher = True
+        elif in_dispatcher:
+            return f"{module}.{frame.f_code.co_qualname}"
+    return "?"

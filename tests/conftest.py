@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 
 from nexi_payments import conf, money
 from nexi_payments.conf import gateway_factory
-from nexi_payments.flows.inquiry import orphans, query
+from nexi_payments.flows.inquiry import query, sweeps
 from nexi_payments.flows.ledger import terminal_outages
 from nexi_payments.gateway import connections, deadline
 from nexi_payments.models import PaymentOrder
@@ -59,8 +59,8 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     monkeypatch.setattr(query, "INQUIRE_AFTER", (0.0, 0.0))
     # each test asks anew whether the key works
     monkeypatch.setattr(terminal_outages, "accepted_probes", {})
-    # no sweep of GET /orders among the calls that a test counts (test_orphans has it)
-    monkeypatch.setattr(orphans, "sweep", lambda: 0)
+    # no sweep of GET /orders among the calls that a test counts: only the cursor moves
+    monkeypatch.setattr(sweeps, "search", lambda terminal, since: 0)
     yield fresh
     fresh.reset()
 

@@ -28,6 +28,7 @@ SHOWN = {
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("every_currency")
 @pytest.mark.parametrize("language", SHOWN)
 def test_on_the_card_page_and_the_result_page(
     gateway: Simulator, language: str
@@ -41,6 +42,7 @@ def test_on_the_card_page_and_the_result_page(
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("every_currency")
 @pytest.mark.parametrize("language", SHOWN)
 def test_in_mails_and_on_the_pages_of_staff(gateway: Simulator, language: str) -> None:
     for (currency, amount), shown in zip(AMOUNTS.items(), SHOWN[language], strict=True):

@@ -92,6 +92,11 @@ def _amount_input_text(contract: Contract) -> str:
     return "" if total is None else input_text(total, contract.currency)
 
 
+def _failed_runs(contract: Contract) -> str:
+    """The log has the details of the exception."""
+    return f"{contract.error_count} ({contract.error})" if contract.error_count else ""
+
+
 def _detail_rows(contract: Contract) -> list[tuple[Any, Any]]:
     expiry = contract.card_expiry
     amount = contract.amount
@@ -107,6 +112,7 @@ def _detail_rows(contract: Contract) -> list[tuple[Any, Any]]:
         (_("Days between charges"), contract.frequency),
         (_("Amount of each charge"), charge_amount),
         (_("Next charge"), contract.next_charge_at),
+        (_("Runs that failed in a row"), _failed_runs(contract)),
         (_("Last day"), contract.until),
         (_("Agreed"), contract.consented_at),
         (_("Consent text"), contract.consent_text),

@@ -99,8 +99,9 @@ _TEXTS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
     DiscrepancyKind.UNKNOWN_CHARGE: (
         _("Nexi shows a charge of this shop that is not in our list."),
         _(
-            "The administrator brings it back with nexi_restore. Otherwise refund it in"
-            " Nexi's back office."
+            "If it is a payment under review here, compare it with the orders of the"
+            " shop, then resolve or refund it. Otherwise refund it in Nexi's back"
+            " office."
         ),
     ),
     DiscrepancyKind.LATE_EXECUTION: (

@@ -16,7 +16,7 @@ from nexi_payments import exceptions, flows, money, permissions
 from nexi_payments.admin.base import StaffPages, get_actor, show_errors
 from nexi_payments.admin.forms import ReasonForm
 from nexi_payments.enums import OperationKind
-from nexi_payments.models import PaymentOrder, QueuedRefund
+from nexi_payments.models import QueuedRefund
 
 #: Kind → the permission to withdraw it: who may send it may take it back.
 _PERMISSIONS: Final = {
@@ -49,20 +49,23 @@ class QueuedText:
 
 def describe_all(request: HttpRequest, now: flows.Available) -> list[QueuedText]:
     """The queued refunds of a payment, oldest first."""
-    return [_describe(request, now.order, one) for one in now.queued]
+    return [_describe(request, one) for one in now.queued]
 
 
-def _describe(
-    request: HttpRequest, order: PaymentOrder, row: QueuedRefund
-) -> QueuedText:
-    amount = money.display(row.amount, order.currency)
+def _describe(request: HttpRequest, row: QueuedRefund) -> QueuedText:
     return QueuedText(
         row,
-        f"{row.get_kind_display()} {amount}",
+        _title(row),
         _WAITS.get(row.error, _WAITS_FOR_SOMETHING) if row.error else "",
         _next_attempt(row),
         permissions.has_any(request, _PERMISSIONS[OperationKind(row.kind)]),
     )
+
+
+def _title(row: QueuedRefund) -> str:
+    """``"refund 3.00 EUR"``"""
+    amount = money.display(row.amount, row.order.currency)
+    return f"{row.get_kind_display()} {amount}"
 
 
 def _next_attempt(row: QueuedRefund) -> Any:
@@ -100,8 +103,6 @@ class QueuedRefunds(StaffPages):
             text = _("It is too late: this refund is not waiting any more.")
             messages.error(request, text)
             return
-        amount = money.display(row.amount, row.order.currency)
-        text = _("Withdrawn: %(what)s. Nothing was sent.")
-        what = f"{row.get_kind_display()} {amount}"
-        messages.success(request, text % {"what": what})
-        self.log_change(request, row.order, f"{_('Withdrawn')}: {what}. {reason}")
+        done = _("Withdrawn: %(what)s. Nothing was sent.") % {"what": _title(row)}
+        messages.success(request, done)
+        self.log_change(request, row.order, f"{done} {reason}")

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import flows, outbox, permissions
+from nexi_payments import delivery_workers, flows, permissions
 from nexi_payments.admin.base import StaffPages, get_actor, show_errors
 from nexi_payments.admin.error_texts import CHARGE_STATUS_TEXTS, error_text
 from nexi_payments.admin.forms import ResolveForm
@@ -85,12 +85,13 @@ class ReviewActions(StaffPages):
         permissions.require_any(request, permissions.RECONCILE)
         event = get_object_or_404(Event, pk=pk, kind__in=SIGNAL_BY_EVENT_KIND)
         if request.method == "POST":
-            if outbox.redeliver(event):
+            if delivery_workers.redeliver(event):
                 messages.success(request, _("Sent again, and every receiver took it."))
             else:
-                messages.error(
-                    request, _("A receiver raised an error: see the log of the shop.")
+                text = _(
+                    "A receiver failed or did not return: see the log of the shop."
                 )
+                messages.error(request, text)
             self.log_change(request, event.order, f"{_('Signal sent again')}: {event}")
         return self._redirect_back(request, event.order_id)
 

@@ -1,5 +1,5 @@
 """Review queue: payments in doubt or under manual review, discrepancies, undelivered
-signals. Oldest first."""
+signals, recurring charges that fail. Oldest first."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from nexi_payments.admin import (
 from nexi_payments.admin.base import StaffPages
 from nexi_payments.admin.discrepancy_texts import DiscrepancyText
 from nexi_payments.enums import OrderState
+from nexi_payments.flows import retry_policy
 from nexi_payments.models import (
     Discrepancy,
     Event,
@@ -48,7 +49,11 @@ class ReviewQueuePage(StaffPages):
             "more": len(rows) > _MAX_ROWS,
             "outages": TerminalOutage.objects.all(),
             "discrepancies": _discrepancies(),
-            "events": _undelivered_events(),
+            "events": _blocked_events(),
+            "contracts": retry_policy.failing_contracts()[:_MAX_ROWS],
+            "may_view_contracts": permissions.has_any(
+                request, *permissions.CAN_VIEW_CONTRACTS
+            ),
             "may_resolve": permissions.has_any(request, permissions.RESOLVE),
             "may_inquire": permissions.has_any(request, permissions.RECONCILE),
             "list_url": self.admin.admin_url("changelist"),
@@ -61,10 +66,10 @@ def _discrepancies() -> list[DiscrepancyText]:
     return [discrepancy_texts.describe(one) for one in rows[:_MAX_ROWS]]
 
 
-def _undelivered_events() -> list[tuple[Event, str]]:
-    """Events whose receivers failed, and those behind them, with a description. Oldest
+def _blocked_events() -> list[tuple[Event, str]]:
+    """Events that the shop's receivers have not taken, with a description. Oldest
     first."""
-    rows = outbox.failing_events()
+    rows = outbox.blocked_events()
     labels = dict(PaymentOrder._meta.get_field("state").choices or [])
     return [
         (one, f"{labels[one.from_state]} → {labels[one.to_state]}")

@@ -34,22 +34,27 @@ from nexi_payments.exceptions import (
     CardBlocked,
     NexiPaymentsError,
     OrderBusy,
+    OrderError,
     OrderNotPayable,
     OutcomeNotRecorded,
+    PaymentBeingConfirmed,
     ReferenceInUse,
 )
 from nexi_payments.flows import payment_link
 from nexi_payments.models import PaymentOrder
-from nexi_payments.web import card_form, shopper_texts
+from nexi_payments.web import card_consent, card_form, shopper_texts
 from nexi_payments.web.responses import add_payment_id
 
 #: Seconds between two polls of a pending payment.
 _POLL_SECONDS = 2
 
 
-class CheckoutView(BaseAPIView):
+class BaseCheckoutView(BaseAPIView):
     authentication_classes = (authentication.ClientSecretAuthentication,)
     permission_classes = (HasClientSecret,)
+
+
+class CheckoutView(BaseCheckoutView):
     throttle_classes = (throttling.CheckoutThrottle,)
 
     @operation_schema(
@@ -59,14 +64,15 @@ class CheckoutView(BaseAPIView):
     )
     def get(self, request: Request, id: str) -> Response:  # noqa: A002
         """Read the state of the payment, a message for the shopper and the next
-        action."""
-        return Response(checkout_data(_authenticated_order(request)))
+        action. Asks Nexi about a hosted page that may have been paid."""
+        order = authenticated_order(request)
+        if order.state == OrderState.AWAITING_HOSTED_PAGE:
+            flows.look_at_hosted_page(order, site=request_site(request))
+        return Response(checkout_data(order))
 
 
-class PayView(BaseAPIView):
+class PayView(BaseCheckoutView):
     body_kind = card_extraction.JSON
-    authentication_classes = (authentication.ClientSecretAuthentication,)
-    permission_classes = (HasClientSecret,)
     throttle_classes = (throttling.CardThrottle,)
 
     @operation_schema(
@@ -83,7 +89,7 @@ class PayView(BaseAPIView):
         After a decline, another card makes a new attempt: from then on use the `id` and
         the `client_secret` of the response.
         """
-        order = _authenticated_order(request)
+        order = authenticated_order(request)
         form = parsers.extract_card_form(request, card_form.CardForm)
         consent = validated_body(request, PayDetailsRequestSerializer)["consent"]
         payload = {"cardholder_name": form.cleaned_data["cardholder_name"]}
@@ -94,23 +100,14 @@ class PayView(BaseAPIView):
             attempt = idempotency.linked_order(record) or payment_link.current_attempt(
                 order
             )
-            return Response(self._response_data(attempt))
+            return Response(response_data(attempt))
         try:
             step, message = self._start(request, order, form, consent)
         except (NexiPaymentsError, Problem):
             idempotency.discard(record)  # nothing was sent
             raise
         idempotency.link_order(record, step.order)
-        return Response(self._response_data(step.order, step.redirect, message))
-
-    def _response_data(
-        self,
-        order: PaymentOrder,
-        redirect: flows.RedirectForm | None = None,
-        message: shopper_texts.Message | None = None,
-    ) -> dict[str, Any]:
-        secret = client_secrets.client_secret(order)
-        return {**checkout_data(order, redirect, message), "client_secret": secret}
+        return Response(response_data(step.order, step.redirect, message))
 
     def _start(
         self,
@@ -126,21 +123,13 @@ class PayView(BaseAPIView):
                 form.card,
                 cardholder=form.cleaned_data["cardholder_name"],
                 site=request_site(request),
-                consent_text=shopper_texts.consent_text(order) if consent else "",
+                consent_text=card_consent.consent_text(order) if consent else "",
                 actor=authentication.actor(request),
             )
-        except ReferenceInUse as error:
-            if _first_attempt_pk(error.order) != _first_attempt_pk(order):
-                # this client must not get the secret of another purchase
-                raise Problem(
-                    409,
-                    "reference_in_use",
-                    "Another payment for this purchase is under way or paid. Nothing"
-                    " was charged here. Contact the shop.",
-                ) from None
-            return flows.Step(error.order), None
-        except (OrderBusy, OrderNotPayable) as error:
-            return flows.Step(error.order), None
+        except PaymentBeingConfirmed:
+            raise  # another attempt, which Nexi is still deciding
+        except (OrderBusy, OrderNotPayable, ReferenceInUse) as error:
+            return flows.Step(order_in_use(order, error)), None
         except OutcomeNotRecorded:
             order.refresh_from_db()
             return flows.Step(order), None
@@ -150,9 +139,7 @@ class PayView(BaseAPIView):
         return step, None
 
 
-class ContinueView(BaseAPIView):
-    authentication_classes = (authentication.ClientSecretAuthentication,)
-    permission_classes = (HasClientSecret,)
+class ContinueView(BaseCheckoutView):
     throttle_classes = (throttling.CheckoutThrottle,)
 
     @operation_schema(
@@ -165,7 +152,7 @@ class ContinueView(BaseAPIView):
         """Continue after 3-D Secure, for apps with their own `ReturnUrl`: send what was
         posted there. Charges at most once, also when it is repeated. Not needed if
         `ReturnUrl` is unchanged."""
-        order = _authenticated_order(request)
+        order = authenticated_order(request)
         data = validated_body(request, ContinueRequestSerializer)
         idempotency.IdempotencyKey(request, request.data).get_or_create_record()
         try:
@@ -182,10 +169,37 @@ class ContinueView(BaseAPIView):
         return Response(checkout_data(order))
 
 
-def _authenticated_order(request: Request) -> PaymentOrder:
+def authenticated_order(request: Request) -> PaymentOrder:
     order = request.auth
     assert isinstance(order, PaymentOrder)  # noqa: S101  set by the authentication
     return order
+
+
+def response_data(
+    order: PaymentOrder,
+    redirect: flows.RedirectForm | None = None,
+    message: shopper_texts.Message | None = None,
+    *,
+    redirect_to: str = "",
+) -> dict[str, Any]:
+    """``checkout_data`` and the client secret of ``order``, maybe a new attempt."""
+    secret = client_secrets.client_secret(order)
+    data = checkout_data(order, redirect, message, redirect_to=redirect_to)
+    return {**data, "client_secret": secret}
+
+
+def order_in_use(order: PaymentOrder, error: OrderError) -> PaymentOrder:
+    """The other attempt at the same purchase. Raises ``Problem`` for another purchase:
+    this client must not get its secret.
+    """
+    if _first_attempt_pk(error.order) != _first_attempt_pk(order):
+        raise Problem(
+            409,
+            "reference_in_use",
+            "Another payment for this purchase is under way or paid. Nothing"
+            " was charged here. Contact the shop.",
+        ) from None
+    return error.order
 
 
 def _first_attempt_pk(order: PaymentOrder) -> int:
@@ -197,8 +211,10 @@ def checkout_data(
     order: PaymentOrder,
     redirect: flows.RedirectForm | None = None,
     message: shopper_texts.Message | None = None,
+    *,
+    redirect_to: str = "",
 ) -> dict[str, Any]:
-    """The data of ``CheckoutResponse``."""
+    """The data of ``CheckoutResponse``. Call it outside a transaction."""
     shown = message or shopper_texts.message(order)
     return {
         "id": order.order_id,
@@ -209,14 +225,21 @@ def checkout_data(
         "reference": order.reference,
         "description": order.description,
         "card": CardResponseSerializer(order).data if order.card_last4 else None,
-        "consent_text": shopper_texts.consent_text(order) if order.accepts_card else "",
+        "consent_text": card_consent.consent_text(order) if order.accepts_card else "",
         "message": {"tone": shown.tone, "title": shown.title, "text": shown.text},
-        "next_action": next_action(order, redirect),
+        "method": order.method,
+        "methods": [
+            {"code": one.code, "label": str(one.label)}
+            for one in (flows.payment_methods(order) if order.accepts_card else ())
+        ],
+        "next_action": next_action(order, redirect, redirect_to),
     }
 
 
 def next_action(
-    order: PaymentOrder, redirect: flows.RedirectForm | None = None
+    order: PaymentOrder,
+    redirect: flows.RedirectForm | None = None,
+    redirect_to: str = "",
 ) -> dict[str, Any]:
     """The data of ``NextActionResponse``; its members depend on ``type``."""
     if redirect is not None:
@@ -228,6 +251,8 @@ def next_action(
             "fields": redirect.fields,
             "token": token,
         }
+    if redirect_to:
+        return {"type": "redirect_to_url", "url": redirect_to}
     if order.state in enums.SUCCESSFUL:
         result = reverse("nexi_payments:result", args=[order.public_id])
         url = add_payment_id(order.success_url, order.order_id)
@@ -240,5 +265,6 @@ def next_action(
     if order.is_final:
         return {"type": "done"}
     if order.accepts_card and not order.is_hosted:
-        return {"type": "enter_card"}
+        takes_cards = flows.accepts_own_card_page(order)
+        return {"type": "enter_card" if takes_cards else "choose_method"}
     return {"type": "pending", "retry_after": _POLL_SECONDS}

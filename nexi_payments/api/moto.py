@@ -84,7 +84,9 @@ class MotoView(BaseAPIView):
                 allow_duplicate=allow_duplicate,
                 actor=authentication.actor(request),
             )
-        except (OrderBusy, OrderNotPayable):
+        except (OrderBusy, OrderNotPayable) as error:
+            if error.order.pk != order.pk:
+                raise  # the purchase is paid on Nexi's page, or may be
             status = 200  # a concurrent request with this reference was first
         except OutcomeNotRecorded:
             pass

@@ -41,6 +41,7 @@ from nexi_payments.api.views import BaseAPIView, validated_body
 from nexi_payments.enums import OrderState
 from nexi_payments.exceptions import OutcomeNotRecorded
 from nexi_payments.flows.orders import create
+from nexi_payments.flows.reconcile import inquire
 from nexi_payments.models import Operation, PaymentOrder
 
 
@@ -295,8 +296,7 @@ class ReconcileView(_ServerView):
         order = get_order_or_404(id)
 
         def action() -> Response:
-            flows.reconcile(order)
-            order.refresh_from_db()
+            inquire(order, actor=authentication.actor(request))
             return Response(order_data(order, request))
 
         return idempotency.run_once(

@@ -21,6 +21,7 @@ from nexi_payments.exceptions import (
     AmountChanged,
     CardBlocked,
     CardDataNotAllowed,
+    CardsNotAccepted,
     ConsentRequired,
     ContractEndUnconfirmed,
     ContractNotUsable,
@@ -30,12 +31,15 @@ from nexi_payments.exceptions import (
     InvalidCustomer,
     InvalidReference,
     InvalidState,
+    MethodForbids,
+    MethodNotOffered,
     MotoNotAllowed,
     NexiPaymentsError,
     OrderBusy,
     OrderError,
     OrderNotPayable,
     OutcomeNotRecorded,
+    PaymentBeingConfirmed,
     PossibleDuplicate,
     ReferenceInUse,
     SealedCardUnavailable,
@@ -107,6 +111,29 @@ _EXCEPTION_PROBLEMS: Final[dict[type[Exception], tuple[int, str, str]]] = {
         409,
         "order_not_payable",
         "This payment no longer accepts a card. Nothing was sent.",
+    ),
+    PaymentBeingConfirmed: (
+        409,
+        "payment_being_confirmed",
+        "Nexi is still confirming `order`, another attempt at this purchase. Nothing"
+        " was sent. Wait for its outcome.",
+    ),
+    MethodNotOffered: (
+        409,
+        "method_not_offered",
+        "This payment method is not offered for this payment: see `methods/`. Nothing"
+        " was sent.",
+    ),
+    MethodForbids: (
+        409,
+        "method_forbids",
+        "The payment method does not allow this: see `hint`. Nothing was sent.",
+    ),
+    CardsNotAccepted: (
+        409,
+        "cards_not_accepted",
+        "This terminal takes cards on Nexi's page only: use `hosted/`. The card was not"
+        " kept, and nothing was sent.",
     ),
     TooManyAttempts: (
         429,
@@ -267,6 +294,8 @@ def _as_problem(error: NexiPaymentsError) -> Exception:
         extra["retry_after"] = int(error.seconds)
     if isinstance(error, OrderBusy):
         extra["retry_after"] = 1
+    if isinstance(error, MethodForbids):
+        extra["hint"] = str(error.sentence)
     if isinstance(error, OrderError):
         extra["order"] = error.order.order_id
     if isinstance(

@@ -198,6 +198,15 @@ class PayDetailsRequestSerializer(StrictSerializer):
     consent = StrictBooleanField(required=False, default=False)
 
 
+class HostedPageRequestSerializer(StrictSerializer):
+    method = StrictCharField(max_length=32, help_text="A code of `methods/`")
+    language = StrictCharField(
+        max_length=16,
+        required=False,
+        help_text="Of Nexi's page; the language of the request if absent",
+    )
+
+
 class ContinueRequestSerializer(StrictSerializer):
     """What the issuer posted, and ``token`` of ``next_action``."""
 

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import ISO_8601, serializers
 from rest_framework.request import Request
 
-from nexi_payments import flows, money, permissions
+from nexi_payments import flows, money, payment_methods, permissions
 from nexi_payments.api.fields import MoneyField
 from nexi_payments.enums import (
     Channel,
@@ -49,9 +49,14 @@ class NextActionResponseSerializer(_TrailingUnderscoreSerializer):
     """The next step of the payment page. The members depend on ``type``."""
 
     type = serializers.ChoiceField(
-        choices=["enter_card", "redirect", "pending", "done", "failed", "contact"],
-        help_text="redirect: post `fields` to `url` from the browser. pending: ask"
-        " again after `retry_after` seconds. failed: `can_retry` with another card.",
+        choices=[
+            *("enter_card", "choose_method", "redirect", "redirect_to_url"),
+            *("pending", "done", "failed", "contact"),
+        ],
+        help_text="redirect: post `fields` to `url` from the browser. redirect_to_url:"
+        " go to `url`. choose_method: this terminal takes no card here. pending: ask"
+        " again after `retry_after` seconds. failed: `can_retry` with another card or"
+        " method.",
     )
     method = serializers.CharField(required=False)
     url = serializers.CharField(required=False)
@@ -59,6 +64,32 @@ class NextActionResponseSerializer(_TrailingUnderscoreSerializer):
     token = serializers.CharField(required=False)
     retry_after = serializers.IntegerField(required=False, help_text="Seconds")
     can_retry = serializers.BooleanField(required=False)
+
+
+class OfferedMethodResponseSerializer(_TrailingUnderscoreSerializer):
+    """A payment method of Nexi's hosted page that is offered."""
+
+    code = serializers.CharField()
+    label_ = serializers.CharField(help_text="In the language of the request")
+
+
+class MethodResponseSerializer(OfferedMethodResponseSerializer):
+    """With what it allows."""
+
+    minimum = serializers.CharField(allow_null=True, help_text="Major units")
+    maximum = serializers.CharField(allow_null=True, help_text="Major units")
+    currencies = serializers.ListField(
+        child=serializers.CharField(), help_text="Empty for all"
+    )
+    refunds = serializers.ChoiceField(
+        choices=list(payment_methods.REFUNDS),
+        help_text="full: the whole amount only. none: refund outside Nexi.",
+    )
+
+
+class MethodsResponseSerializer(serializers.Serializer[Any]):
+    takes_cards = serializers.BooleanField(help_text="Whether `pay/` takes a card")
+    methods = MethodResponseSerializer(many=True)
 
 
 class CheckoutResponseSerializer(serializers.Serializer[Any]):
@@ -78,6 +109,12 @@ class CheckoutResponseSerializer(serializers.Serializer[Any]):
         ' "" = no consent is needed.',
     )
     message = MessageResponseSerializer()
+    method = serializers.CharField(
+        allow_blank=True,
+        help_text='The payment method on Nexi\'s hosted page; "" = a card here, or none'
+        " yet",
+    )
+    methods = OfferedMethodResponseSerializer(many=True)
     next_action = NextActionResponseSerializer()
     client_secret = serializers.CharField(
         required=False,
@@ -96,6 +133,11 @@ class OrderResponseSerializer(serializers.Serializer[PaymentOrder]):
     reason = serializers.CharField(allow_blank=True)
     channel = serializers.ChoiceField(choices=list(Channel.values))
     terminal = serializers.CharField()
+    method = serializers.CharField(
+        allow_blank=True,
+        help_text='The payment method on Nexi\'s hosted page; "" = a card here, or none'
+        " yet",
+    )
     amount = MoneyField()
     currency = serializers.CharField()
     captured = MoneyField(source="captured_amount")

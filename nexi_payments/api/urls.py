@@ -5,7 +5,14 @@
 
 from django.urls import path
 
-from nexi_payments.api import card_verification, checkout, contracts, moto, orders
+from nexi_payments.api import (
+    card_verification,
+    checkout,
+    contracts,
+    hosted_page,
+    moto,
+    orders,
+)
 from nexi_payments.api.views import as_view
 
 app_name = "nexi_payments_api"
@@ -47,6 +54,16 @@ urlpatterns = [
     ),
     path("checkout/<str:id>/", as_view(checkout.CheckoutView), name="checkout"),
     path("checkout/<str:id>/pay/", as_view(checkout.PayView), name="pay"),
+    path(
+        "checkout/<str:id>/methods/",
+        as_view(hosted_page.MethodsView),
+        name="methods",
+    ),
+    path(
+        "checkout/<str:id>/hosted/",
+        as_view(hosted_page.HostedPageView),
+        name="hosted",
+    ),
     path(
         "checkout/<str:id>/continue/", as_view(checkout.ContinueView), name="continue"
     ),

@@ -145,13 +145,14 @@ class Settings:
     def order_prefix(self) -> str:
         """The first three characters of our order ids. On a shared terminal they tell
         our orders from others. Derived from SECRET_KEY, which they do not reveal."""
-        digest = hmac.digest(
-            str(django_settings.SECRET_KEY).encode(),
-            b"nexi_payments/order prefix",
-            "sha256",
-        )
+        digest = self.derived_key(b"order prefix")
         alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
         return "".join(alphabet[byte % 32] for byte in digest[:3])
+
+    def derived_key(self, purpose: bytes) -> bytes:
+        """A secret of 32 bytes that is in no database, derived from SECRET_KEY."""
+        secret = str(django_settings.SECRET_KEY).encode()
+        return hmac.digest(secret, b"nexi_payments/" + purpose, "sha256")
 
 
 _KEYS: Final = (

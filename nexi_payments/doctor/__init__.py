@@ -52,9 +52,11 @@ def diagnose(
         yield from configuration.receivers()
         yield from configuration.sealed_card_keys(settings)
         yield from backlog.reconciler()
+        yield from backlog.waiting_charges()
         yield from backlog.database_clock()
         yield from backlog.row_counts()
         yield from backlog.failing_signals()
+        yield from backlog.failing_contracts()
         yield from backlog.discrepancies()
         if scan_apps is not None:
             yield from pan_scan.scan_texts(scan_apps)

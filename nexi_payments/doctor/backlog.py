@@ -13,8 +13,11 @@ from django.utils import timezone
 from nexi_payments import enums, outbox
 from nexi_payments.doctor.findings import OK, WARNING, Finding
 from nexi_payments.doctor.terminals import MAX_CLOCK_DIFFERENCE
-from nexi_payments.enums import OrderState
+from nexi_payments.enums import ContractState, OrderState
+from nexi_payments.flows import retry_policy
+from nexi_payments.flows.inquiry import sweeps
 from nexi_payments.models import (
+    Contract,
     Discrepancy,
     Event,
     Operation,
@@ -22,7 +25,7 @@ from nexi_payments.models import (
     QueuedRefund,
     db_transactions,
 )
-from nexi_payments.models.bookkeeping import Heartbeat
+from nexi_payments.models.bookkeeping import Heartbeat, SweepCursor
 from nexi_payments.models.sealed_card import SealedCard
 
 #: Payments that are listed by id. The counts are complete.
@@ -49,6 +52,25 @@ def reconciler() -> Iterator[Finding]:
         host = last.host or "an unknown host"
         message = f"nexi_reconcile: last ran {age} s ago on {host}"
     yield Finding("reconciler", message, level, {"seconds": age}, indent=0)
+
+
+def waiting_charges() -> Iterator[Finding]:
+    """Due charges that wait for a sweep of their terminal's orders at Nexi."""
+    now = timezone.now()
+    fresh = SweepCursor.objects.filter(swept_at__gte=now - sweeps.FRESH_FOR)
+    due = Contract.objects.filter(
+        state=ContractState.ACTIVE, next_charge_at__lte=now, amount__isnull=False
+    ).exclude(terminal__in=fresh.values("terminal"))
+    counts = Counter(due.values_list("terminal", flat=True))
+    for terminal, count in sorted(counts.items()):
+        yield Finding(
+            "sweeps",
+            f"terminal {terminal}: {count} due charges wait for a sweep: nexi_reconcile"
+            " or nexi_charge_due makes it, if Nexi answers",
+            WARNING,
+            {"terminal": terminal, "due": count},
+            indent=0,
+        )
 
 
 def database_clock() -> Iterator[Finding]:
@@ -99,7 +121,10 @@ def row_counts() -> Iterator[Finding]:
             orders.filter(next_poll_at__lt=late).count(),
             WARNING,
         ),
-        "undelivered signals": (events.filter(deliver_at__lt=late).count(), WARNING),
+        "undelivered signals": (
+            events.filter(deliver_at__isnull=False, created_at__lt=late).count(),
+            WARNING,
+        ),
         "expired sealed cards": (
             SealedCard.objects.filter(expires_at__lt=late).count(),
             WARNING,
@@ -116,9 +141,10 @@ def row_counts() -> Iterator[Finding]:
 
 
 def failing_signals() -> Iterator[Finding]:
-    """Signals whose receivers fail, and how many wait behind each."""
-    events = outbox.failing_events()
-    failing, waiting = events.filter(attempts__gt=0), events.filter(attempts=0)
+    """Signals whose receivers fail: which ones, since when, how many wait behind."""
+    events, now = outbox.blocked_events(), timezone.now()
+    failing = events.filter(attempts__gt=0)
+    waiting = events.filter(attempts=0, is_behind=True)
     count = failing.count()
     yield Finding(
         "signals",
@@ -127,12 +153,34 @@ def failing_signals() -> Iterator[Finding]:
         {"failing": count, "waiting": waiting.count()},
     )
     for event in failing.select_related("order")[:_MAX_LINES]:
+        minutes = int((now - event.created_at).total_seconds() // 60)
         message = (
-            f"order {event.order.order_id}: {event.kind}, failed attempts:"
-            f" {event.attempts}, waiting behind it:"
-            f" {waiting.filter(order_id=event.order_id).count()}"
+            f"order {event.order.order_id}: {event.kind}, undelivered for {minutes}"
+            f" min, failed attempts: {event.attempts}, waiting behind it:"
+            f" {waiting.filter(order_id=event.order_id).count()},"
+            f" {event.failed_receivers or 'receiver not recorded'}"
         )
         yield Finding("signals", message, WARNING, indent=2)
+
+
+def failing_contracts() -> Iterator[Finding]:
+    """Contracts whose recurring charge ends with an exception."""
+    rows = retry_policy.failing_contracts()
+    count, now = rows.count(), timezone.now()
+    yield Finding(
+        "recurring",
+        f"recurring charges that end with an exception: {count}",
+        WARNING if count else OK,
+        {"failing": count},
+    )
+    for one in rows[:_MAX_LINES]:
+        since = one.failing_since or now
+        minutes = int((now - since).total_seconds() // 60)
+        message = (
+            f"contract {one.contract_id}: {one.error}, failed attempts:"
+            f" {one.error_count}, for {minutes} min"
+        )
+        yield Finding("recurring", message, WARNING, indent=2)
 
 
 def discrepancies() -> Iterator[Finding]:

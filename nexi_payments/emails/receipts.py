@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import money
+from nexi_payments import conf, money, payment_methods
 from nexi_payments.emails import sending
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState
 from nexi_payments.models import Operation, PaymentOrder
@@ -37,6 +37,15 @@ class Receipt:
         if self.order.state == OrderState.PAID and self.order.refunded_amount:
             return _("Partly refunded")
         return self.order.get_state_display()
+
+    @property
+    def method(self) -> str:
+        """The label of a payment method that is not a card; "" for a card."""
+        order = self.order
+        if order.method in ("", payment_methods.CARDS):
+            return ""
+        known = payment_methods.find(order.method, conf.current().method_overrides)
+        return str(known.label) if known else order.method
 
     @property
     def lines(self) -> list[ReceiptLine]:

@@ -34,6 +34,8 @@ class EventKind(TextChoices):
         _("card on file on hold: no charge until somebody decides"),
     )
     CONTRACT_RESUMED = "contract_resumed", _("card on file off hold")
+    #: ended here; Nexi has not confirmed it yet
+    CONTRACT_ENDING = "contract_ending", _("end of the card on file begun")
     CONTRACT_ENDED = "contract_ended", _("card on file ended")
     #: a recurring charge was declined and will be tried again
     CHARGE_RETRY = "charge_retry", _("charge is tried again")

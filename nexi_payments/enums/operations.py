@@ -106,6 +106,8 @@ class RefundFailure(TextChoices):
     NOT_POSSIBLE = "not_possible", _("not possible any more in the payment's state")
     #: refunds made elsewhere have left less
     NOTHING_LEFT = "nothing_left", _("less is left than was to be sent")
+    #: of a duplicate: the other payment does not keep its money any more
+    ONLY_PAYMENT = "only_payment", _("no other payment of the purchase is left")
     #: Nexi or the issuer declined, or inquiries show that it was not executed
     DECLINED = OperationOutcome.DECLINED.value, _("Nexi did not execute it")
     REJECTED = OperationOutcome.REJECTED.value, _("Nexi rejected it")

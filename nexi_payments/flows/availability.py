@@ -60,7 +60,8 @@ class ConfirmedCapture:
     """One capture that Nexi has confirmed, or one of several charges that were captured
     at once. Amounts in minor units.
 
-    ``remaining`` is neither refunded, cancelled nor reserved. ``cancel`` is the amount
+    ``remaining`` is neither refunded, cancelled nor reserved. It is 0 with manual
+    capture as long as Nexi's total alone shows the capture. ``cancel`` is the amount
     that a cancel would take back: always the whole capture, 0 after a partial refund,
     ``None`` if the order's state allows no cancel or Nexi lists no such capture. Nexi
     accepts a cancel only while ``is_of_today`` (Italian time).
@@ -102,10 +103,8 @@ class Available:
         """What staff must know before they refund; "" for nothing special."""
         return _REFUND_RULES.get(self.method.refunds, "") if self.method else ""
 
-    def require_allowed(self, kind: str, amount: int | None = None) -> None:
-        """Raises ``MethodForbids`` if the payment method has no such operation, or not
-        for ``amount`` (minor units).
-        """
+    def require_allowed(self, kind: str) -> None:
+        """Raises ``MethodForbids`` if the payment method has no such operation."""
         method, order = self.method, self.order
         if method is None:
             return
@@ -114,10 +113,17 @@ class Available:
         returning = kind in (OperationKind.REFUND, OperationKind.VOID)
         if returning and method.refunds == payment_methods.NONE:
             raise MethodForbids(order, _NO_REFUND)
-        whole = amount is None or amount == order.captured_amount
-        in_full = kind == OperationKind.REFUND and method.refunds == FULL
-        if in_full and not whole:
-            raise MethodForbids(order, _FULL_REFUND)
+
+    def require_whole(self, amount: int, capture: ConfirmedCapture | None) -> None:
+        """Raises ``MethodForbids`` if the method is refunded in full only, and
+        ``amount`` (minor units) is less than ``capture``, or than all that was captured
+        without it.
+        """
+        if self.method is None or self.method.refunds != FULL:
+            return
+        whole = capture.operation.amount if capture else self.order.captured_amount
+        if amount != whole:
+            raise MethodForbids(self.order, _FULL_REFUND)
 
     @cached_property
     def captures(self) -> tuple[ConfirmedCapture, ...]:
@@ -161,7 +167,7 @@ class Available:
         )
 
     def _confirmed(self, row: Operation, *, is_cancelled: bool) -> ConfirmedCapture:
-        remaining = _remaining_of(row, self.queued)
+        remaining = _remaining_of(row, self.order, self.queued)
         cancel = None
         is_capture = row.kind == OperationKind.CAPTURE and row.gateway_operation_id
         cancels = self.method is None or self.method.cancels
@@ -229,7 +235,7 @@ def _captured(done: QuerySet[Operation]) -> list[Operation]:
     """The operations that a refund may name."""
     kinds = enums.CHARGING | {OperationKind.CAPTURE}
     rows = list(done.filter(kind__in=kinds))
-    captures = [row for row in rows if row.kind == OperationKind.CAPTURE]
+    captures = [row for row in rows if row.kind == OperationKind.CAPTURE and row.amount]
     if captures:
         return captures
     at_once = [row for row in rows if row.result in books.CAPTURED_WITH_CHARGE]
@@ -294,7 +300,13 @@ def _refunds(queued: Iterable[QueuedRefund]) -> int:
     return sum(one.amount for one in queued if one.kind == OperationKind.REFUND)
 
 
-def _remaining_of(capture: Operation, queued: Iterable[QueuedRefund]) -> int:
+def _remaining_of(
+    capture: Operation, order: PaymentOrder, queued: Iterable[QueuedRefund]
+) -> int:
+    if capture.by_totals and order.capture == CaptureMode.MANUAL:
+        # Nexi refunds it by its id, which is not listed yet. On the id of the charge
+        # the same request voids what is held.
+        return 0
     of_it = [one for one in queued if one.capture_id == capture.pk]
     return max(0, totals.remaining_of(capture) - _refunds(of_it))
 
@@ -317,7 +329,7 @@ def remaining_of(operation: Operation) -> int | None:
         return None
     order = operation.order
     queued = queued_refunds.waiting(order) if order.queued_amount else []
-    return _remaining_of(operation, queued)
+    return _remaining_of(operation, order, queued)
 
 
 def validated_amount(

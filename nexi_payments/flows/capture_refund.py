@@ -20,6 +20,7 @@ from django.utils import timezone
 from nexi_payments import conf, money
 from nexi_payments.enums import OperationKind, OperationOutcome
 from nexi_payments.exceptions import (
+    ExceedsRemaining,
     GatewayError,
     GatewayUnavailable,
     InvalidState,
@@ -43,6 +44,7 @@ from nexi_payments.models import (
     PaymentOrder,
     QueuedRefund,
     db_transactions,
+    raw_sql,
 )
 
 #: Inquiries before a request, while others change the order.
@@ -109,7 +111,8 @@ def refund(
 @dataclass(repr=False, eq=False)
 class PostChargeCall(PostChargeRequest, GatewayCall[str]):
     """A capture, void, refund or cancel. ``amount`` is in minor units, ``None`` for all
-    that remains. ``queued`` is the row of the queue that it sends, if there is one.
+    that remains. ``queued`` is the row of the queue that it sends, if there is one, and
+    ``other`` a payment that must be as it was looked at.
     ``prepare`` sets ``details``, the columns of its operation.
     """
 
@@ -118,6 +121,7 @@ class PostChargeCall(PostChargeRequest, GatewayCall[str]):
     expected_remaining: Decimal | None = None
     capture: Operation | None = None
     queued: QueuedRefund | None = None
+    other: PaymentOrder | None = None
     details: dict[str, Any] = field(init=False)
 
     @classmethod
@@ -156,6 +160,8 @@ class PostChargeCall(PostChargeRequest, GatewayCall[str]):
         row = self.queued
         if row is not None and not queued_refunds.claim(row, self.operation):
             raise PreconditionFailed
+        if self.other is not None and not _is_unchanged(self.other):
+            raise PreconditionFailed
         update_totals(self.order)
 
     def set_details(
@@ -169,6 +175,14 @@ class PostChargeCall(PostChargeRequest, GatewayCall[str]):
             "idempotency_key": key,
             "nonce": self.nonce or None,
         }
+
+
+def _is_unchanged(other: PaymentOrder) -> bool:
+    """Whether ``other`` is as loaded. What is claimed for it meanwhile by what it was
+    before is not.
+    """
+    where = {"pk": other.pk, "version": other.version}
+    return bool(raw_sql.update(PaymentOrder, where, {}, increment="version"))
 
 
 class _Capture(PostChargeCall):
@@ -208,13 +222,14 @@ class RefundCall(PostChargeCall):
 
     def prepare(self, now: Available) -> None:
         order = self.order
-        now.require_allowed(self.kind, self.amount)
+        now.require_allowed(self.kind)
         if now.refund is None:
             raise InvalidState(order)
         chosen = now.capture_to_refund(self.capture, self.amount)
         amount = validated_amount(
             order, now.refund_of(chosen), self.amount, self.expected_remaining
         )
+        now.require_whole(amount, chosen)
         capture = chosen.operation if chosen else None
         target = capture.gateway_operation_id if capture else ""
         self.set_details(amount, target or order.gateway_operation_id, capture)
@@ -229,7 +244,7 @@ def submit(call: PostChargeCall) -> Operation:
     call.order.refresh_from_db()
     if earlier := _find_existing(call):
         return earlier
-    call.prepare(call.available())
+    _check_own_books(call)
     return look_and_send(call)
 
 
@@ -257,6 +272,19 @@ def look_and_send(call: PostChargeCall) -> Operation:
         query.inquire_and_apply(order, call.client, call.deadline)
         operation.refresh_from_db()
     return operation
+
+
+def _check_own_books(call: PostChargeCall) -> None:
+    """Raises what is impossible before Nexi is asked.
+
+    A capture that only Nexi's total has shown may be listed by now: Nexi is asked.
+    """
+    try:
+        call.prepare(call.available())
+    except ExceedsRemaining:
+        unlisted = call.order.operations.filter(by_totals=True, amount__gt=0)
+        if not unlisted.filter(outcome=OperationOutcome.DONE).exists():
+            raise
 
 
 def _look(call: PostChargeCall) -> None:

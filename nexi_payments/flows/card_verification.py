@@ -29,7 +29,7 @@ from nexi_payments.exceptions import (
 )
 from nexi_payments.flows.ledger import terminal_outages, transitions
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.flows.orders import create
+from nexi_payments.flows.orders import create, order_ids
 from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import Purchase
@@ -38,7 +38,6 @@ from nexi_payments.pan_scanner import reject_card_number
 
 log = logging.getLogger("nexi_payments.card_verification")
 
-_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 #: About the shop's key, URL or request rate: Nexi asked no issuer about the card.
 _NOT_FROM_ISSUER: Final = frozenset({401, 403, 404, 429})
 
@@ -159,11 +158,7 @@ def _order_id(nonce: str) -> str:
     number = int.from_bytes(
         hashlib.sha256(f"card verification {nonce}".encode()).digest()
     )
-    text = ""
-    for _ in range(15):
-        number, place = divmod(number, len(_ALPHABET))
-        text += _ALPHABET[place]
-    return conf.current().order_prefix + text
+    return order_ids.from_number(number)
 
 
 def _outcome(result: str) -> str:

@@ -2,13 +2,14 @@
 
 A charge is an operation of the ledger. Nexi takes an idempotency key for it, which is
 stored. The charge is sent once all the same; a status inquiry shows its result
-(decision 27).
+(decision 27). Its order id is derived, and asked for before it is sent: a charge that
+was made before an older backup was restored is found (decision 40).
 """
 
 from __future__ import annotations
 
 import contextlib
-import uuid
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ from nexi_payments.exceptions import (
     ContractEndUnconfirmed,
     ContractNotUsable,
     GatewayError,
+    GatewayUnavailable,
     InvalidReference,
     OrderBusy,
     ReferenceInUse,
@@ -36,18 +38,21 @@ from nexi_payments.exceptions import (
     TerminalNotConfigured,
 )
 from nexi_payments.flows import retry_policy
-from nexi_payments.flows.inquiry import query
+from nexi_payments.flows.inquiry import orphans, query
 from nexi_payments.flows.ledger import operations, terminal_outages, transitions
 from nexi_payments.flows.ledger.charge import Charge
 from nexi_payments.flows.ledger.operations import Claim
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.flows.orders import create
+from nexi_payments.flows.orders import attempts, create, order_ids
 from nexi_payments.gateway import result_codes
+from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.gateway.responses import ContractResult, OperationResult
 from nexi_payments.models import Contract, Operation, PaymentOrder, db_transactions
 from nexi_payments.pan_scanner import reject_card_number
+
+log = logging.getLogger("nexi_payments.contracts")
 
 
 def charge_contract(
@@ -71,11 +76,12 @@ def charge_contract(
     of the first payment, and the description is by default that of the contract.
 
     Raises ``ContractNotUsable``, ``ReferenceInUse``, ``OrderBusy``,
-    ``TerminalUnavailable``, ``InvalidAmount``, ``InvalidReference`` (also for one of
-    the contract's own recurring charges) and ``CardDataNotAllowed``; nothing was sent
-    then. Raises ``RuntimeError`` inside a transaction. ``fence`` is called in the
-    commit that inserts the order; False raises ``OrderBusy``. Idempotent by ``nonce``
-    (at most 32 characters): the same one returns the same payment, also a failed one.
+    ``TerminalUnavailable``, ``GatewayUnavailable`` (Nexi does not answer the inquiry
+    before the charge), ``InvalidAmount``, ``InvalidReference`` (also for one of the
+    contract's own recurring charges) and ``CardDataNotAllowed``; nothing was sent then.
+    Raises ``RuntimeError`` inside a transaction. ``fence`` is called in the commit that
+    inserts the order; False raises ``OrderBusy``. Idempotent by ``nonce`` (at most 32
+    characters): the same one returns the same payment, also a failed one.
     """
     # reload, but keep the caller's instance: its lease is compared with the row
     contract = Contract.objects.get(pk=contract.pk)
@@ -109,7 +115,7 @@ def charge_contract(
             setattr(order, name, getattr(first_payment, name))
     for name in ("card_brand", "card_last4", "card_expiry"):
         setattr(order, name, getattr(contract, name))
-    order = create.find_by_nonce(order) or _insert(order, fence)
+    order = attempts.find_by_nonce(order) or _insert(order, fence)
     if order.channel != Channel.MIT or order.contract_id != contract.pk:
         raise ReferenceInUse(order)
     if order.state == OrderState.INIT:
@@ -129,7 +135,7 @@ def _insert(order: PaymentOrder, fence: Callable[[], bool] | None) -> PaymentOrd
     if fence is not None and not fence():
         raise OrderBusy(order)
     lifetime = timedelta(seconds=conf.current().expire_after)
-    return create.insert_or_join(order, timezone.now() + lifetime)[0]
+    return attempts.insert_or_join(order, timezone.now() + lifetime)[0]
 
 
 def _charge(
@@ -137,6 +143,8 @@ def _charge(
 ) -> None:
     client = conf.client(conf.current().terminal(order.terminal))
     deadline = Deadline(conf.current().total_timeout)
+    if _was_made_before(order, client, deadline):
+        return
     purchase = create.build_purchase(order, order.cardholder_name)
     call = _ContractCharge(order, client, deadline, actor, purchase, contract)
     try:
@@ -145,6 +153,29 @@ def _charge(
         terminal_outages.log_failure(order, error, client, deadline)
     if order.state == OrderState.PAYING and wait:
         query.inquire_while_waiting(order, client, deadline)
+
+
+def _was_made_before(order: PaymentOrder, client: Client, deadline: Deadline) -> bool:
+    """Whether Nexi knows this charge already: our database was restored from a backup.
+
+    Then it is adopted, whatever became of it, and not sent again. Raises
+    ``GatewayUnavailable`` when Nexi does not answer.
+    """
+    error: GatewayError | None = None
+    try:
+        found = query.find_at_nexi(order, client, deadline)
+    except GatewayError as failure:
+        error = failure
+    if error is not None:
+        terminal_outages.log_failure(order, error, client, deadline)
+        raise GatewayUnavailable(order.terminal)
+    if found is None:
+        return False
+    log.warning("order %s is known to Nexi, and was not sent again", order.order_id)
+    if not orphans.claim_as_sent(order, found):
+        raise OrderBusy(order)
+    query.inquire_and_apply(order, client, deadline)
+    return True
 
 
 @dataclass(repr=False, eq=False)
@@ -156,7 +187,8 @@ class _ContractCharge(Charge):
 
     def claim(self) -> Claim:
         claim = super().claim()
-        details = claim.details | {"idempotency_key": str(uuid.uuid4())}
+        key = order_ids.idempotency_key(self.order.order_id)
+        details = claim.details | {"idempotency_key": key}
         return replace(claim, conditions={"channel": Channel.MIT}, details=details)
 
     def on_claim(self) -> None:
@@ -187,9 +219,7 @@ def end_contract(contract: Contract, *, actor: Actor = NO_ACTOR) -> Contract:
     again.
     """
     db_transactions.require_no_transaction()
-    current = (ContractState.REQUESTED, ContractState.ACTIVE, ContractState.SUSPENDED)
-    rows = Contract.objects.filter(pk=contract.pk, state__in=current)
-    rows.update(state=ContractState.ENDING, next_charge_at=timezone.now())
+    _begin_end(contract, actor)
     contract.refresh_from_db()
     if contract.state == ContractState.ENDING:
         with contextlib.suppress(TerminalNotConfigured):
@@ -200,22 +230,44 @@ def end_contract(contract: Contract, *, actor: Actor = NO_ACTOR) -> Contract:
     return contract
 
 
+@db_transactions.retried()
+def _begin_end(contract: Contract, actor: Actor) -> None:
+    current = (ContractState.REQUESTED, ContractState.ACTIVE, ContractState.SUSPENDED)
+    rows = Contract.objects.filter(pk=contract.pk, state__in=current)
+    if rows.update(state=ContractState.ENDING, next_charge_at=timezone.now()):
+        write_event(contract, EventKind.CONTRACT_ENDING, actor=actor)
+
+
 def deactivate_at_nexi(contract: Contract, actor: Actor = NO_ACTOR) -> None:
     """Deactivates the contract at Nexi. One that Nexi does not know is ended, too.
 
-    Moves no money, so it may be repeated. A gateway error leaves the contract ending.
-    Raises ``TerminalNotConfigured``.
+    Moves no money, so it may be repeated. A gateway error leaves the contract ending; a
+    rejected API key is an outage (``terminal_outages.check_key``). Raises
+    ``TerminalNotConfigured``.
     """
     client = conf.client(conf.current().terminal(contract.terminal))
+    deadline = Deadline(conf.current().total_timeout)
     try:
-        client.deactivate(contract.contract_id, conf.call_context())
-    except Rejected as error:
-        unknown = error.status == 400 and result_codes.NO_SUCH_CONTRACT in error.codes
-        if error.status != 404 and not unknown:
+        client.deactivate(contract.contract_id, conf.call_context(deadline))
+    except GatewayError as error:
+        if not _is_unknown_contract(error):
+            log.warning(
+                "contract %s is not deactivated at Nexi: %s %s",
+                contract.contract_id,
+                type(error).__name__,
+                error,
+            )
+            terminal_outages.check_key_after(error, contract.terminal, client, deadline)
             return
-    except GatewayError:
-        return
     _record_end(contract, actor)
+
+
+def _is_unknown_contract(error: GatewayError) -> bool:
+    """Whether Nexi says that it does not know the contract."""
+    if not isinstance(error, Rejected):
+        return False
+    named = result_codes.NO_SUCH_CONTRACT in error.codes
+    return error.status == 404 or (error.status == 400 and named)
 
 
 @db_transactions.retried()

@@ -33,7 +33,7 @@ from nexi_payments.flows.ledger import operations, terminal_outages
 from nexi_payments.flows.ledger.charge import Charge
 from nexi_payments.flows.ledger.operations import Claim
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.flows.orders import create, customer_data, velocity
+from nexi_payments.flows.orders import attempts, create, customer_data, velocity
 from nexi_payments.flows.shop_orders import ShopOrder
 from nexi_payments.flows.three_ds import card_columns
 from nexi_payments.gateway.deadline import Deadline
@@ -114,7 +114,7 @@ def get_or_create_moto_order(
     order.channel = Channel.MOTO
     order.clerk = actor.user
     order.request_nonce = nonce or None
-    if (earlier := create.find_by_nonce(order)) is not None:
+    if (earlier := attempts.find_by_nonce(order)) is not None:
         return earlier, False
     found = shop_orders.require_agreement(
         order, user=actor.user, accepted=accepted_difference
@@ -122,11 +122,11 @@ def get_or_create_moto_order(
     if found is not None:
         _attach_shop_order(order, found, customer)
     lifetime = timedelta(seconds=conf.current().expire_after)
-    order, created = create.insert_or_join(order, timezone.now() + lifetime)
+    order, created = attempts.insert_or_join(order, timezone.now() + lifetime)
     open_ = (OrderState.AWAITING_3DS, OrderState.AWAITING_HOSTED_PAGE)
     if order.state in open_ and not order.is_claimed:
         # abandoned at the issuer or at Nexi: the customer phoned instead
-        order, created = create.create_attempt(order)
+        order, created = attempts.create_attempt(order)
     return order, created
 
 
@@ -248,7 +248,7 @@ def create_moto_attempt(order: PaymentOrder, *, actor: Actor) -> PaymentOrder:
     Returns the attempt that waits for a card, where there is one. Raises
     ``ReferenceInUse``.
     """
-    attempt, _ = create.create_attempt(order)
+    attempt, _ = attempts.create_attempt(order)
     rows = PaymentOrder.objects.filter(pk=attempt.pk, state=OrderState.INIT)
     if rows.update(clerk=actor.user):
         attempt.clerk = actor.user

@@ -100,7 +100,8 @@ def accept_totals(
 ) -> PaymentOrder:
     """Takes over what Nexi's total shows as captured beyond the known operations.
 
-    It becomes a capture without an id, which may be refunded. ``expected`` is the
+    It becomes a capture without an id. With manual capture it may be refunded here once
+    Nexi lists it, and in Nexi's back office before. ``expected`` is the
     amount that the person saw, in major units. Arguments and errors as
     ``resolve_operation``; ``InvalidState`` where the total shows no more than the
     operations do, ``AmountChanged`` where it is not what the person saw, ``OrderBusy``

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any, Final
 
 from django.db.models import Q
 from django.utils import timezone
 
-from nexi_payments import conf, sealed_cards
+from nexi_payments import sealed_cards
 from nexi_payments.enums import Channel, EventKind, OrderState, Reason
 from nexi_payments.exceptions import (
     AlreadyCharged,
@@ -18,7 +17,7 @@ from nexi_payments.exceptions import (
     OrderError,
 )
 from nexi_payments.flows import availability
-from nexi_payments.flows.ledger import transitions
+from nexi_payments.flows.ledger import poll_schedule, transitions
 from nexi_payments.flows.ledger.operations import PreconditionFailed
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import purchase
@@ -106,8 +105,7 @@ def _end(live: PaymentOrder, reason: str, actor: Actor) -> None:
     now = timezone.now()
     changes: dict[str, Any] = {"cancelled_at": now}
     if live.operations.exists():
-        watch_for = timedelta(seconds=conf.current().watch_for)
-        changes["watch_until"] = now + watch_for
+        changes["watch_until"] = now + poll_schedule.watch_for(live)
     ended = transitions.transition(
         live,
         OrderState.FAILED,

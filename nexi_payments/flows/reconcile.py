@@ -14,12 +14,14 @@ from django.utils import timezone
 
 from nexi_payments import conf, outbox, sealed_cards
 from nexi_payments.enums import EventKind, OrderState, Reason
-from nexi_payments.exceptions import TerminalNotConfigured
+from nexi_payments.exceptions import GatewayError, TerminalNotConfigured
 from nexi_payments.flows import refund_worker
 from nexi_payments.flows.hosted import link_closing, offers
-from nexi_payments.flows.inquiry import orphans, query, unfinished
+from nexi_payments.flows.inquiry import orphans, query, sweeps, unfinished
 from nexi_payments.flows.ledger import terminal_outages, transitions
 from nexi_payments.flows.ledger.transitions import Actor
+from nexi_payments.gateway.client import Client
+from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.models.bookkeeping import Heartbeat
 
@@ -42,6 +44,7 @@ class Counts:
     delivered: int = 0
     purged: int = 0
     terminals_recovered: int = 0
+    #: orders that Nexi lists and that we did not have, or had otherwise
     orphans: int = 0
     refunds_sent: int = 0
     refunds_given_up: int = 0
@@ -71,10 +74,12 @@ def reconcile(order: PaymentOrder | None = None, *, limit: int = 1000) -> Counts
     if order is not None:
         if order.state == OrderState.INIT:
             order.refresh_from_db()  # it may be at the issuer by now
-        _reconcile_order(order, counts)
+        _reconcile_order(order, counts, scheduled=False)
     else:
         counts.purged = sealed_cards.purge()
         counts.terminals_recovered = terminal_outages.probe()
+        # first: what a restored backup has turned back is not judged before
+        counts.orphans = sweeps.sweep()
         missing: Counter[str] = Counter()
         for candidate in _due_orders(limit):
             # leased with its batch a while ago: renew, if it is still ours
@@ -86,7 +91,6 @@ def reconcile(order: PaymentOrder | None = None, *, limit: int = 1000) -> Counts
         counts.refunds_sent, counts.refunds_given_up = refund_worker.send_due(
             limit=limit
         )
-        counts.orphans = orphans.sweep()
         counts.methods = offers.refresh_due()
         counts.links_closed = link_closing.close_due(limit=limit)
     if order is None:
@@ -155,12 +159,13 @@ def _reconcile_due(order: PaymentOrder, counts: Counts, missing: Counter[str]) -
         counts.unanswered += 1
 
 
-def _reconcile_order(order: PaymentOrder, counts: Counts) -> None:
+def _reconcile_order(
+    order: PaymentOrder, counts: Counts, *, scheduled: bool = True
+) -> None:
     before = order.state
     if order.state == OrderState.INIT:
-        # nothing was sent that could charge: no inquiry needed
         if order.expires_at <= timezone.now():
-            unfinished.fail(order, Reason.EXPIRED)
+            _expire(order, counts, scheduled=scheduled)
     else:
         client = conf.client(conf.current().terminal(order.terminal))
         counts.inquired += 1
@@ -168,3 +173,36 @@ def _reconcile_order(order: PaymentOrder, counts: Counts) -> None:
             counts.unanswered += 1
     if order.state != before and hasattr(counts, order.state):
         setattr(counts, order.state, getattr(counts, order.state) + 1)
+
+
+def _expire(order: PaymentOrder, counts: Counts, *, scheduled: bool) -> None:
+    """Fails an order to which no card was posted, says our database.
+
+    Not before a sweep has found nothing: an older backup may have been restored, and
+    the order be paid. Without a sweep, a person who asks has Nexi asked.
+    """
+    swept = sweeps.covers(order.terminal, order.expires_at)
+    if swept or order.terminal not in conf.current().terminals:
+        unfinished.fail(order, Reason.EXPIRED)
+    elif scheduled:
+        rows = PaymentOrder.objects.filter(pk=order.pk, state=OrderState.INIT)
+        rows.update(next_poll_at=sweeps.next_sweep(order.terminal))
+    else:
+        counts.inquired += 1
+        client = conf.client(conf.current().terminal(order.terminal))
+        if not _ask_and_expire(order, client):
+            counts.unanswered += 1
+
+
+def _ask_and_expire(order: PaymentOrder, client: Client) -> bool:
+    """False when Nexi does not answer."""
+    deadline = Deadline(conf.current().total_timeout)
+    try:
+        found = query.find_at_nexi(order, client, deadline)
+    except GatewayError:
+        return False
+    if found is not None and (found.authorized or found.captured):
+        orphans.claim_as_sent(order, found)
+        return query.inquire_and_apply(order, client, deadline).answered
+    unfinished.fail(order, Reason.EXPIRED)
+    return True

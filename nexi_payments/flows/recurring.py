@@ -3,7 +3,9 @@
 A worker leases a contract by moving its ``next_charge_at`` in a compare-and-swap, which
 increments ``lease_version``. A worker whose lease was taken over fails its claim. All
 attempts of a period share one reference, and one live payment holds a reference: a
-period is charged once, wherever a worker crashes.
+period is charged once, wherever a worker crashes. A backup that is restored changes
+nothing: ``flows.contracts`` asks Nexi before it charges, and nothing is charged before
+the terminal was swept (decision 40).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db import DatabaseError
 from django.utils import timezone
 
 from nexi_payments import conf, enums, money, outbox
@@ -29,7 +32,7 @@ from nexi_payments.exceptions import (
     TerminalUnavailable,
 )
 from nexi_payments.flows import contracts, retry_policy
-from nexi_payments.flows.inquiry import query
+from nexi_payments.flows.inquiry import query, sweeps
 from nexi_payments.models import Contract, PaymentOrder, db_transactions
 
 log = logging.getLogger("nexi_payments.recurring")
@@ -40,6 +43,14 @@ _BATCH_SIZE: Final = 10
 _IN_DOUBT_PAUSE: Final = timedelta(minutes=15)
 _OUTAGE_PAUSE: Final = timedelta(minutes=15)
 _REVIEW_PAUSE: Final = timedelta(days=1)
+
+
+class _NotSwept(Exception):
+    """The last sweep of the terminal is too old: it may be that of a backup."""
+
+    def __init__(self, terminal: str) -> None:
+        super().__init__(terminal)
+        self.terminal = terminal
 
 
 @dataclass
@@ -63,19 +74,24 @@ def charge_due(*, limit: int = 1000) -> RecurringCounts:
     A soft decline is retried after ``CHARGE_RETRIES``. After a hard decline, or the
     last retry, the contract is suspended (signal ``contract_on_hold``), and so is one
     whose terminal no longer accepts its amount or currency. One whose terminal is not
-    in the settings waits. Periods missed while this did not run are charged once, not
-    one by one. A period that ``BEFORE_CHARGE`` vetoes is skipped. Also deactivates
+    in the settings waits. So do all of a terminal whose last sweep is older than an
+    hour; a sweep that is due is made first. One whose run ends with an unexpected
+    exception is tried again after growing pauses, and listed for staff
+    (``failing_since``). Periods missed while this did not run are charged once, not one
+    by one. A period that ``BEFORE_CHARGE`` vetoes is skipped. Also deactivates
     contracts at Nexi whose end is not confirmed, and ends those past their last day.
     Raises ``RuntimeError`` inside a transaction.
     """
     db_transactions.require_no_transaction()
     counts = RecurringCounts()
     missing: Counter[str] = Counter()
+    unswept: Counter[str] = Counter()
     for contract in _due_contracts(limit):
         try:
             # leased with its batch a while ago: renew, if it is still ours
             if _lease(contract):
                 _process(contract, counts)
+                _forget_errors(contract)
         except (OrderBusy, OutcomeNotRecorded):
             counts.skipped += (
                 1  # another worker has it, or the reconciler will settle it
@@ -84,13 +100,18 @@ def charge_due(*, limit: int = 1000) -> RecurringCounts:
             _reschedule(contract, timezone.now() + _OUTAGE_PAUSE)
             missing[error.terminal] += 1
             counts.skipped += 1
-        except Exception:
+        except _NotSwept as error:  # due again when its lease ends
+            unswept[error.terminal] += 1
+            counts.skipped += 1
+        except Exception as error:
             # a broken row must not block the rows behind it
-            log.exception("contract %s", contract.contract_id)
+            _record_error(contract, error)
             counts.skipped += 1
     for terminal, number in missing.items():
         text = "terminal %s is not in the settings: %d due contracts wait for it"
         log.error(text, terminal, number)
+    for terminal, number in unswept.items():
+        log.warning("terminal %s: %d due charges wait for a sweep", terminal, number)
     outbox.deliver_due()
     return counts
 
@@ -185,6 +206,9 @@ def _charge(contract: Contract, counts: RecurringCounts) -> PaymentOrder | None:
         )
         return bool(rows.update(lease_version=contract.lease_version))
 
+    terminal = conf.current().terminal(contract.terminal)
+    if not sweeps.is_fresh(terminal):
+        raise _NotSwept(terminal.name)
     try:
         return contracts.charge_contract(
             contract,
@@ -215,7 +239,7 @@ def _apply_result(
     """Updates the contract by the state of the newest attempt."""
     now = timezone.now()
     if order.state in enums.SUCCESSFUL | enums.RETURNED:
-        _advance_period(contract, now)
+        _advance_period(contract, order.charging_since or now)
         counts.charged += 1
     elif order.reason == Reason.VETOED:
         _advance_period(contract, now)  # by the shop's own word: the next one is asked
@@ -240,10 +264,11 @@ def _apply_result(
 # -- writes to a contract, each under its lease ------------------------------------
 
 
-def _advance_period(contract: Contract, now: datetime) -> None:
+def _advance_period(contract: Contract, charged_at: datetime) -> None:
+    """Moves on to the first period that was not due yet when the charge was sent."""
     period = contract.period + 1
     due = contract.scheduled_at(period)
-    while due is not None and due <= now:
+    while due is not None and due <= charged_at:
         period += 1
         due = contract.scheduled_at(period)
     mine = Contract.objects.filter(
@@ -256,6 +281,28 @@ def _advance_period(contract: Contract, now: datetime) -> None:
 def _reschedule(contract: Contract, when: datetime | None) -> None:
     mine = Contract.objects.filter(pk=contract.pk, lease_version=contract.lease_version)
     mine.exclude(state=ContractState.ENDED).update(next_charge_at=when)
+
+
+def _record_error(contract: Contract, error: Exception) -> None:
+    """Staff see it on the page of the review queue, and ``nexi_doctor`` lists it."""
+    now, count = timezone.now(), contract.error_count + 1
+    log.exception("contract %s: attempt %d", contract.contract_id, count)
+    mine = Contract.objects.filter(pk=contract.pk, lease_version=contract.lease_version)
+    try:
+        mine.exclude(state=ContractState.ENDED).update(
+            next_charge_at=now + retry_policy.error_pause(count),
+            error_count=count,
+            failing_since=contract.failing_since or now,
+            error=type(error).__name__,
+        )
+    except DatabaseError:  # due again when its lease ends
+        log.exception("contract %s: its error is not recorded", contract.contract_id)
+
+
+def _forget_errors(contract: Contract) -> None:
+    if contract.error_count:
+        rows = Contract.objects.filter(pk=contract.pk)
+        rows.update(error_count=0, failing_since=None, error="")
 
 
 @db_transactions.retried()

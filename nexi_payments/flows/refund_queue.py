@@ -47,7 +47,8 @@ def enqueue_refund(
 
     Idempotent by ``key`` (100 characters, of the shop): the same one with the same
     order, amount and capture returns the first row, whatever became of it; with others
-    it raises ``RefundKeyInUse``. Also raises ``InvalidState``, ``ExceedsRemaining``,
+    it raises ``RefundKeyInUse``. Also raises ``InvalidState``, ``MethodForbids`` (the
+    payment method has no refunds, or none in part), ``ExceedsRemaining``,
     ``OrderBusy``, ``InvalidAmount``, ``CardDataNotAllowed`` (a card number in ``key``
     or ``reason``) and ``ValueError`` (one of them too long); nothing was queued then.
     """
@@ -98,10 +99,12 @@ def _enqueue(
     if found := _find(order, wanted, capture, key):
         return found, False
     now = available(order)
+    now.require_allowed(OperationKind.REFUND)
     if now.refund is None:
         raise InvalidState(order)
     chosen = now.capture_to_refund(capture, wanted)
     amount = validated_amount(order, now.refund_of(chosen), wanted)
+    now.require_whole(amount, chosen)
     try:
         with db_transactions.atomic():
             refund = queued_refunds.add(

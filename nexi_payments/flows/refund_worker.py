@@ -31,10 +31,11 @@ from nexi_payments.exceptions import (
 )
 from nexi_payments.flows import capture_refund
 from nexi_payments.flows.capture_refund import PostChargeCall, RefundCall, VoidCall
+from nexi_payments.flows.inquiry import duplicates, query
 from nexi_payments.flows.ledger import queued_refunds
 from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.gateway.deadline import Deadline
-from nexi_payments.models import QueuedRefund, db_transactions
+from nexi_payments.models import PaymentOrder, QueuedRefund, db_transactions
 
 log = logging.getLogger("nexi_payments.refund_queue")
 
@@ -148,10 +149,21 @@ def send(refund: QueuedRefund, deadline: Deadline | None = None) -> str:
 
 def _look_and_send(refund: QueuedRefund, deadline: Deadline | None) -> None:
     order = refund.order
+    deadline = deadline or Deadline(conf.current().total_timeout)
+    other = None
+    if duplicates.is_of_duplicate(refund):
+        _look(order, deadline)
+        duplicates.follow_capture(refund, order)
+        other = duplicates.find_other(order)
+        if other is not None:
+            _look(other, deadline)
+        if other is None or not duplicates.has_money(other):
+            queued_refunds.give_up(refund, order, RefundFailure.ONLY_PAYMENT)
+            return
     actor = Actor(refund.actor, refund.address, refund.request_id)
     call = _CALLS[refund.kind].of(order, actor, None, refund.amount)
-    call.queued, call.capture = refund, refund.capture
-    call.deadline = deadline or call.deadline
+    call.queued, call.capture, call.other = refund, refund.capture, other
+    call.deadline = deadline
     try:
         capture_refund.look_and_send(call)
     except InvalidState:
@@ -160,6 +172,16 @@ def _look_and_send(refund: QueuedRefund, deadline: Deadline | None) -> None:
         if order.refunding_amount:
             raise OrderBusy(order) from None  # that refund may still fail
         queued_refunds.give_up(refund, order, RefundFailure.NOTHING_LEFT)
+
+
+def _look(order: PaymentOrder, deadline: Deadline) -> None:
+    """Stores what Nexi shows. Raises ``GatewayUnavailable`` and ``OrderBusy``."""
+    client = conf.client(conf.current().terminal(order.terminal))
+    inquiry = query.inquire_and_apply(order, client, deadline)
+    if not inquiry.answered:
+        raise GatewayUnavailable(order.terminal)
+    if not inquiry.applied:
+        raise OrderBusy(order)
 
 
 def _postpone(

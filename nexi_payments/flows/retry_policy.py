@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from django.db.models import QuerySet
+
 from nexi_payments import conf
 from nexi_payments.enums import Channel, OperationKind, OrderState, Reason
 from nexi_payments.flows.ledger import poll_schedule
@@ -14,6 +16,9 @@ from nexi_payments.pan_scanner import contains_card_number
 
 #: Delay after a charge that was not sent, or answered 429: no decline of the card.
 _UNSENT_DELAY: Final = timedelta(hours=1)
+#: Minutes until a contract is processed again after an exception; then every six hours.
+_ERROR_PAUSES: Final = (1, 5, 15, 60)
+_LONGEST_ERROR_PAUSE: Final = 360
 
 
 def period_reference(contract: Contract) -> str:
@@ -66,6 +71,22 @@ def may_still_be_charged(attempt: PaymentOrder) -> bool:
     after the watch's end. The end alone is not enough.
     """
     return attempt.reason == Reason.UNCONFIRMED and attempt.next_poll_at is not None
+
+
+def error_pause(count: int) -> timedelta:
+    """How long a contract waits after ``count`` unexpected exceptions in a row."""
+    known = count <= len(_ERROR_PAUSES)
+    return timedelta(
+        minutes=_ERROR_PAUSES[count - 1] if known else _LONGEST_ERROR_PAUSE
+    )
+
+
+def failing_contracts() -> QuerySet[Contract]:
+    """Contracts whose runs end with an exception, longest first. They are repeated."""
+    rows = Contract.objects.filter(
+        failing_since__isnull=False, next_charge_at__isnull=False
+    )
+    return rows.order_by("failing_since")
 
 
 def retry_delay(contract: Contract, order: PaymentOrder) -> timedelta | None:

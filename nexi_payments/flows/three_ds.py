@@ -23,7 +23,7 @@ from nexi_payments.flows.hosted import siblings
 from nexi_payments.flows.ledger import operations, outcomes, terminal_outages
 from nexi_payments.flows.ledger.operations import Claim, GatewayCall, OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.flows.orders import contract_terms, create, velocity
+from nexi_payments.flows.orders import attempts, contract_terms, create, velocity
 from nexi_payments.flows.steps import RedirectForm, Step
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import Purchase
@@ -53,7 +53,7 @@ def start_payment(
     nothing was sent then. Every other result, also a decline, is ``step.order.state``.
     """
     reject_card_number("cardholder", cardholder)
-    terminal = conf.current().terminal(create.shop_terminal(order))
+    terminal = conf.current().terminal(attempts.shop_terminal(order))
     if not terminal.has_own_card_page:
         raise CardsNotAccepted(terminal.name)
     address = site or conf.site_address()
@@ -70,7 +70,7 @@ def start_payment(
     ):
         raise ConsentRequired(order)
     if order.state != OrderState.INIT:
-        order, _ = create.create_attempt(order)
+        order, _ = attempts.create_attempt(order)
     call = _Authentication(
         order,
         conf.client(terminal, address),

@@ -39,7 +39,7 @@ from nexi_payments.flows.ledger.operations import (
     OperationUpdate,
 )
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.flows.orders import create
+from nexi_payments.flows.orders import attempts, create
 from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.deadline import Deadline
@@ -115,7 +115,7 @@ def _may_still_be_charged(order: PaymentOrder, deadline: Deadline, site: str) ->
         siblings.require_none_paid(order, deadline, site=site)
     except OrderNotPayable as error:
         paid = error.order
-        create.supersede(order, lambda: paid)
+        attempts.supersede(order, lambda: paid)
     except GatewayUnavailable:
         unfinished.fail(order, Reason.NOT_SENT)
     order.refresh_from_db()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from nexi_payments.exceptions import MismatchedResponse
@@ -18,6 +18,8 @@ from nexi_payments.gateway.hosted_responses import HostedPage, PaymentLink
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.gateway.response_checks import CallContext
 from nexi_payments.gateway.transport import Reply, Transport
+
+_NO_URLS: Final = BrowserUrls()
 
 
 class HostedCalls:
@@ -31,18 +33,16 @@ class HostedCalls:
         order: Purchase,
         *,
         payment_service: str | None,
-        result_url: str,
-        cancel_url: str,
-        notification_url: str | None,
+        urls: BrowserUrls,
         language: str,
     ) -> HostedPage:
         """``POST /orders/hpp``: a page of Nexi's on which ``order`` can be paid.
 
         ``payment_service`` is the code of one method ("PAYPAL", "CARDS" …); ``None``
-        offers every method of the terminal. ``language`` is our code, as "it". The page
+        offers every method of the terminal. ``urls`` hold tokens: pass the object, so
+        that no frame has one. ``language`` is our code, as "it". The page
         is always for an immediate payment: ``order.contract`` and ``order.exemptions``
         are not sent. Raises ``MismatchedResponse`` without an https page."""
-        urls = BrowserUrls(result_url, cancel_url, notification_url)
         reply = self._transport.exchange(
             "POST",
             "/orders/hpp",
@@ -65,15 +65,12 @@ class HostedCalls:
         *,
         expires_on: date,
         language: str,
-        result_url: str | None = None,
-        cancel_url: str | None = None,
-        notification_url: str | None = None,
+        urls: BrowserUrls = _NO_URLS,
     ) -> PaymentLink:
         """``POST /orders/paybylink``: a link that can be sent to the customer.
 
         ``expires_on`` is at most 90 days ahead. Parameters and errors otherwise as in
         ``create_hosted_page``. One link takes one payment."""
-        urls = BrowserUrls(result_url, cancel_url, notification_url)
         reply = self._post_link(
             "/orders/paybylink",
             lambda: hosted_payloads.payment_link(order, expires_on, language, urls),

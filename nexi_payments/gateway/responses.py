@@ -103,13 +103,24 @@ class ContractResult:
 
 @dataclass(frozen=True)
 class OrderResult:
-    """``GET /orders/{orderId}``: totals in minor units and every operation."""
+    """``GET /orders/{orderId}``: totals in minor units and every operation.
+
+    ``GET /orders`` lists the same without operations. That Nexi echoes what we sent
+    about the customer, and ``customField``, is not confirmed.
+    """
 
     order_id: str = ""
     amount: int | None = None
     currency: str = ""
     authorized: int | None = None
     captured: int | None = None
+    last_type: str = ""
+    last_time: datetime | None = None
+    reference: str = ""
+    description: str = ""
+    customer_id: str = ""
+    customer_name: str = field(default="", repr=False)
+    customer_email: str = field(default="", repr=False)
     operations: tuple[OperationResult, ...] = ()
     readable: bool = True
 
@@ -188,6 +199,8 @@ def parse_order(body: Any) -> OrderResult:
     status = status if isinstance(status, Mapping) else {}
     echo = status.get("order")
     echo = echo if isinstance(echo, Mapping) else {}
+    customer = echo.get("customerInfo")
+    customer = customer if isinstance(customer, Mapping) else {}
     listed = body.get("operations")
     listed = [] if listed is None else listed
     readable = isinstance(listed, list) and all(isinstance(o, Mapping) for o in listed)
@@ -197,6 +210,13 @@ def parse_order(body: Any) -> OrderResult:
         currency=money.alphabetic_code(members.text(echo.get("currency"))),
         authorized=members.amount(status.get("authorizedAmount"))[0],
         captured=members.amount(status.get("capturedAmount"))[0],
+        last_type=members.enum_value(status.get("lastOperationType")),
+        last_time=members.moment(status.get("lastOperationTime")),
+        reference=members.reference(echo.get("customField"))[:255],
+        description=members.reference(echo.get("description"))[:255],
+        customer_id=members.text(echo.get("customerId"))[:27],
+        customer_name=members.reference(customer.get("cardHolderName"))[:255],
+        customer_email=members.reference(customer.get("cardHolderEmail"))[:254],
         operations=tuple(parse_operation(item) for item in listed) if readable else (),
         readable=readable,
     )

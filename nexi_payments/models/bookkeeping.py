@@ -27,10 +27,16 @@ class TerminalOutage(RetryingModel):
 
 
 class SweepCursor(RetryingModel):
-    """The time up to which a terminal was searched for orphans."""
+    """The time up to which Nexi's list of a terminal was compared with our orders.
+
+    An older backup that is restored turns it back.
+    """
 
     terminal = models.CharField(max_length=64, unique=True)
-    swept_at = models.DateTimeField()
+    #: NULL = never
+    swept_at = models.DateTimeField(null=True)
+    #: the end of the lease of the worker that sweeps; NULL = nobody does
+    claimed_until = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("sweep")

@@ -71,6 +71,12 @@ class Contract(RetryingModel):
     #: when to charge, or to process it again; NULL = never automatically
     next_charge_at = models.DateTimeField(_("next charge"), null=True)
 
+    #: runs in a row that ended with an unexpected exception of ours, since when, and
+    #: its class
+    error_count = models.PositiveSmallIntegerField(default=0)
+    failing_since = models.DateTimeField(null=True)
+    error = models.CharField(max_length=100, blank=True)
+
     #: when a person last resumed it
     resumed_at = models.DateTimeField(null=True)
 
@@ -96,6 +102,11 @@ class Contract(RetryingModel):
                 fields=["next_charge_at"],
                 name="nexi_contract_due",
                 condition=Q(next_charge_at__isnull=False),
+            ),
+            models.Index(
+                fields=["failing_since"],
+                name="nexi_contract_failing",
+                condition=Q(failing_since__isnull=False),
             ),
         ]
         constraints = [

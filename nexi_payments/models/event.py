@@ -56,6 +56,8 @@ class Event(RetryingModel):
     #: claimed before the e-mail is sent: at most one e-mail per event
     emailed_at = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)
+    #: of the last failed attempt: the receivers' dotted names, each with its error
+    failed_receivers = models.CharField(max_length=500, blank=True)
 
     class Meta:
         verbose_name = _("event")

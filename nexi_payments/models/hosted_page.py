@@ -80,6 +80,8 @@ class TerminalMethods(RetryingModel):
     """The methods that Nexi lists for a terminal: ``GET /payment_methods``."""
 
     REFRESH_EVERY: Final = timedelta(hours=2)
+    #: while Nexi has never answered
+    RETRY_EVERY: Final = timedelta(minutes=1)
 
     terminal = models.CharField(max_length=64, unique=True)
     #: circuits of type APM, as Nexi spells them

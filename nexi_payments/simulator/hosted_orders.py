@@ -66,6 +66,8 @@ def new_page(state: SimulatorState, data: Any) -> Record:
         "amount": session["amount"],
         "currency": order["currency"],
         "description": order.get("description", ""),
+        "custom_field": order.get("customField", ""),
+        "customer_id": order.get("customerId", ""),
         "service": service,
         "language": session["language"],
         "result_url": session.get("resultUrl", ""),

@@ -75,7 +75,6 @@ def _new_record(state: SimulatorState, flow: str, data: Any) -> Record:
         **records.new_record(flow, order, card, state.now()),
         "result": "DENIED_BY_RISK" if card["ending"] == "risk" else "PENDING",
         "warnings": address_warnings.warnings(order.get("customerInfo")),
-        "customer_id": order.get("customerId", ""),
         "recurrence": data.get("recurrence"),
         "exemptions": data.get("exemptions", ""),
     }

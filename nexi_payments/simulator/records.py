@@ -38,6 +38,8 @@ def new_record(
         "amount": order["amount"],
         "currency": order["currency"],
         "description": order.get("description", ""),
+        "custom_field": order.get("customField", ""),
+        "customer_id": order.get("customerId", ""),
         **card,
         "result": "PENDING",
         "code": "",

@@ -146,6 +146,7 @@ def order_status(order: Record, payments: Sequence[Record]) -> dict[str, Any]:
             "orderId": order["order_id"],
             "amount": order["amount"],
             "currency": order["currency"],
+            **_echo(order),
             "transactionSummary": [],
             "termsAndConditionsIds": [],
         },
@@ -154,6 +155,13 @@ def order_status(order: Record, payments: Sequence[Record]) -> dict[str, Any]:
         "lastOperationType": kind if last else None,
         "lastOperationTime": (after or last or {}).get("time"),
     }
+
+
+def _echo(record: Record) -> dict[str, Any]:
+    """What the order said of itself. That Nexi echoes it is not confirmed."""
+    names = {"customerId": "customer_id", "customField": "custom_field"}
+    names["description"] = "description"
+    return {name: record[key] for name, key in names.items() if record.get(key)}
 
 
 def _total(amounts: Sequence[str]) -> str:

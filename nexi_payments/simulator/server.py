@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from nexi_payments.simulator.simulator import Simulator
-from nexi_payments.simulator.worlds import WORLDS, worlds_by_name
+from nexi_payments.simulator.worlds import world_names, worlds_by_name
 
 BASE_PATH = "/api/phoenix-0.0/psp/api/v1"
 
@@ -106,13 +106,20 @@ def run_in_thread(simulator: Simulator, **options: Any) -> Iterator[SimulatorSer
         thread.join()
 
 
+def _world_names(text: str) -> list[str]:
+    try:
+        return world_names(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="nexi_simulator")
     parser.add_argument("--port", type=int, default=8900, help="0 picks a free one")
     parser.add_argument("--state", help="file to keep the orders in")
     parser.add_argument("--latency-ms", type=int, default=0)
     parser.add_argument("--key", action="append", help="accept only this API key")
-    parser.add_argument("--world", action="append", default=[], choices=list(WORLDS))
+    parser.add_argument("--world", action="extend", default=[], type=_world_names)
     parser.add_argument("--seed", default="", help="repeats what the worlds decide")
     options = parser.parse_args(argv)
     simulator = Simulator(

@@ -111,12 +111,21 @@ WORLDS: Final[dict[str, type[World]]] = {
 _W = TypeVar("_W", bound=World)
 
 
-def worlds_by_name(names: Iterable[str]) -> list[World]:
-    """Return worlds with their defaults. Raises ``ValueError`` for an unknown name."""
-    wanted = list(names)
-    if unknown := [name for name in wanted if name not in WORLDS]:
+def world_names(text: str) -> list[str]:
+    """Read ``"lagging,pending"``. Raises ``ValueError`` for an unknown name."""
+    names = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in WORLDS]:
         known = ", ".join(WORLDS)
         raise ValueError(f"no world {unknown[0]!r}; there are: {known}")
+    return names
+
+
+def worlds_by_name(names: Iterable[str]) -> list[World]:
+    """Return worlds with their defaults, each once.
+
+    Each name may be several, separated by commas. Raises ``ValueError`` for an unknown
+    one."""
+    wanted = dict.fromkeys(one for name in names for one in world_names(name))
     return [WORLDS[name]() for name in wanted]
 
 
@@ -129,6 +138,8 @@ class WorldSet:
         for one in self.worlds:
             if not isinstance(one, World):
                 raise TypeError(f"no world: {one!r}; for example Lagging()")
+        if len({type(one) for one in self.worlds}) < len(self.worlds):
+            raise ValueError("a world is on twice")
         self._order_numbers: dict[str, int] = {}
         self._late_requests = 0
         self._lock = threading.Lock()

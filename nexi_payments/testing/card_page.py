@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nexi_payments.models import PaymentOrder
-from nexi_payments.web import shopper_texts
+from nexi_payments.web import card_consent
 
 
 class PaymentNotStarted(AssertionError):
@@ -20,7 +20,7 @@ class PaymentNotStarted(AssertionError):
 
 def consent_fields(order: PaymentOrder) -> dict[str, str]:
     """Return the tick under the terms of a contract, if the card page asks for it."""
-    return {"agree": "on"} if shopper_texts.consent_text(order) else {}
+    return {"agree": "on"} if card_consent.consent_text(order) else {}
 
 
 def refusals(page: Any) -> list[str]:

@@ -15,6 +15,7 @@ from django.urls import Resolver404, resolve, reverse
 
 from nexi_payments import conf, flows
 from nexi_payments.card import Card
+from nexi_payments.enums import OrderState
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import (
     TEST_CARDS,
@@ -95,9 +96,17 @@ class NexiSimulator:
         answer: str = "approve",
         *,
         client: Client | None = None,
+        method: str = "",
+        ending: str = "pay",
+        notify: str = "after",
+        comes_back: bool = True,
         **fields: str,
     ) -> PaymentOrder:
         """Pay on the card page and at the issuer, and return to the shop.
+
+        With ``method`` ("PAYPAL", "CARDS" …) press its button instead, and pay on
+        Nexi's hosted page: ``ending``, ``notify`` and ``comes_back`` are those of
+        ``visit_hosted_page``, and ``card`` is for "CARDS".
 
         ``answer`` is the shopper's answer to a challenge: "approve", "refuse" or
         "walk_away" (return without an answer). ``client`` posts the card; the default
@@ -105,9 +114,21 @@ class NexiSimulator:
         that replace those of the test card, or come in addition. The shopper agrees to
         save the card where the page asks for it; ``agree=""`` does not.
 
-        Raises ``PaymentNotStarted`` if the page takes no card, with what it says: form
-        errors, or a notice. ``start`` does not raise then.
+        Raises ``PaymentNotStarted`` if the page takes no card, or does not offer the
+        method, with what it says: form errors, or a notice. ``start`` does not raise
+        then.
         """
+        if method:
+            attempt = self._choose(order, method, client)
+            return self.visit_hosted_page(
+                attempt,
+                method,
+                ending,
+                card=card,
+                notify=notify,
+                comes_back=comes_back,
+                client=client,
+            )
         order = self.start(order, card, client=client, **fields)
         if order.pk in self._challenges:
             return self.complete_3ds(answer, order)
@@ -140,6 +161,21 @@ class NexiSimulator:
             return order
         public_id = _public_id_in(redirect_target(self._page))
         return PaymentOrder.objects.get(public_id=public_id or order.public_id)
+
+    def _choose(
+        self, order: PaymentOrder, method: str, client: Client | None
+    ) -> PaymentOrder:
+        """Press the button of a method. Return the attempt whose page is open."""
+        with run_commit_hooks():
+            shopper = Shopper(client or _client_for(order))
+            self._page = shopper.post(order.page_url(), method=method)
+            _assert_accessible(self._page)
+        attempts = PaymentOrder.objects.filter(live_reference=order.live_key)
+        attempt = attempts.filter(state=OrderState.AWAITING_HOSTED_PAGE).first()
+        target = redirect_target(self._page)
+        if attempt is None or not target or _public_id_in(target):
+            raise PaymentNotStarted(self._page)
+        return attempt
 
     def complete_3ds(
         self, answer: str = "approve", order: PaymentOrder | None = None

@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
-from nexi_payments import card_extraction, conf, flows
+from nexi_payments import card_extraction, flows
 from nexi_payments.card import Card
 from nexi_payments.enums import OrderState
 from nexi_payments.exceptions import (
@@ -31,9 +31,10 @@ from nexi_payments.views.payment import (
     not_found_page,
     page_context,
     redirect_to_result,
+    render_with_methods,
     see_other,
 )
-from nexi_payments.web import card_form, shopper_texts
+from nexi_payments.web import card_consent, card_form, shopper_texts
 from nexi_payments.web.responses import ORIGIN_ONLY, render_page
 from nexi_payments.web.sensitive import sensitive_view
 
@@ -60,7 +61,7 @@ def pay(request: HttpRequest, public_id: str) -> HttpResponse:
         card_extraction.discard_submission(request)
         notice = shopper_texts.CARDS_NOT_TAKEN
         return _page(request, order, notice=notice, status=400)
-    form_class = card_form.card_form_class(shopper_texts.consent_text(order))
+    form_class = card_form.card_form_class(card_consent.consent_text(order))
     form = card_form.bind_card_form(request, form_class)
     if form.card is None:
         return _card_page(request, order, form)
@@ -94,8 +95,8 @@ def _start_hosted_payment(
         step = flows.start_hosted_payment(
             order, method, site=get_site(request), actor=get_actor(request)
         )
-    except PaymentBeingConfirmed:
-        return _page(request, order, notice=shopper_texts.CONFIRMING, status=409)
+    except PaymentBeingConfirmed as error:
+        return _being_confirmed(request, error.order)
     except (OrderBusy, OrderNotPayable, ReferenceInUse) as error:
         return redirect_to_result(error.order)
     except OutcomeNotRecorded:
@@ -104,8 +105,11 @@ def _start_hosted_payment(
         return _page(
             request, order, notice=shopper_texts.METHOD_NOT_OFFERED, status=400
         )
-    except TerminalUnavailable:
+    except GatewayUnavailable:
         return _page(request, order, notice=shopper_texts.WAIT_A_MOMENT, status=503)
+    except TerminalUnavailable:
+        notice = shopper_texts.METHODS_UNAVAILABLE
+        return _page(request, order, notice=notice, status=503)
     except TooManyAttempts as error:
         notice = shopper_texts.TOO_MANY_ATTEMPTS
         response = _page(request, order, notice=notice, status=429)
@@ -126,7 +130,7 @@ def _page(
     """The page with an empty card form, or with none where cards are not taken here."""
     form = None
     if flows.accepts_own_card_page(order):
-        form_class = card_form.card_form_class(shopper_texts.consent_text(order))
+        form_class = card_form.card_form_class(card_consent.consent_text(order))
         form = form_class(initial=_initial(order))
     return _card_page(request, order, form, notice=notice, status=status)
 
@@ -140,11 +144,11 @@ def _start_payment(
             card,
             cardholder=form.cleaned_data["cardholder_name"],
             site=get_site(request),
-            consent_text=str(shopper_texts.consent_text(order)),
+            consent_text=str(card_consent.consent_text(order)),
             actor=get_actor(request),
         )
-    except PaymentBeingConfirmed:
-        return _page(request, order, notice=shopper_texts.CONFIRMING, status=409)
+    except PaymentBeingConfirmed as error:
+        return _being_confirmed(request, error.order)
     except (OrderBusy, OrderNotPayable, ReferenceInUse) as error:
         return redirect_to_result(error.order)
     except OutcomeNotRecorded:
@@ -195,16 +199,15 @@ def _card_page(
     """``form`` is ``None`` where cards are not taken on our page."""
     if notice is None and order.state != OrderState.INIT:
         notice = shopper_texts.message(order)
-    methods = flows.payment_methods(order)
-    context = page_context(order, form=form, notice=notice, methods=methods)
-    form_action = ["'self'"]
-    if methods:
-        # browsers also check where the answer to a form redirects to
-        form_action += conf.hosted_page_origins(order.terminal, get_site(request))
-    return render_page(
-        request,
-        "pay.html",
-        context,
-        status=status,
-        form_action=" ".join(form_action),
+    return render_with_methods(
+        request, "pay.html", order, form=form, notice=notice, status=status
     )
+
+
+def _being_confirmed(request: HttpRequest, order: PaymentOrder) -> HttpResponse:
+    """``order`` is the attempt that may still become paid: nothing else is offered."""
+    if not order.is_final:
+        return redirect_to_result(order)
+    notice = shopper_texts.CONFIRMING
+    context = page_context(order, form=None, notice=notice)
+    return render_page(request, "pay.html", context, status=409)

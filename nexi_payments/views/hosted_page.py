@@ -22,7 +22,7 @@ from django.http import (
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
-from nexi_payments import card_extraction, flows
+from nexi_payments import card_extraction, flows, strict_json
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.views.payment import get_site, see_other
 from nexi_payments.web.responses import with_security_headers
@@ -47,14 +47,13 @@ def return_from_hosted_page(
     result = see_other(reverse("nexi_payments:result", args=[public_id]))
     if request.method not in ("GET", "POST"):
         return result
-    order = PaymentOrder.objects.filter(public_id=public_id).first()
-    if order is None:
-        return result
     try:
-        flows.return_from_hosted_page(order, token, site=get_site(request))
-    except Exception:
-        # the order is due: reconciliation finds the outcome
-        log.exception("order %s: return from the hosted page failed", order.order_id)
+        order = PaymentOrder.objects.filter(public_id=public_id).first()
+        if order is not None:
+            flows.return_from_hosted_page(order, token, site=get_site(request))
+    except Exception as error:
+        # Reconciliation finds the outcome. No traceback: its frames have the token.
+        log.warning("return from the hosted page: %s", type(error).__name__)
     return result
 
 
@@ -64,17 +63,22 @@ def return_from_hosted_page(
 @sensitive_view(card_extraction.CONCEALED)
 def notify(request: HttpRequest, public_id: str, token: str) -> HttpResponse:
     """A notification of Nexi: 200 ``{}`` once the order is due, also for one that comes
-    twice or late. 404 for an unknown address, 400 and 413 for another body.
+    twice or late. 404 for an unknown address, 400 and 413 for another body, 500 if it
+    was not stored.
     """
     if request.method != "POST":
         return with_security_headers(HttpResponseNotAllowed(["POST"]))
     body, status = _read_notification(request)
     if body is None:
         return _json(status)
-    order = PaymentOrder.objects.filter(public_id=public_id).first()
-    if order is None or not flows.receive_notification(order, token, body):
-        return _json(404)
-    return _json(200)
+    try:
+        order = PaymentOrder.objects.filter(public_id=public_id).first()
+        known = order is not None and flows.receive_notification(order, token, body)
+    except Exception as error:
+        # Not raised, and no traceback: frames have the token, and that of the body.
+        log.warning("a notification was not stored: %s", type(error).__name__)
+        return _json(500)
+    return _json(200 if known else 404)
 
 
 def _json(status: int) -> HttpResponse:
@@ -95,7 +99,8 @@ def _read_notification(request: HttpRequest) -> tuple[dict[str, Any] | None, int
     if len(raw) > MAX_NOTIFICATION:
         return None, 413
     try:
-        body = json.loads(raw)
+        body = strict_json.loads(raw)
+        json.dumps(body, ensure_ascii=False).encode()  # no lone surrogates
     except (ValueError, RecursionError):
         return None, 400
     return (body, 200) if isinstance(body, dict) else (None, 400)

@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from nexi_payments import conf, enums, flows
-from nexi_payments.models import PaymentOrder
-from nexi_payments.web import shopper_texts
+from nexi_payments.models import PaymentOrder, db_transactions
+from nexi_payments.web import card_consent, shopper_texts
 from nexi_payments.web.client_info import get_client_ip, get_request_id
 from nexi_payments.web.responses import (
     NO_REFERRER,
@@ -31,6 +31,8 @@ EMPTY_CONTEXT: Final = {
     "order": None,
     "charged": "",
     "refunded": "",
+    "methods": (),
+    "takes_cards": False,
     "test_mode": False,
 }
 
@@ -54,13 +56,37 @@ def page_context(order: PaymentOrder | None, **more: Any) -> dict[str, Any]:
         **shopper_texts.amounts(order),
         "message": shopper_texts.message(order),
         "merchant": conf.current().merchant_name,
-        "consent_text": shopper_texts.consent_text(order),
+        "consent_text": card_consent.consent_text(order),
         "pay_url": order.page_url(),
+        "methods": (),
+        "takes_cards": flows.accepts_own_card_page(order),
         "result_url": reverse("nexi_payments:result", args=[order.public_id]),
         "status_url": reverse("nexi_payments:status", args=[order.public_id]),
         "test_mode": not conf.current().is_live(order.terminal),
         **more,
     }
+
+
+def render_with_methods(
+    request: HttpRequest,
+    template: str,
+    order: PaymentOrder,
+    *,
+    status: int = 200,
+    **more: Any,
+) -> HttpResponse:
+    """A page with the buttons of the methods that ``order`` may be paid with."""
+    methods = flows.payment_methods(order)
+    form_action = ["'self'"]
+    if methods:
+        # browsers also check where the answer to a form redirects to
+        form_action += conf.hosted_page_origins(order.terminal, get_site(request))
+    elif not flows.accepts_own_card_page(order):
+        more["notice"] = shopper_texts.NO_WAY_TO_PAY
+    context = page_context(order, methods=methods, **more)
+    return render_page(
+        request, template, context, status=status, form_action=" ".join(form_action)
+    )
 
 
 def redirect_to_result(order: PaymentOrder) -> HttpResponse:
@@ -89,20 +115,37 @@ def get_actor(request: HttpRequest) -> flows.Actor:
     )
 
 
+def _ask_about_hosted_page(request: HttpRequest, order: PaymentOrder) -> None:
+    """The shopper waits: asks Nexi, at most every other second for a payment."""
+    if order.state == enums.OrderState.AWAITING_HOSTED_PAGE:
+        flows.look_at_hosted_page(order, site=get_site(request))
+
+
 @login_not_required
+@db_transactions.non_atomic_requests
 @require_safe
 def result(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Result page: redirect to the shop, offer another card, or wait."""
+    """Result page: redirect to the shop, offer all ways to pay again, or wait."""
     order = get_order(request, public_id)
     if order is None:
         return not_found_page(request)
+    _ask_about_hosted_page(request, order)
     if order.state in enums.SUCCESSFUL and order.success_url:
         return see_other(add_payment_id(order.success_url, order.order_id))
+    if may_pay_again(order):
+        return render_with_methods(request, "result.html", order)
     template = "result.html" if order.is_final else "pending.html"
     return render_page(request, template, page_context(order))
 
 
+def may_pay_again(order: PaymentOrder) -> bool:
+    """Whether the result page of a failed attempt offers another one."""
+    failed = order.state == enums.OrderState.FAILED
+    return failed and order.accepts_card and order.reason != enums.Reason.SUPERSEDED
+
+
 @login_not_required
+@db_transactions.non_atomic_requests
 @require_safe
 def status(request: HttpRequest, public_id: str) -> HttpResponse:
     """JSON ``{state, final, message, next}`` for polling; ``next`` is set when
@@ -115,6 +158,7 @@ def status(request: HttpRequest, public_id: str) -> HttpResponse:
             "message": shopper_texts.NOT_FOUND.title,
         }
         return with_security_headers(JsonResponse({**body, "next": None}, status=404))
+    _ask_about_hosted_page(request, order)
     next_url = None
     if order.is_final:
         next_url = reverse("nexi_payments:result", args=[order.public_id])

@@ -9,32 +9,48 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from django.utils import formats
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
-from nexi_payments import conf, enums, money
+from nexi_payments import conf, money, payment_methods
 from nexi_payments.enums import OrderState, Reason
 from nexi_payments.models import PaymentOrder
 
 
 @dataclass(frozen=True)
 class Message:
-    """``tone``: "good", "wait", "bad" or "neutral"; selects colours of the page."""
+    """``tone``: "good", "wait", "bad" or "neutral"; selects colours of the page.
+
+    ``without_card``: what is said instead of a payment that is not by card, with
+    "%(method)s" for the method's label.
+    """
 
     tone: str
     title: str | Promise
     text: str | Promise
+    without_card: Message | None = None
 
 
 PAID: Final = Message(
-    "good", _("Payment received"), _("Thank you. Your card has been charged.")
+    "good",
+    _("Payment received"),
+    _("Thank you. Your card has been charged."),
+    Message(
+        "good", _("Payment received"), _("Thank you. You have paid with %(method)s.")
+    ),
 )
 AUTHORIZED: Final = Message(
     "good",
     _("Payment authorized"),
     _("Thank you. The amount is reserved on your card and charged by the shop later."),
+    Message(
+        "good",
+        _("Payment authorized"),
+        _(
+            "Thank you. The amount is reserved with %(method)s and charged by the shop"
+            " later."
+        ),
+    ),
 )
 OUTCOME_UNKNOWN: Final = Message(
     "wait",
@@ -69,6 +85,11 @@ CONFIRMING: Final = Message(
         " not pay again. You may close this page: the shop is told."
     ),
 )
+NO_WAY_TO_PAY: Final = Message(
+    "bad",
+    _("This payment cannot be made on this page"),
+    _("Nothing has been charged. Please contact the shop."),
+)
 METHOD_NOT_OFFERED: Final = Message(
     "bad",
     _("This way to pay is not available"),
@@ -90,6 +111,15 @@ WAIT_A_MOMENT: Final = Message(
         " been charged. Please try again in a minute."
     ),
 )
+#: nothing closes Nexi's page: the shopper may have paid on it a moment ago
+NO_PAYMENT_YET: Final = Message(
+    "neutral",
+    _("We have not received a payment"),
+    _(
+        "If you have just paid, please wait a minute and reload this page. If you have"
+        " not, you may pay again."
+    ),
+)
 CANCELLED_BY_PAYER: Final = Message(
     "neutral",
     _("You have not paid"),
@@ -99,6 +129,9 @@ NEW: Final = Message(
     "neutral",
     _("Not paid yet"),
     _("No card has been entered for this payment yet. Nothing has been charged."),
+    Message(
+        "neutral", _("Not paid yet"), _("Nothing has been charged. Choose how to pay.")
+    ),
 )
 CONTACT_SHOP: Final = Message(
     "wait",
@@ -106,6 +139,14 @@ CONTACT_SHOP: Final = Message(
     _(
         "Your card may have been charged: a person has to look at it. Please do not pay"
         " again; contact the shop and name the reference below."
+    ),
+    Message(
+        "wait",
+        _("Please contact the shop"),
+        _(
+            "You may have paid already: a person has to check it. Please do not pay"
+            " again; contact the shop and name the reference below."
+        ),
     ),
 )
 PAYMENT_CHANGED: Final = Message(
@@ -116,6 +157,15 @@ PAYMENT_CHANGED: Final = Message(
         " at it. Please do not pay again; contact the shop and name the reference"
         " below."
     ),
+    Message(
+        "wait",
+        _("Please contact the shop"),
+        _(
+            "You have paid, and the payment was changed since: a person has to check"
+            " it. Please do not pay again; contact the shop and name the reference"
+            " below."
+        ),
+    ),
 )
 CONTRADICTION: Final = Message(
     "wait",
@@ -124,16 +174,38 @@ CONTRADICTION: Final = Message(
         "The bank has given two different answers: your card may have been charged."
         " Please do not pay again; contact the shop and name the reference below."
     ),
+    Message(
+        "wait",
+        _("Please contact the shop"),
+        _(
+            "The payment service has given two different answers: you may have paid"
+            " already. Please do not pay again; contact the shop and name the reference"
+            " below."
+        ),
+    ),
 )
 VOIDED: Final = Message(
     "neutral",
     _("Payment cancelled"),
     _("The amount reserved on your card has been released. Nothing was charged."),
+    Message(
+        "neutral",
+        _("Payment cancelled"),
+        _("The reserved amount has been released. Nothing was charged."),
+    ),
 )
 REFUNDED: Final = Message(
     "neutral",
     _("Payment refunded"),
     _("The amount has been given back. Your bank may need some days to show it."),
+    Message(
+        "neutral",
+        _("Payment refunded"),
+        _(
+            "The whole amount has been refunded. It may take some days until you see"
+            " it."
+        ),
+    ),
 )
 PARTLY_REFUNDED: Final = Message(
     "good",
@@ -141,6 +213,14 @@ PARTLY_REFUNDED: Final = Message(
     _(
         "Your card was charged. A part has been given back; your bank may need some"
         " days to show it."
+    ),
+    Message(
+        "good",
+        _("Partly refunded"),
+        _(
+            "You have paid with %(method)s. A part has been refunded; it may take some"
+            " days until you see it."
+        ),
     ),
 )
 NOT_FOUND: Final = Message(
@@ -174,6 +254,11 @@ DECLINED: Final = Message(
         "Nothing has been charged. Please check the details or use another card; your"
         " bank can tell you the reason."
     ),
+    Message(
+        "bad",
+        _("The payment was declined"),
+        _("Nothing has been charged. Please try again, or choose another way to pay."),
+    ),
 )
 NOT_AUTHENTICATED: Final = Message(
     "bad",
@@ -184,6 +269,14 @@ TRY_AGAIN: Final = Message(
     "bad",
     _("The payment did not go through"),
     _("Nothing has been charged. Please try again in a moment, or use another card."),
+    Message(
+        "bad",
+        _("The payment did not go through"),
+        _(
+            "Nothing has been charged. Please try again in a moment, or choose another"
+            " way to pay."
+        ),
+    ),
 )
 OTHER_CARD: Final = Message(
     "bad",
@@ -194,6 +287,11 @@ EXPIRED: Final = Message(
     "bad",
     _("The time for this payment is over"),
     _("Nothing has been charged. Please enter your card again."),
+    Message(
+        "bad",
+        _("The time for this payment is over"),
+        _("Nothing has been charged. Please choose how to pay again."),
+    ),
 )
 SUPERSEDED: Final = Message(
     "neutral",
@@ -226,10 +324,16 @@ TOO_MANY_ATTEMPTS: Final = Message(
         " shop for another way to pay."
     ),
 )
+METHODS_UNAVAILABLE: Final = Message(
+    "bad",
+    _("Payments are not available right now"),
+    _("Nothing has been charged. Please try again later."),
+)
 UNAVAILABLE: Final = Message(
     "bad",
     _("Card payments are not available right now"),
     _("Nothing has been charged. Please try again later."),
+    METHODS_UNAVAILABLE,
 )
 
 _BY_STATE: Final[dict[str, Message]] = {
@@ -265,14 +369,34 @@ _REVIEW_BY_REASON: Final[dict[str, Message]] = {
 
 def message(order: PaymentOrder) -> Message:
     """The message for the present state of an order."""
+    found = _message(order)
+    if found.without_card is None or _is_by_card(order):
+        return found
+    other = found.without_card
+    return replace(other, text=str(other.text) % {"method": method_label(order)})
+
+
+def method_label(order: PaymentOrder) -> str:
+    """What a shopper reads of the method of an attempt: "PayPal"; "" for none."""
+    known = payment_methods.find(order.method, conf.current().method_overrides)
+    return str(known.label) if known else order.method
+
+
+def _is_by_card(order: PaymentOrder) -> bool:
+    """Whether the attempt is, or will be, by card as far as the shopper knows."""
+    if order.is_hosted:
+        return order.method == payment_methods.CARDS
+    terminal = conf.current().terminals.get(order.terminal)
+    return terminal is None or terminal.has_own_card_page
+
+
+def _message(order: PaymentOrder) -> Message:
     if order.is_cancelled and order.state == OrderState.FAILED:
         return CANCELLED
     if order.link_expired and order.state in (OrderState.INIT, OrderState.FAILED):
         return LINK_EXPIRED
     if order.state == OrderState.FAILED:
-        if order.reason == Reason.VETOED:
-            return _vetoed(order)
-        return _BY_REASON.get(order.reason, TRY_AGAIN)
+        return _failed(order)
     if order.state == OrderState.REVIEW:
         return _REVIEW_BY_REASON.get(order.reason, CONTACT_SHOP)
     if order.is_claimed and order.state == OrderState.AWAITING_3DS:
@@ -282,6 +406,16 @@ def message(order: PaymentOrder) -> Message:
     if order.state == OrderState.PAID and order.refunded_amount:
         return PARTLY_REFUNDED
     return _BY_STATE[order.state]
+
+
+def _failed(order: PaymentOrder) -> Message:
+    if order.reason == Reason.VETOED:
+        return _vetoed(order)
+    if order.is_hosted and order.gateway_pending:
+        return CONFIRMING
+    if order.is_hosted and order.next_poll_at is not None:
+        return NO_PAYMENT_YET
+    return _BY_REASON.get(order.reason, TRY_AGAIN)
 
 
 def _vetoed(order: PaymentOrder) -> Message:
@@ -305,44 +439,3 @@ def amounts(order: PaymentOrder) -> dict[str, str]:
 
 def _if_different(order: PaymentOrder, minor: int) -> str:
     return "" if minor in (0, order.amount) else money.display(minor, order.currency)
-
-
-def consent_text(order: PaymentOrder) -> str:
-    """The text that the shopper must accept before the card is saved.
-
-    In the active language; "" if no card will be saved.
-    """
-    contract = order.contract
-    if contract is None or order.channel not in enums.CONTRACT_CHANNELS:
-        return ""
-    first: object
-    if contract.frequency is None:
-        first = _(
-            "Your card stays on file at Nexi. The shop may charge it later without"
-            " asking you again."
-        )
-    elif contract.amount is None:
-        first = ngettext(
-            "Your card stays on file at Nexi. The shop charges it every %(days)s day.",
-            "Your card stays on file at Nexi. The shop charges it every %(days)s days.",
-            contract.frequency,
-        ) % {"days": contract.frequency}
-    else:
-        first = ngettext(
-            "Your card stays on file at Nexi. The shop charges %(amount)s to it every"
-            " %(days)s day.",
-            "Your card stays on file at Nexi. The shop charges %(amount)s to it every"
-            " %(days)s days.",
-            contract.frequency,
-        ) % {
-            "days": contract.frequency,
-            "amount": money.display(contract.amount, contract.currency),
-        }
-    parts = [str(first)]
-    if contract.until is not None:
-        day = formats.date_format(contract.until, "DATE_FORMAT")
-        parts.append(str(_("The last day is %(day)s.")) % {"day": day})
-    parts.append(str(_("You may end this at any time: ask the shop.")))
-    names = filter(None, (conf.current().merchant_name, contract.description))
-    title = ", ".join(names)
-    return " ".join([f"{title}:", *parts] if title else parts)

@@ -25,6 +25,7 @@ SCRIPTS_AND_STYLES: Final = tuple(
     for name in (
         "card.js",
         "forward.js",
+        "methods.js",
         "pages.css",
         "pending.js",
         "search.js",

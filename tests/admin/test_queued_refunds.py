@@ -76,7 +76,9 @@ def test_withdrawn(clerk: Clerk, paid: PaymentOrder, gateway: Simulator) -> None
     event = paid.events.get(kind="refund_withdrawn")
     assert (event.actor, event.note) == (clerk.user, "the customer keeps it")
     entry = LogEntry.objects.get()
-    assert entry.change_message == "Withdrawn: refund 2.00 EUR. the customer keeps it"
+    assert entry.change_message == (
+        "Withdrawn: refund 2.00 EUR. Nothing was sent. the customer keeps it"
+    )
     assert reconcile_after(DUE).refunds_sent == 0
 
 

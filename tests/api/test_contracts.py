@@ -10,7 +10,7 @@ import pytest
 from nexi_payments import flows
 from nexi_payments.api import idempotency
 from nexi_payments.enums import Channel, OperationOutcome, OrderState
-from nexi_payments.flows.orders import create
+from nexi_payments.flows.orders import attempts
 from nexi_payments.models import Contract, PaymentOrder
 from nexi_payments.simulator import Reply, Simulator
 from nexi_payments.testing import CardDataScan
@@ -174,10 +174,10 @@ def test_a_nonce_is_one_charge_also_beside_a_faster_twin(
         kept, Decimal("10.00"), "EUR", reference="S-1", nonce="n-1"
     )
     if late:  # its twin was not there yet when it was looked for
-        real = create.find_by_nonce
+        real = attempts.find_by_nonce
         seen = iter([None])
         monkeypatch.setattr(
-            create, "find_by_nonce", lambda order: next(seen, real(order))
+            attempts, "find_by_nonce", lambda order: next(seen, real(order))
         )
     again = flows.charge_contract(
         kept, Decimal("10.00"), "EUR", reference="S-1", nonce="n-1"

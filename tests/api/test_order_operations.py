@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from nexi_payments import flows
-from nexi_payments.enums import OperationKind, OrderState
+from nexi_payments.enums import EventKind, OperationKind, OrderState
 from nexi_payments.models import Operation
 from nexi_payments.models.bookkeeping import IdempotencyRecord
 from nexi_payments.simulator import Simulator
@@ -209,6 +209,9 @@ def test_asking_now_finds_the_lost_answer(
     answer = server.post(path, {}, "ask-key-1")
     assert answer.json()["state"] == "paid"
     assert server.post(path, {}, "ask-key-1").json() == answer.json()
+    [asked] = order.events.filter(kind=EventKind.INQUIRED)
+    assert (asked.actor, asked.address) == (server.user, "10.1.2.3")
+    assert (asked.from_state, asked.to_state) == (OrderState.PAID, OrderState.PAID)
 
 
 def test_a_deed_whose_outcome_did_not_reach_the_disk_is_still_shown(

@@ -46,6 +46,7 @@ def test_what_is_created_is_what_was_asked_for(server: ShopServer) -> None:
         "reason": "",
         "channel": "shop",
         "terminal": "manual",
+        "method": "",
         "amount": "12.50",
         "currency": "EUR",
         "captured": "0.00",

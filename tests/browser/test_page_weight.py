@@ -35,8 +35,8 @@ OURS = """() => { const copy = document.documentElement.cloneNode(true);
   return copy.outerHTML }"""
 #: page → the files it needs beside itself
 NEEDS = {
-    "pay.html": ["card.js", "card.svg", "pages.css"],
-    "result.html": ["card.svg", "forward.js", "pages.css"],
+    "pay.html": ["card.js", "card.svg", "methods.js", "pages.css"],
+    "result.html": ["card.svg", "forward.js", "methods.js", "pages.css"],
     "pending.html": ["card.svg", "pages.css", "pending.js"],
 }
 

@@ -10,10 +10,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from yourshop.cancel import cancel_order
 from yourshop.links import payments_url
 from yourshop.models import ShopOrder
 
 from nexi_payments import flows
+from nexi_payments.exceptions import OrderBusy
 from nexi_payments.models import PaymentOrder
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -141,6 +143,47 @@ def test_a_cancelled_order(shopper: Client, nexi_simulator: Any) -> None:
     # its card page was still open
     assert nexi_simulator.pay(payment).state == "paid"
     assert told(bought) == (Decimal("12.50"), 0, False)
+
+
+def test_an_order_is_cancelled_with_its_payment(
+    shopper: Client, nexi_simulator: Any
+) -> None:
+    bought, payment = buy(shopper)
+    nexi_simulator.start(payment)
+    cancel_order(bought.number, "out of stock")
+    nexi_simulator.complete_3ds(order=payment)
+    payment.refresh_from_db()
+    assert (payment.state, payment.reason) == ("failed", "cancelled")
+    assert nexi_simulator.charges == ()
+    assert told(bought) == (0, 0, False)
+
+
+def test_a_paid_order_is_cancelled_once(shopper: Client, nexi_simulator: Any) -> None:
+    bought, payment = buy(shopper)
+    nexi_simulator.pay(payment)
+    cancel_order(bought.number, "out of stock")
+    cancel_order(bought.number, "pressed twice")
+    assert [one.refunded for one in nexi_simulator.charges] == [1250]
+    assert told(bought) == (Decimal("12.50"), Decimal("12.50"), False)
+
+
+def test_an_order_is_not_cancelled_during_its_charge(
+    shopper: Client, nexi_simulator: Any
+) -> None:
+    bought, payment = buy(shopper)
+    nexi_simulator.start(payment)
+    nexi_simulator.lose_next_answer()
+    nexi_simulator.fail_next_call("inquiry")
+    nexi_simulator.fail_next_call("inquiry")
+    nexi_simulator.complete_3ds()
+    with pytest.raises(OrderBusy):
+        cancel_order(bought.number, "out of stock")
+    bought.refresh_from_db()
+    assert not bought.cancelled
+    nexi_simulator.advance(minutes=5)
+    assert told(bought) == (Decimal("12.50"), 0, True)
+    cancel_order(bought.number, "out of stock")
+    assert told(bought) == (Decimal("12.50"), Decimal("12.50"), False)
 
 
 def test_declined_then_paid_and_charged_twice(

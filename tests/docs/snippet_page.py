@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from decimal import Decimal
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from django.apps import AppConfig
@@ -131,6 +131,12 @@ class SnippetPage:
             "print_label": self.printed.append,
         }
         return COMMON_NAMES | common | self._of_page()
+
+    def modules(self, names: dict[str, Any]) -> dict[str, ModuleType]:
+        """What the page imports from the shop's own app."""
+        models = ModuleType("yourshop.models")
+        vars(models).update(ShopOrder=names["ShopOrder"], Parcel=names["Parcel"])
+        return {"yourshop": ModuleType("yourshop"), "yourshop.models": models}
 
     def _of_page(self) -> dict[str, Any]:
         if self.page == "docs/flows.md":

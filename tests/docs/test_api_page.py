@@ -115,6 +115,8 @@ def test_every_problem_is_on_the_page() -> None:
         "code",
         "detail",
         "errors",
+        "hint",
+        "order",
         "remaining",
         "request_id",
     }

@@ -1,5 +1,5 @@
-"""The lines of the quick start, and no other, in a project that ``startproject`` made:
-``check`` has nothing to say, and the first mistake shows no card."""
+"""The lines of the quickstart, and no other, in a project that ``startproject`` made:
+``check`` has nothing to say, the first mistake shows no card, and an order is paid."""
 
 from __future__ import annotations
 
@@ -31,10 +31,14 @@ print(answer.content.decode())
 
 
 def lines_for(name: str) -> str:
-    """The block of the quick start that begins with the name of a file."""
-    found = re.search(rf"```python\n# {name}\n(.*?)```", PAGE, re.DOTALL)
+    """The first block of the quickstart that begins with the name of a file."""
+    return typed(name)[0]
+
+
+def typed(name: str) -> list[str]:
+    found = re.findall(rf"```(?:python|py)\n# {name}\n(.*?)```", PAGE, re.DOTALL)
     assert found, name
-    return found[1]
+    return list(map(str, found))
 
 
 @pytest.fixture
@@ -42,9 +46,8 @@ def project(tmp_path: Path) -> Path:
     run(tmp_path, "-m", "django", "startproject", "shop", ".")
     settings = tmp_path / "shop/settings.py"
     urls = tmp_path / "shop/urls.py"
-    settings.write_text(f"import os\n{settings.read_text()}{lines_for('settings.py')}")
-    imported = "from django.urls import include\n"
-    urls.write_text(f"{imported}{urls.read_text()}{lines_for('urls.py')}")
+    settings.write_text(settings.read_text() + lines_for("settings.py"))
+    urls.write_text(urls.read_text() + lines_for("urls.py"))
     return tmp_path
 
 
@@ -59,6 +62,48 @@ def run(where: Path, *words: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+APP = ("models", "views", "trial", "receivers", "apps")
+PAID = """
+from django.test import TransactionTestCase
+from nexi_payments.models import PaymentOrder
+from nexi_payments.testing import NexiTestMixin
+from yourshop.models import Parcel, ShopOrder
+
+
+class Paid(NexiTestMixin, TransactionTestCase):
+    def test_an_order_is_paid(self):
+        answer = self.client.get("/buy/")
+        bought = ShopOrder.objects.get()
+        payment = PaymentOrder.objects.get(reference=bought.number)
+        self.assertRedirects(answer, payment.page_url())
+        self.assertEqual(Parcel.objects.count(), 0)
+        payment = self.nexi.pay(payment)
+        self.assertEqual(payment.state, "paid")
+        self.assertEqual([one.captured for one in self.nexi.charges], [1250])
+        self.assertEqual(Parcel.objects.get().number, bought.number)
+        back = f"/thanks/?payment={payment.order_id}"
+        self.assertEqual(self.nexi.page["Location"], back)
+        self.assertEqual(self.client.get(back).content, b"Thank you")
+"""
+
+
+def test_the_whole_page_typed_into_a_new_project(project: Path) -> None:
+    run(project, "manage.py", "startapp", "yourshop")
+    for name in APP:
+        [source] = typed(f"yourshop/{name}.py")
+        (project / f"yourshop/{name}.py").write_text(source)
+    for name in ("settings.py", "urls.py"):
+        _, more = typed(name)
+        with (project / "shop" / name).open("a") as file:
+            file.write(more)
+    assert "Create model Parcel" in run(
+        project, "manage.py", "makemigrations", "yourshop"
+    )
+    run(project, "manage.py", "migrate", "-v", "0")
+    (project / "yourshop/tests.py").write_text(PAID)
+    run(project, "manage.py", "test", "yourshop")
 
 
 def test_check_has_nothing_to_say(project: Path) -> None:

@@ -15,7 +15,11 @@ pytestmark = pytest.mark.seen_on("sqlite")
 
 SUITE = Path(__file__).with_name("shop_suite.py")
 URLS = doc_pages.ROOT / "tests/integrations/other_shop/urls.py"
-TERMINALS = {"default": {}, "moto": {"MOTO": True}}
+CURRENCIES = ["EUR", "HUF", "JPY", "USD"]
+TERMINALS = {
+    "default": {"CURRENCIES": CURRENCIES},
+    "moto": {"MOTO": True, "CURRENCIES": CURRENCIES},
+}
 
 
 @pytest.mark.parametrize("atomic", [False, True], ids=["autocommit", "ATOMIC_REQUESTS"])
@@ -32,4 +36,4 @@ def test_the_shop_of_the_page(tmp_path: Path, atomic: bool) -> None:
     plugin = "nexi_payments.testing.pytest_plugin"
     shop.write("pytest.ini", "[pytest]\nDJANGO_SETTINGS_MODULE = shop.settings\n")
     done = shop.run("-m", "pytest", "-q", "-p", plugin, "-p", "no:cacheprovider")
-    assert "13 passed" in done.stdout, done.stdout + done.stderr
+    assert "16 passed" in done.stdout, done.stdout + done.stderr

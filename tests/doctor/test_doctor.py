@@ -17,10 +17,11 @@ from nexi_payments import signals
 from nexi_payments.doctor import backlog
 from nexi_payments.flows.ledger import discrepancies
 from nexi_payments.models import Event, PaymentOrder, QueuedRefund
-from nexi_payments.models.bookkeeping import Heartbeat, TerminalOutage
+from nexi_payments.models.bookkeeping import Heartbeat, SweepCursor, TerminalOutage
 from nexi_payments.models.sealed_card import SealedCard
 from nexi_payments.simulator import Reply, Simulator
-from tests.support.in_doubt import payment_in_doubt
+from tests.support.contracts import MONTHLY, Clock, make_contract
+from tests.support.in_doubt import DAY, payment_in_doubt
 from tests.support.queued_refunds import enqueue_and_die
 from tests.support.shopper import Shopper, new_order
 
@@ -108,6 +109,7 @@ def test_all_is_well(gateway: Simulator, shopper: Shopper, capsys: Any) -> None:
         "  undelivered signals: 0",
         "  expired sealed cards: 0",
         "  failing signals: 0",
+        "  recurring charges that end with an exception: 0",
         "  unresolved discrepancies: 0",
         "No problems found. The simulator is used: no card is charged.",
     ]
@@ -194,12 +196,13 @@ def test_a_terminal_that_a_queued_refund_needs(shopper: Shopper, capsys: Any) ->
 
 def test_signals_that_nobody_takes(shopper: Shopper, capsys: Any) -> None:
     shopper.pay(new_order())
+    now, long_ago = timezone.now(), timezone.now() - timedelta(hours=1)
     Event.objects.filter(kind="paid").update(
-        deliver_at=timezone.now() - timedelta(hours=1)
+        created_at=long_ago, deliver_at=now + timedelta(hours=1)
     )
     code, said = ask(capsys, "--offline")
     assert code == 1
-    assert "undelivered signals: 1" in said
+    assert "undelivered signals: 1" in said  # it waits for its next attempt
 
 
 @pytest.mark.parametrize(
@@ -302,6 +305,19 @@ def test_when_the_reconciler_last_ran(
         Heartbeat.objects.create(name="reconcile", ended_at=timezone.now() - age)
     found, said = ask(capsys, "--offline")
     assert (found, says in said) == (code, True)
+
+
+def test_due_charges_that_wait_for_a_sweep(
+    shopper: Shopper, clock: Clock, capsys: Any
+) -> None:
+    make_contract(shopper, terms=MONTHLY)
+    waiting = "terminal default: 1 due charges wait for a sweep"
+    assert waiting not in ask(capsys, "--offline")[1]
+    clock.advance(31 * DAY)
+    code, said = ask(capsys, "--offline")
+    assert (code, waiting in said) == (1, True)
+    SweepCursor.objects.create(terminal="default", swept_at=timezone.now())
+    assert waiting not in ask(capsys, "--offline")[1]
 
 
 def test_hold_keys_are_counted_and_not_shown(

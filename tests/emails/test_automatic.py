@@ -16,7 +16,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.core.management import call_command
 from django.utils import timezone, translation
 
-from nexi_payments import flows, outbox
+from nexi_payments import delivery_workers, flows, outbox
 from nexi_payments.conf.settings import load
 from nexi_payments.emails import automatic, sending
 from nexi_payments.enums import ContractKind, ContractState, OrderState
@@ -143,7 +143,7 @@ def test_a_signal_that_is_sent_again_mails_nothing(shopper: Shopper) -> None:
     order = buy(shopper)
     event = order.events.get(kind="paid")
     assert event.emailed_at is not None
-    assert outbox.redeliver(event)
+    assert delivery_workers.redeliver(event)
     # nor by somebody who has read the row before the first delivery
     event.attempts = 0
     assert not automatic.notify(event, order)

@@ -16,8 +16,9 @@ from nexi_payments.exceptions import (
     ContractEndUnconfirmed,
     ContractNotUsable,
 )
-from nexi_payments.flows.ledger import transitions
+from nexi_payments.flows.ledger import terminal_outages, transitions
 from nexi_payments.models import Contract, PaymentOrder
+from nexi_payments.models.bookkeeping import TerminalOutage
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.contracts import (
     MIT_ENDPOINT,
@@ -177,3 +178,57 @@ def test_a_charge_on_file_takes_no_card(shopper: Shopper, gateway: Simulator) ->
     assert not order.accepts_card
     assert shopper.submit_card(order).status_code == 303
     assert gateway.calls == before
+
+
+def events_of(contract: Contract) -> list[tuple[str, object]]:
+    first = contract.first_payment
+    assert first is not None
+    rows = first.events.filter(kind__startswith="contract_end")
+    return [(one.kind, one.actor) for one in rows.order_by("pk")]
+
+
+def test_who_began_an_end_is_on_record_before_nexi_confirms_it(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    contract = make_contract(shopper)
+    clerk = get_user_model().objects.create_user("clerk")
+    gateway.fail_next("deactivation")
+    with pytest.raises(ContractEndUnconfirmed):
+        flows.end_contract(contract, actor=flows.Actor(clerk))
+    assert events_of(contract) == [("contract_ending", clerk)]
+    gateway.fail_next("deactivation")
+    with pytest.raises(ContractEndUnconfirmed):
+        flows.end_contract(contract)  # begun already
+    assert flows.charge_due().ended == 1
+    assert events_of(contract) == [("contract_ending", clerk), ("contract_ended", None)]
+
+
+def test_an_end_that_a_late_first_payment_begins_is_on_record(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = new_order(contract=MONTHLY)
+    form = shopper.start(order, "challenge", agree="on")
+    contract = Contract.objects.get()
+    flows.end_contract(contract)
+    shopper.return_from_issuer(form, shopper.answer_challenge(form))
+    kinds = [kind for kind, _ in events_of(contract)]
+    assert kinds == ["contract_ending", "contract_ended", "contract_ending"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_rejected_key_at_the_end_of_a_contract_is_an_outage(
+    shopper: Shopper, gateway: Simulator, status: int
+) -> None:
+    contract = make_contract(shopper)
+    gateway.next_reply("deactivation", Reply(status))
+    with pytest.raises(ContractEndUnconfirmed):
+        flows.end_contract(contract)
+    assert not TerminalOutage.objects.exists()  # only this request was rejected
+    terminal_outages.accepted_probes.clear()
+    gateway.api_keys = ()
+    with pytest.raises(ContractEndUnconfirmed):
+        flows.end_contract(contract)
+    outage = TerminalOutage.objects.get()
+    assert (outage.terminal, outage.status) == ("default", 401)
+    contract.refresh_from_db()
+    assert (contract.state, contract.ended_at) == (ContractState.ENDING, None)

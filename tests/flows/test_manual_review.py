@@ -6,14 +6,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.models import F
 
 from nexi_payments import flows
-from nexi_payments.enums import OperationOutcome, OrderState
+from nexi_payments.enums import OperationOutcome, OrderState, Reason
 from nexi_payments.exceptions import (
     CardDataNotAllowed,
     ExceedsRemaining,
     GatewayDisagrees,
     InvalidState,
+    OrderBusy,
     ReferenceInUse,
 )
 from nexi_payments.models import PaymentOrder
@@ -222,3 +225,52 @@ def test_a_refund_on_its_way_is_still_inquired_about(
     reconcile_after(2 * MINUTE)
     assert state_and_amounts(order) == (OrderState.PAID, 1250, 0, 200, 0)
     assert (order.next_poll_at, order.unsettled_since) == (None, None)
+
+
+def test_a_charge_that_reads_refunded_is_decided_once(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    """Nexi does not say how much was returned, and never will."""
+    order = shopper.pay(new_order(reference="R-1"))
+    show(gateway, order, charge="REFUNDED")
+    flows.reconcile(order)
+    assert state_and_amounts(order) == (OrderState.REVIEW, 1250, 0, 0, 0)
+    assert (order.reason, order.discrepancies.count()) == ("no_details", 1)
+    for _ in range(2):  # under review it is found once
+        show(gateway, order, charge="REFUNDED")
+        flows.reconcile(order)
+    assert order.discrepancies.count() == 1
+    show(gateway, order, charge="REFUNDED")
+    flows.resolve(order, "paid", reason="nothing was returned")
+    for _ in range(3):
+        show(gateway, order, charge="REFUNDED")
+        flows.reconcile(order)
+        assert state_and_amounts(order) == (OrderState.PAID, 1250, 0, 0, 0)
+    assert order.discrepancies.get().resolved_at is not None
+    # the refund is listed after all
+    refunded = entry(order, "REFUND", "REFUNDED", 300, "r")
+    show(gateway, order, refunded, charge="REFUNDED")
+    flows.reconcile(order)
+    assert state_and_amounts(order) == (OrderState.PAID, 1250, 0, 300, 0)
+
+
+def test_what_another_wrote_since_the_inquiry_is_not_decided_over(
+    shopper: Shopper,
+) -> None:
+    order = reviewed(shopper)
+    before = order.events.count()
+
+    def change_first(execute: Any, sql: str, params: Any, many: bool, context: Any):
+        decides = sql.startswith("UPDATE") and Reason.RESOLVED in (params or ())
+        if decides:
+            rows = PaymentOrder.objects.filter(pk=order.pk)
+            rows.update(version=F("version") + 1)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(change_first), pytest.raises(OrderBusy):
+        flows.resolve(order, "paid", reason="I think so")
+    order.refresh_from_db()
+    assert (order.state, order.events.count()) == (OrderState.REVIEW, before)
+    assert order.discrepancies.get().resolved_at is None
+    flows.resolve(order, "paid", reason="I think so")
+    assert order.state == OrderState.PAID

@@ -30,7 +30,7 @@ from nexi_payments.exceptions import (
     OrderBusy,
     OrderNotPayable,
 )
-from nexi_payments.flows.orders import create
+from nexi_payments.flows.orders import attempts
 from nexi_payments.models import PaymentOrder
 from nexi_payments.models.sealed_card import SealedCard
 from nexi_payments.simulator import Reply, Simulator
@@ -437,7 +437,7 @@ def test_a_card_posted_to_a_page_that_was_loaded_before(shopper: Shopper) -> Non
         flows.start_payment(stale[1], card)
     assert PaymentOrder.objects.count() == 2
     with pytest.raises(OrderNotPayable):
-        create.create_attempt(PaymentOrder.objects.get(pk=fresh.pk))
+        attempts.create_attempt(PaymentOrder.objects.get(pk=fresh.pk))
 
 
 # -- late money ------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from tests.support.contracts import (
     mit_orders,
     run_charge_due,
 )
-from tests.support.in_doubt import DAY, HOUR, charge_at_gateway
+from tests.support.in_doubt import DAY, HOUR, charge_at_gateway, order_reply
 from tests.support.shopper import Shopper
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -231,6 +231,23 @@ def test_without_an_answer_a_declined_card_is_not_charged_again(
     assert run_charge_due(clock, HOUR) == flows.RecurringCounts(
         retry=1
     )  # asked, declined once more
+    assert gateway.counts[MIT_ENDPOINT] == 2
+
+
+def test_a_list_that_lacks_what_it_showed_does_not_confirm_a_decline(
+    shopper: Shopper, gateway: Simulator, clock: Clock
+) -> None:
+    """The charge that it shows no more may have succeeded."""
+    contract = make_contract(shopper, "mit_declined", terms=MONTHLY)
+    run_charge_due(clock, 30 * DAY + 1)
+    [one] = mit_orders(contract)
+    flows.reconcile(one)  # the declined charge is listed
+    for _ in range(2):
+        gateway.next_reply(f"/orders/{one.order_id}", order_reply(one))
+        assert run_charge_due(clock, DAY + 1) == flows.RecurringCounts(retry=1)
+        assert gateway.counts[MIT_ENDPOINT] == 1
+    # listed again, as declined: it is charged once more
+    assert run_charge_due(clock, HOUR) == flows.RecurringCounts(retry=1)
     assert gateway.counts[MIT_ENDPOINT] == 2
 
 

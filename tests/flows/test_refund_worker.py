@@ -14,7 +14,12 @@ from django.utils import timezone
 
 from nexi_payments import conf, flows
 from nexi_payments.enums import OperationOutcome, OrderState
-from nexi_payments.exceptions import ExceedsRemaining, InvalidState, OrderBusy
+from nexi_payments.exceptions import (
+    ExceedsRemaining,
+    InvalidState,
+    OrderBusy,
+    RefundKeyInUse,
+)
 from nexi_payments.flows import refund_worker
 from nexi_payments.gateway.payloads import OperationAmount
 from nexi_payments.models import (
@@ -370,6 +375,44 @@ def test_one_key_at_once_is_one_refund(paid: PaymentOrder, gateway: Simulator) -
     got = run_concurrently(8, enqueue, (OrderBusy,))
     assert len({one for one in got if one is not OrderBusy}) == 1
     assert queue_of(paid) == [("queued", 400)]
+
+
+def test_one_key_at_once_for_two_payments(
+    paid: PaymentOrder, shopper: Shopper, gateway: Simulator
+) -> None:
+    other = shopper.pay(new_order(reference="R-2"))
+
+    def enqueue(n: int) -> int:
+        order = PaymentOrder.objects.get(pk=(paid, other)[n % 2].pk)
+        return enqueue_and_die(order, "4.00", key="return 17").order_id
+
+    got = run_concurrently(8, enqueue, (OrderBusy, RefundKeyInUse))
+    assert len({one for one in got if isinstance(one, int)}) == 1, got
+    assert queue_of(paid) + queue_of(other) == [("queued", 400)]
+    for order in (paid, other):
+        order.refresh_from_db()
+        assert order.queued_amount == 400 * len(queue_of(order))
+
+
+def test_refunds_and_queued_refunds_at_once(
+    paid: PaymentOrder, gateway: Simulator
+) -> None:
+    def act(n: int) -> Any:
+        order = PaymentOrder.objects.get(pk=paid.pk)
+        verb = flows.enqueue_refund if n % 2 else flows.refund
+        return verb(order, Decimal("3.00"))
+
+    refusals = (ExceedsRemaining, InvalidState, OrderBusy)
+    run_concurrently(10, act, refusals)
+    for minutes in range(1, 5):
+        reconcile_after(DUE + minutes * MINUTE)
+    paid.refresh_from_db()
+    amounts = sent_amounts(paid, gateway)
+    assert set(amounts) == {300}
+    assert len(amounts) <= 4
+    assert paid.refunded_amount == 300 * len(amounts)
+    assert (paid.queued_amount, paid.refunding_amount) == (0, 0)
+    assert {state for state, _amount in queue_of(paid)} <= {"sent"}
 
 
 def test_the_worker_and_a_person_who_withdraws(

@@ -21,8 +21,10 @@ from nexi_payments.exceptions import (
     InvalidState,
     OrderBusy,
 )
+from nexi_payments.flows.manual_review import resolve_discrepancy
 from nexi_payments.flows.operation_review import unexplained_total
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import Discrepancy, PaymentOrder
+from nexi_payments.signals import discrepancy_found
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.clerk import staff_user
 from tests.support.in_doubt import (
@@ -165,3 +167,41 @@ def test_an_order_without_a_dispute(paid_order: PaymentOrder) -> None:
 @pytest.fixture
 def paid_order(shopper: Shopper) -> PaymentOrder:
     return shopper.pay(new_order())
+
+
+def test_a_total_that_was_dealt_with_does_not_come_back_while_it_lasts(
+    disputed: PaymentOrder, gateway: Simulator
+) -> None:
+    told: list[Discrepancy] = []
+
+    def receive(discrepancy: Discrepancy, **_: Any) -> None:
+        told.append(discrepancy)
+
+    discrepancy_found.connect(receive)
+    resolve_discrepancy(disputed.discrepancies.get())
+    for minutes in (5, 10, 60):
+        with time_travel(minutes * MINUTE):
+            show_total(gateway, disputed, 500)
+            flows.reconcile(disputed)
+    assert (disputed.discrepancies.count(), told) == (1, [])
+    # it ends, and begins anew
+    for minutes, total in ((70, 300), (80, 500), (90, 500)):
+        with time_travel(minutes * MINUTE):
+            show_total(gateway, disputed, total)
+            flows.reconcile(disputed)
+    found = list(disputed.discrepancies.order_by("pk"))
+    assert [(one.ours, one.theirs) for one in found] == [("300", "500")] * 2
+    assert [one.resolved_at is None for one in found] == [False, True]
+    assert told == found[1:]
+
+
+def test_another_total_than_the_one_that_was_dealt_with(
+    disputed: PaymentOrder, gateway: Simulator
+) -> None:
+    resolve_discrepancy(disputed.discrepancies.get())
+    for minutes in (5, 10):
+        with time_travel(minutes * MINUTE):
+            show_total(gateway, disputed, 600)
+            flows.reconcile(disputed)
+    found = disputed.discrepancies.order_by("pk")
+    assert [one.theirs for one in found] == ["500", "600"]

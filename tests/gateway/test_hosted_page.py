@@ -19,7 +19,7 @@ from nexi_payments.exceptions import (
     UnknownOutcome,
 )
 from nexi_payments.gateway.client import Client
-from nexi_payments.gateway.hosted_payloads import language_code
+from nexi_payments.gateway.hosted_payloads import BrowserUrls, language_code
 from nexi_payments.gateway.hosted_responses import HostedPage
 from nexi_payments.gateway.payloads import ContractCreation, Purchase
 from tests.gateway.socket_client import call_context, make_client
@@ -40,9 +40,7 @@ NOTIFY = "https://shop.example/notify/a/d/"
 def create(client: Client, purchase: Purchase = BARE, **changes: Any) -> HostedPage:
     wanted = {
         "payment_service": "PAYPAL",
-        "result_url": RESULT,
-        "cancel_url": CANCEL,
-        "notification_url": NOTIFY,
+        "urls": BrowserUrls(RESULT, CANCEL, NOTIFY),
         "language": "it",
     }
     return client.create_hosted_page(trace(), purchase, **wanted | changes)
@@ -75,7 +73,8 @@ def test_one_method(client: Client, wire: Any) -> None:
 
 def test_any_method_and_no_notification(client: Client, wire: Any) -> None:
     wire.post(f"{BASE}/orders/hpp", json=CREATED)
-    create(client, FULL, payment_service=None, notification_url=None, language="en")
+    urls = BrowserUrls(RESULT, CANCEL)
+    create(client, FULL, payment_service=None, urls=urls, language="en")
     _, body = sent(wire)
     hosted_page_schema("HostedPageRequest").validate(body)
     assert body["paymentSession"].keys() == {
@@ -235,9 +234,7 @@ def test_a_page_that_was_not_asked_for() -> None:
             call_context(),
             BARE,
             payment_service=None,
-            result_url=RESULT,
-            cancel_url=CANCEL,
-            notification_url=None,
+            urls=BrowserUrls(RESULT, CANCEL),
             language="it",
         )
 
@@ -291,11 +288,14 @@ def test_the_published_examples_are_what_we_would_send(
         cardholder="Ada Rossi",
         email="ada@example.com",
     )
-    urls = {
-        f"{name}_url": sample["paymentSession"][f"{name}Url"]
-        for name in ("result", "cancel", "notification")
-    }
-    create(client, purchase, **urls)
+    session = sample["paymentSession"]
+    create(
+        client,
+        purchase,
+        urls=BrowserUrls(
+            session["resultUrl"], session["cancelUrl"], session["notificationUrl"]
+        ),
+    )
     assert sent(wire)[1] == sample
 
 

@@ -10,6 +10,7 @@ import pytest
 from nexi_payments.exceptions import MismatchedResponse, Rejected, UnknownOutcome
 from nexi_payments.gateway import hosted_responses
 from nexi_payments.gateway.client import Client
+from nexi_payments.gateway.hosted_payloads import BrowserUrls
 from nexi_payments.gateway.hosted_responses import PaymentLink
 from tests.gateway.test_hosted_page import CANCEL, NOTIFY, RESULT, SAMPLES, TOKEN
 from tests.gateway.test_payloads import BARE, BASE, client, sent, trace, wire
@@ -27,7 +28,11 @@ RENEWALS = "/paths/~1orders~1paybylink~1{linkId}~1renewals/post/requestBody"
 def test_a_link_is_created(client: Client, wire: Any) -> None:
     wire.post(f"{BASE}/orders/paybylink", json=CREATED)
     link = client.create_payment_link(
-        trace(), BARE, expires_on=LAST_DAY, language="it", notification_url=NOTIFY
+        trace(),
+        BARE,
+        expires_on=LAST_DAY,
+        language="it",
+        urls=BrowserUrls(notification_url=NOTIFY),
     )
     assert link == LINK
     assert TOKEN not in repr(link)
@@ -56,8 +61,7 @@ def test_a_link_with_ways_back(client: Client, wire: Any) -> None:
         BARE,
         expires_on=LAST_DAY,
         language="en",
-        result_url=RESULT,
-        cancel_url=CANCEL,
+        urls=BrowserUrls(RESULT, CANCEL),
     )
     session = sent(wire)[1]["paymentSession"]
     assert (session["resultUrl"], session["cancelUrl"]) == (RESULT, CANCEL)
@@ -68,9 +72,7 @@ def test_a_link_that_leads_nowhere(client: Client, wire: Any) -> None:
     body = {"paymentLink": {**CREATED["paymentLink"], "link": "http://x.example/"}}
     wire.post(f"{BASE}/orders/paybylink", json=body)
     with pytest.raises(MismatchedResponse) as caught:
-        client.create_payment_link(
-            trace(), BARE, expires_on=LAST_DAY, language="it", notification_url=None
-        )
+        client.create_payment_link(trace(), BARE, expires_on=LAST_DAY, language="it")
     assert caught.value.cause == "link"
 
 

@@ -86,6 +86,8 @@ EXPECTED: dict[str, Any] = {
         currency="EUR",
         authorized=1250,
         captured=1250,
+        last_type="AUTHORIZATION",
+        last_time=datetime(2025, 2, 3, 9, 15, 30, 120000, tzinfo=UTC),
         operations=(changed(PAYMENT, result="EXECUTED"),),
     ),
     "OrderVoided": OrderResult(
@@ -94,6 +96,8 @@ EXPECTED: dict[str, Any] = {
         currency="EUR",
         authorized=0,
         captured=0,
+        last_type="REFUND",
+        last_time=datetime(2025, 2, 3, 11, tzinfo=UTC),
         operations=(changed(PAYMENT, result="EXECUTED"), VOID),
     ),
     "OperationRefundExecuted": OperationResult(
@@ -358,7 +362,10 @@ def test_the_published_lists(client: Client, wire: Any) -> None:
     wire.get(f"{BASE}/orders", json=published("/orders"))
     moment = datetime(2025, 2, 3, tzinfo=UTC)
     assert client.orders(trace(), since=moment, until=moment) == (
-        OrderResult("SHOP2024000123", 1250, "EUR", 1250, 0),
+        OrderResult(
+            *("SHOP2024000123", 1250, "EUR", 1250, 0, "AUTHORIZATION"),
+            datetime(2025, 2, 3, 9, 15, 30, 120000, tzinfo=UTC),
+        ),
     )
 
 

@@ -17,33 +17,55 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import requests
 
-from tests.histories import database, processes
+from tests.histories import database, database_faults, processes, worlds
+from tests.histories.database_faults import DatabaseFault
 from tests.histories.http_clients import Browser, RunLog, Shopper
 from tests.support.servers import free_port
+
+#: ``--world`` that the seed draws
+_DRAWN: Final = "drawn"
 
 
 def main() -> None:
     options = _options()
+    if reason := database_faults.why_not(options.database, options.db):
+        print(f"skipped: {reason}")
+        return
     folder = Path(tempfile.mkdtemp(prefix="histories-"))
     url = database.fresh_database(options.db, folder)
-    print(f"seed {options.seed}, {options.n} histories, {url}, {folder}")
+    if options.world == _DRAWN:
+        [options.world] = worlds.draw(options.seed, 1)
+    told = f"{options.n} histories of {options.world}"
+    print(f"seed {options.seed}, {told}, {url}, {folder}", flush=True)
     dice = random.Random(options.seed)
     env = processes.environment(folder, url, options.atomic)
-    with processes.gateway(options.seed, folder) as gateway:
+    env["HISTORIES_RECEIVERS"] = "" if options.tame else options.seed
+    fault = DatabaseFault(options.database, url, options.seed)
+    with (
+        processes.gateway(
+            options.seed,
+            folder,
+            world=options.world,
+            settle=processes.SETTLE,
+            watch=processes.WATCH,
+        ) as gateway,
+        fault.prepared(folder),
+    ):
         port = free_port()
         env["NEXI_BASE_URL"] = f"{gateway}/api/phoenix-0.0/psp/api/v1"
         env["NEXI_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
         os.environ.update(env)
+        os.environ["PGOPTIONS"] = database_faults.RUNNER_OPTIONS
         os.environ["LOG_LEVEL"] = "ERROR"  # the judge's, not the shop's
         people = database.create_tables_and_clerks(), database.create_members(8)
-        shop = processes.Shop(env, folder, port, dice)
+        shop = processes.Shop(env | fault.env, folder, port, dice)
         shop.start()
         try:
-            broken = _run(options, shop, gateway, people, folder, url)
+            broken = _run(options, shop, gateway, people, folder, fault)
         finally:
             shop.stop()
     for line in sorted(broken)[:50]:
@@ -61,10 +83,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", default=str(random.SystemRandom().randrange(10**6)))
     parser.add_argument("--db", default="sqlite", help="sqlite, or a database URL")
     parser.add_argument("--atomic", action="store_true", help="ATOMIC_REQUESTS")
+    database_faults.add_option(parser)
+    parser.add_argument("--hosted", action="store_true", help="Nexi's page only")
     parser.add_argument("--at-once", type=int, default=24)
     parser.add_argument(
         "--kill-every", type=float, default=1.0, help="seconds; 0 never"
     )
+    parser.add_argument(
+        "--world",
+        type=lambda text: text if text == _DRAWN else worlds.parse(text),
+        default=worlds.PLAIN,
+        help=f"what Nexi does: lagging,pending; {_DRAWN}: by the seed",
+    )
+    parser.add_argument("--tame", action="store_true", help="no odd receiver")
     parser.add_argument("--only", help="the numbers of histories to play, 17,42")
     return parser.parse_args()
 
@@ -75,14 +106,14 @@ def _run(
     gateway: str,
     people: tuple[list[dict[str, str]], list[dict[str, str]]],
     folder: Path,
-    url: str,
+    fault: DatabaseFault,
 ) -> list[str]:
     from tests.histories import contract_invariants, invariants, quiescence
 
-    log = RunLog()
+    log = RunLog(fault=fault.name)
     started = time.monotonic()
-    idle = _IdleTransactionWatch(url)
-    with shop.killing_workers(options.kill_every or 1e9), idle:
+    idle = _IdleTransactionWatch(fault.url)
+    with shop.killing_workers(options.kill_every or 1e9), idle, fault.coming():
         broken = _play(options, shop.site, gateway, people, log)
     played = time.monotonic() - started
     broken += idle.found
@@ -90,13 +121,17 @@ def _run(
     requests.get(f"{gateway}/control/faults?posts=0&gets=0", timeout=30)
     shop.stop_charging()
     quiescence.wait_until_settled()
+    if options.world != worlds.PLAIN:
+        quiescence.compare_with_nexi(gateway)
     rested = time.monotonic() - started - played
     books = requests.get(f"{gateway}/control/books", timeout=60).json()
     broken += invariants.find_violations(books, log)
-    broken += contract_invariants.find_violations(books, log)
+    broken += contract_invariants.find_violations(books, log, options.world)
     broken += _replay_posts(shop.site, gateway, log, books)
-    broken += invariants.card_numbers_in(_files_and_dump(url, folder))
+    broken += invariants.card_numbers_in(_files_and_dump(fault.url, folder))
     _report(shop, log, books, played, rested)
+    if fault.name:
+        print(f"{fault.name}: {fault.count} times, {log.failed} pages failed")
     return broken
 
 
@@ -126,6 +161,7 @@ def _play(
                     clerks,
                     processes.SETTLE,
                     members,
+                    hosted=options.hosted,
                 ).play
             ): number
             for number in numbers
@@ -207,8 +243,10 @@ class _IdleTransactionWatch:
             while not self._stop.wait(0.5):
                 rows = admin.execute(
                     "SELECT pid, now() - state_change, query FROM pg_stat_activity"
-                    " WHERE state LIKE 'idle in transaction%'"
+                    " WHERE state LIKE 'idle in transaction%%'"
                     " AND now() - state_change > interval '2 s'"
+                    " AND datname = current_database() AND application_name <> %s",
+                    (database_faults.RUNNER,),
                 )
                 self.found += [f"I14 {row}" for row in rows]
 

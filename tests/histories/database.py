@@ -81,6 +81,13 @@ def create_members(many: int) -> list[dict[str, str]]:
     return [session_cookies(users.create_user(one, "", one)) for one in names]
 
 
+def new_session(name: str) -> dict[str, str]:
+    """Session cookies of one of the users, from now on."""
+    from django.contrib.auth import get_user_model
+
+    return session_cookies(get_user_model().objects.get(username=name))
+
+
 def session_cookies(user: Any) -> dict[str, str]:
     from django.contrib.auth import (
         BACKEND_SESSION_KEY,

@@ -68,10 +68,10 @@ class FaultyGatewayServer(ThreadingHTTPServer):
         self.posts, self.gets = options.posts, options.gets
         self.simulator = Simulator(
             pending_seconds=3,
-            worlds=worlds.SCALED[options.world],
+            worlds=worlds.scaled(options.world, options.settle, options.watch),
             seed=options.seed,
         )
-        self.always_late = options.world == "late"
+        self.always_late = worlds.LATE in worlds.parts(options.world)
         self.books = GatewayBooks()
         super().__init__(("127.0.0.1", options.port), GatewayHandler)
 
@@ -139,7 +139,11 @@ class GatewayHandler(BaseHTTPRequestHandler):
             self.process, self.command, self.path, headers, body, order_id
         )
         if when and self.command == "POST" and self.server.always_late:
-            self.process_later(dice * worlds.LATEST, request)
+            # a page may say "nothing was charged" in the moment of the late charge
+            books.misled_orders.add(order_id)
+            self.process_later(
+                dice * worlds.latest(self.server.options.settle), request
+            )
             known = name in FIXED_REPLIES or name in ("reset", "close", "hang")
             self.send_fault(name if known else "500 json", None)
         elif when == "late":
@@ -281,11 +285,29 @@ class GatewayHandler(BaseHTTPRequestHandler):
                 query["id"], query["answer"]
             )
             return Reply(200, json.dumps(fields).encode(), JSON)
+        if url.path == "/control/hosted":
+            return self.handle_hosted(query)
         if url.path == "/control/faults":
             self.server.posts = float(query["posts"])
             self.server.gets = float(query["gets"])
             return Reply(200, b"{}", JSON)
         return Reply(200, json.dumps(self.dump()).encode(), JSON)
+
+    def handle_hosted(self, query: dict[str, str]) -> Reply:
+        """Somebody does ``ending`` on a hosted page."""
+        simulator, books = self.server.simulator, self.server.books
+        page = simulator.store.find_page_by_id(query["page"])
+        assert page is not None
+        visit = simulator.hosted.pay(
+            page["order_id"], ending=query["ending"], notify=query["notify"]
+        )
+        if query["ending"] == "pay":
+            with books.lock:
+                books.charged_at.setdefault(page["order_id"], time.time())
+        # "after" is for the moment after the return, or for later
+        threading.Timer(0.3, simulator.hosted.deliver_due).start()
+        body = {"return_url": visit.return_url}
+        return Reply(200, json.dumps(body).encode(), JSON)
 
     def dump(self) -> dict[str, Any]:
         books, simulator = self.server.books, self.server.simulator
@@ -338,7 +360,9 @@ def main() -> None:
     parser.add_argument("--gets", type=float, default=0.2)
     parser.add_argument("--timeout", type=float, default=3)
     parser.add_argument("--latest", type=float, default=12)
-    parser.add_argument("--world", default="plain")
+    parser.add_argument("--world", type=worlds.parse, default=worlds.PLAIN)
+    parser.add_argument("--settle", type=float, default=worlds.SETTLE)
+    parser.add_argument("--watch", type=float, default=worlds.WATCH)
     # the share of 401s that are sent; the others become a 500
     server = FaultyGatewayServer(parser.parse_args())
     print(server.server_address[1], flush=True)

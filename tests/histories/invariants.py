@@ -102,7 +102,7 @@ def _call_limits(
     orders: dict[str, PaymentOrder], calls: dict[str, dict[str, int]]
 ) -> Iterator[str]:
     """I7: the number of requests, by the gateway's own count."""
-    most = {"init": 1, "validation": 2, "payment": 1, "moto": 1, "mit": 1}
+    most = {"init": 1, "validation": 2, "payment": 1, "moto": 1, "mit": 1, "hpp": 1}
     for order_id, counts in calls.items():
         for what, limit in most.items():
             if counts.get(what, 0) > limit:

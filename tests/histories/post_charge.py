@@ -2,8 +2,9 @@
 
 Clerks capture, refund, void, cancel and reconcile, alone or two at once. Each step is a
 process of its own; some are killed with -9, and so is the reconciler. Every world
-(``tests.histories.worlds``) is a gateway of its own, which loses answers, too. At the
-end both books are compared. Exits with 1 when a promise broke.
+(``tests.histories.worlds``), and every mixture of worlds that the seed draws, is a
+gateway of its own, which loses answers, too. Receivers of the shop raise, hang, exit
+and refund. At the end both books are compared. Exits with 1 when a promise broke.
 
 ``-n`` is the number of histories of each world.
 """
@@ -24,7 +25,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.histories import database, processes, worlds
+from tests.histories import database, database_faults, processes, worlds
+from tests.histories.database_faults import DatabaseFault
 from tests.histories.post_charge_plays import Play, play_all
 from tests.support.servers import free_port
 
@@ -47,11 +49,19 @@ _RECONCILER_ERROR = re.compile(r"nexi_payments\.reconcile order (\S+)\n")
 
 def main() -> None:
     options = _options()
-    names = options.world or list(worlds.SCALED)
+    if reason := database_faults.why_not(options.database, options.db):
+        print(f"skipped: {reason}")
+        return
+    names = options.world or [
+        *worlds.NAMES,
+        *worlds.draw(options.seed, options.mixtures),
+    ]
     folder = Path(tempfile.mkdtemp(prefix="post-charge-"))
     url = database.fresh_database(options.db, folder, "nexi_post_charge")
     print(f"seed {options.seed}, {options.n} of each world, {url}, {folder}")
+    fault = DatabaseFault(options.database, url, options.seed)
     with ExitStack() as stack:
+        stack.enter_context(fault.prepared(folder))
         gateways = {
             name: stack.enter_context(
                 processes.gateway(options.seed, folder, posts=0, gets=0, world=name)
@@ -60,16 +70,20 @@ def main() -> None:
         }
         env = processes.environment(folder, url, False) | {"LOG_LEVEL": "ERROR"}
         env["NEXI_SETTLE_AFTER"] = str(worlds.SETTLE)
+        env["NEXI_TOTAL_TIMEOUT"] = str(options.total_timeout)
         env["NEXI_WATCH_FOR"] = str(worlds.WATCH)
+        env["HISTORIES_RECEIVERS"] = "" if options.tame else options.seed
         env["HISTORIES_WORLDS"] = " ".join(
             f"{name} {site}/api/phoenix-0.0/psp/api/v1"
             for name, site in gateways.items()
         )
         env["NEXI_BASE_URL"] = f"{gateways[names[0]]}/api/phoenix-0.0/psp/api/v1"
         env["NEXI_PUBLIC_URL"] = f"http://127.0.0.1:{free_port()}"
-        os.environ.update(env)
-        database.create_tables_and_clerks()
-        broken = _run(options, gateways, env, folder)
+        env |= fault.env
+        os.environ.update(env)  # the steps are forks of this process
+        clerk = database.create_tables_and_clerks()[0]
+        os.environ["HISTORIES_SESSION"] = clerk["sessionid"]
+        broken = _run(options, gateways, env, folder, fault)
     if not broken:
         database.drop(options.db, url)
         shutil.rmtree(folder)
@@ -81,12 +95,24 @@ def _options() -> argparse.Namespace:
     parser.add_argument("-n", type=int, default=40, help="histories of each world")
     parser.add_argument("--seed", default=str(random.SystemRandom().randrange(10**6)))
     parser.add_argument("--db", default="sqlite", help="sqlite, or a database URL")
-    parser.add_argument("--world", action="append", choices=list(worlds.SCALED))
+    database_faults.add_option(parser)
+    parser.add_argument(
+        "--world", action="append", type=worlds.parse, help="one, or lagging,pending"
+    )
+    parser.add_argument("--mixtures", type=int, default=4, help="drawn by the seed")
+    parser.add_argument("--tame", action="store_true", help="no receiver of the shop")
     parser.add_argument("--only", help="the numbers of histories to play, 17,42")
     parser.add_argument("--at-once", type=int, default=16)
     parser.add_argument("--kill-every", type=float, default=20.0, metavar="SECONDS")
     parser.add_argument("--posts", type=float, default=0.45, help="share with faults")
     parser.add_argument("--gets", type=float, default=0.2, help="share with faults")
+    parser.add_argument(
+        "--total-timeout",
+        type=float,
+        default=processes.TOTAL,
+        metavar="SECONDS",
+        help="longer on a busy machine: a request that begins late is not sent",
+    )
     return parser.parse_args()
 
 
@@ -95,6 +121,7 @@ def _run(
     gateways: dict[str, str],
     env: dict[str, str],
     folder: Path,
+    fault: DatabaseFault,
 ) -> dict[int, list[str]]:
     from tests.histories import post_charge_rest
 
@@ -111,23 +138,27 @@ def _run(
     results = folder / "results"
     results.touch()
     started = time.monotonic()
-    play_all(
-        plays,
-        results,
-        Path(env["HISTORIES_LOG"]),
-        options.at_once,
-        before=partial(_begin, shop, gateways, options),
-        kill=shop.kill_one,
-        kill_every=options.kill_every or 1e9,
-    )
+    with ExitStack() as coming:
+        play_all(
+            plays,
+            results,
+            Path(env["HISTORIES_LOG"]),
+            options.at_once,
+            before=partial(_begin, shop, gateways, options, coming, fault),
+            kill=shop.kill_one,
+            kill_every=options.kill_every or 1e9,
+        )
+    database_faults.leave_shop()
     played = time.monotonic() - started
     try:
         broken, books = post_charge_rest.judge(plays, gateways)
     finally:
         shop.stop()
     rested = time.monotonic() - started - played
-    _add_exceptions(broken, plays, results, Path(env["HISTORIES_LOG"]))
+    _add_exceptions(broken, plays, results, Path(env["HISTORIES_LOG"]), fault)
     _report(plays, broken, results, books)
+    if fault.name:
+        print(f"{fault.name}: {fault.count} times")
     print(
         f"{shop.killed} reconcilers and {sum(play.killed for play in plays)} steps"
         f" killed; played {played:.0f} s, at rest after {rested:.0f} s more"
@@ -136,25 +167,40 @@ def _run(
 
 
 def _begin(
-    shop: processes.Shop, gateways: dict[str, str], options: argparse.Namespace
+    shop: processes.Shop,
+    gateways: dict[str, str],
+    options: argparse.Namespace,
+    coming: ExitStack,
+    fault: DatabaseFault,
 ) -> None:
-    """After the charges: the reconciler runs, and the gateways lose answers."""
+    """After the charges: the reconciler runs, gateways lose answers, the database
+    fails.
+    """
     from tests.histories.post_charge_rest import set_faults
 
     set_faults(gateways, options.posts, options.gets)
     shop.start("reconciler")
+    coming.enter_context(fault.coming())
 
 
 def _add_exceptions(
-    broken: dict[int, list[str]], plays: list[Play], results: Path, log: Path
+    broken: dict[int, list[str]],
+    plays: list[Play],
+    results: Path,
+    log: Path,
+    fault: DatabaseFault,
 ) -> None:
-    """What reached a clerk and is not documented, and what the reconciler logged."""
+    """What reached a clerk and is not documented, and what the reconciler logged. It
+    logs each failure of the database.
+    """
     from nexi_payments.models import PaymentOrder
 
     for line in results.read_text().splitlines():
         number, deed, found = line.split(" ", 2)
         if found.startswith("BROKEN"):
             broken[int(number)].append(f"exception: {deed}: {found[7:]}")
+    if fault.fails:
+        return
     of_reference = {play.reference: play.number for play in plays}
     for order_id in set(_RECONCILER_ERROR.findall(log.read_text(errors="replace"))):
         order = PaymentOrder.objects.get(order_id=order_id)

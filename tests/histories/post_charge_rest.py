@@ -33,10 +33,10 @@ def judge(
     """
     set_faults(gateways, 0, 0)
     quiet_at = time.monotonic() + worlds.WATCH + 5
-    wait_until(lambda: _is_nexi_at_rest(gateways), 2 * worlds.WATCH, every=1)
+    wait_until(lambda: is_nexi_at_rest(gateways), 2 * worlds.WATCH, every=1)
     wait_until(
         lambda: time.monotonic() >= quiet_at and _are_we_at_rest(),
-        2 * worlds.WATCH + worlds.LATEST,
+        2 * worlds.WATCH + worlds.latest(),
         every=1,
     )
     broken: dict[int, list[str]] = defaultdict(list)
@@ -62,7 +62,7 @@ def _reconcile(play: Play, broken: dict[int, list[str]]) -> None:
             broken[play.number].append(line)
 
 
-def _is_nexi_at_rest(gateways: dict[str, str]) -> bool:
+def is_nexi_at_rest(gateways: dict[str, str]) -> bool:
     """Whether no late request waits and no operation is PENDING."""
     now = datetime.now(UTC).isoformat()
     for site in gateways.values():

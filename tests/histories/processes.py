@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.histories import worlds
 from tests.support.servers import wait_until_up
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -63,14 +64,18 @@ def gateway(
     *,
     posts: float = 0.45,
     gets: float = 0.2,
-    world: str = "plain",
+    world: str = worlds.PLAIN,
+    settle: float = worlds.SETTLE,
+    watch: float = worlds.WATCH,
 ) -> Iterator[str]:
     """Runs the gateway; yields its base URL. ``posts`` and ``gets`` are the shares of
-    calls with faults. ``world`` is a name of ``tests.histories.worlds``.
+    calls with faults. ``world`` is a name of ``tests.histories.worlds``; its times fit
+    ``settle`` and ``watch``, in seconds.
     """
     command = [sys.executable, "-m", "tests.histories.faulty_gateway", "--seed", seed]
     command += ["--timeout", str(TOTAL), "--latest", str(LATEST)]
     command += ["--posts", str(posts), "--gets", str(gets), "--world", world]
+    command += ["--settle", str(settle), "--watch", str(watch)]
     with (folder / f"gateway-{world}.log").open("w") as log:
         process = subprocess.Popen(
             command,

@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
+import time
+
 from django.db.models import Q
 from django.utils import timezone
 
 from nexi_payments import enums, flows
-from nexi_payments.enums import ContractState, OrderState
+from nexi_payments.enums import ContractState, OrderState, QueuedRefundState
 from nexi_payments.flows import retry_policy
-from nexi_payments.models import Contract, Event, PaymentOrder
-from tests.histories import processes
+from nexi_payments.models import Contract, Event, PaymentOrder, QueuedRefund
+from tests.histories import hosted_plays, post_charge_rest, processes
 from tests.support.waiting import wait_until
 
 
 def wait_until_settled() -> None:
-    """Beside the running reconciler, for at most twice ``WATCH_FOR``. Contracts with a
-    begun period get their run, and every end is sent to Nexi.
+    """Beside the running reconciler, for at most four times ``WATCH_FOR``. Contracts
+    with a begun period get their run, and every end is sent to Nexi.
     """
-    wait_until(_settled, 2 * processes.WATCH + processes.LATEST, every=1)
+    wait_until(_settled, 4 * processes.WATCH, every=1)
+
+
+def compare_with_nexi(gateway: str) -> None:
+    """After the world of ``gateway`` came to rest: asks about each charged payment.
+    Nothing tells us what others made at Nexi.
+    """
+    sites = {"": gateway}
+    wait_until(
+        lambda: post_charge_rest.is_nexi_at_rest(sites), 2 * processes.WATCH, every=1
+    )
+    charged = PaymentOrder.objects.filter(charging_since__isnull=False)
+    for _ in range(3):
+        for order in charged:
+            flows.reconcile(order)
+        time.sleep(2 * processes.SETTLE / 15)  # a lag: the next list counts
+    wait_until_settled()
 
 
 def _settled() -> bool:
     """Reconciles once, and runs due charges. Returns whether nothing is left to do."""
+    hosted_plays.look_at_failed_pages()
     flows.reconcile()
     soon = timezone.now() + timezone.timedelta(hours=1)
     reviewed = Q(state=OrderState.REVIEW, poll_count__gte=3)  # a person decides
     busy = PaymentOrder.objects.filter(
         Q(next_poll_at__lte=soon) | ~Q(state__in=enums.FINAL)
     ).exclude(reviewed)
+    # pages are watched for a month, and were looked at just now
+    busy = busy.exclude(Q(state=OrderState.FAILED) & ~Q(method=""))
+    queued = QueuedRefund.objects.filter(state=QueuedRefundState.QUEUED)
     waiting = Event.objects.filter(deliver_at__isnull=False)
-    return not busy.exists() and not waiting.exists() and not _run_due_charges()
+    if busy.exists() or waiting.exists() or queued.exists():
+        return False
+    return not _run_due_charges()
 
 
 def _run_due_charges() -> bool:

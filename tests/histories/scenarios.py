@@ -15,7 +15,7 @@ from django.db import connections
 from nexi_payments import enums
 from nexi_payments.models import PaymentOrder
 from nexi_payments.testing.forms import Form, hidden_fields, parse_form, redirect_target
-from tests.histories import contract_scenarios
+from tests.histories import contract_scenarios, hosted_plays
 from tests.histories.http_clients import (
     Browser,
     Clerk,
@@ -67,6 +67,8 @@ class History:
     clerks: list[dict[str, str]]
     settle: float
     members: list[dict[str, str]]
+    #: every history is one of Nexi's hosted page
+    hosted: bool = False
 
     def __post_init__(self) -> None:
         self.dice = random.Random(f"{self.seed}/{self.number}")
@@ -75,7 +77,9 @@ class History:
     def play(self) -> None:
         what = self.dice.random()
         try:
-            if what < 0.3:
+            if self.hosted or 0.7 < what < 0.8:
+                hosted_plays.HostedPlay(self).play()
+            elif what < 0.3:
                 self.phone_order()
             elif what < 0.8:
                 self.shop_order()

@@ -87,6 +87,29 @@ def test_a_request_called_refused_that_was_executed() -> None:
     ]
 
 
+def test_what_others_made_is_no_request_of_ours() -> None:
+    """One operation of the back office has failed here, another one is executed."""
+    failed = here("b", "", OperationOutcome.DECLINED)
+    others = books(
+        rows=[here("a", ""), failed],
+        theirs=[at_nexi("a", ""), at_nexi("b", "", "FAILED")],
+    )
+    assert list(refused_requests(others)) == []
+    assert find_violations(others) == []
+
+
+def test_ours_may_be_known_as_an_equal_one_of_others() -> None:
+    """Ours is executed and theirs has failed; by amount they are the same."""
+    swapped = books(
+        rows=[here("b", "k", OperationOutcome.DECLINED), here("a", "")],
+        theirs=[at_nexi("a", "k"), at_nexi("b", "", "FAILED")],
+    )
+    assert list(refused_requests(swapped)) != []
+    swapped.world = "lagging+backoffice"
+    assert list(refused_requests(swapped)) == []
+    assert find_violations(swapped) == []
+
+
 def test_sums_that_differ() -> None:
     order = PaymentOrder(state=OrderState.PAID, captured_amount=600)
     assert find_violations(books(order=order)) == [

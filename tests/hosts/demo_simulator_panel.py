@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,15 +15,18 @@ from django.utils import timezone
 from demo_shop.forms import SAMPLE_ADDRESS
 from demo_shop.models import Product
 from demo_shop.seed import seed
+from nexi_payments import flows
 from nexi_payments.models import PaymentOrder
-from nexi_payments.simulator import TEST_CARDS
+from nexi_payments.simulator import TEST_CARDS, WORLDS, BackOffice, Lagging, Twice
 from nexi_payments.testing import NexiSimulator, demo_clock
 
 pytest_plugins = ["nexi_payments.testing.pytest_plugin"]
 pytestmark = pytest.mark.django_db
 CUSTOMER = {"name": "Giulia", "email": "g@shop.example", "terminal": "default"}
 CONTROLS = {
+    "/panel/cards/": {"cards": "nexi"},
     "/panel/gateway/": {"fault": "down"},
+    "/panel/worlds/": {"world": "lagging"},
     "/panel/time/": {"step": "day"},
     "/tour/leave/": {},
 }
@@ -110,6 +114,36 @@ def test_the_gateway_is_down_for_one_call(
     assert (payment.state, payment.reason) == ("failed", "not_sent")
     assert 'data-fault="down" hidden>' in page_text(shopper, "/")
     assert "not reached" in page_text(shopper)
+
+
+def test_several_worlds_at_once(nexi_simulator: NexiSimulator, shopper: Client) -> None:
+    payment = check_out(shopper)
+    payment = nexi_simulator.pay(payment, "frictionless", client=shopper)
+    body = {"world": ["lagging", "backoffice"], "next": "/basket/"}
+    assert shopper.post("/panel/worlds/", body)["Location"] == "/basket/"
+    assert nexi_simulator.worlds == (Lagging(), BackOffice())
+    shown = page_text(shopper, "/")
+    boxes = re.findall(r'name="world" value="(\w+)"( checked)?>', shown)
+    assert [name for name, _ in boxes] == list(WORLDS)
+    assert [name for name, on in boxes if on] == ["lagging", "backoffice"]
+    nexi_simulator.worlds = (Lagging(30, 30),)
+    assert flows.refund(payment, Decimal("2.50")).outcome == "accepted"
+    shopper.post("/panel/time/", {"step": "reconcile"})
+    assert PaymentOrder.objects.get().refunded_amount == 0
+    shopper.post("/panel/time/", {"step": "minute"})
+    assert PaymentOrder.objects.get().refunded_amount == 250
+
+
+def test_no_world_and_one_that_does_not_exist(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    shopper.post("/panel/worlds/", {"world": ["twice", "twice"]})
+    assert nexi_simulator.worlds == (Twice(),)
+    answer = shopper.post("/panel/worlds/", {"world": ["late", "slow"]})
+    assert answer.status_code == 404
+    assert nexi_simulator.worlds == (Twice(),)
+    assert shopper.post("/panel/worlds/", {})["Location"] == "/"
+    assert nexi_simulator.worlds == ()
 
 
 def test_an_answer_lost_for_good_is_found_once_it_is_switched_off(
@@ -235,3 +269,58 @@ def test_nothing_of_it_without_debug_or_with_a_real_gateway(
         assert "data-fault" not in shown, path
         assert 'class="tour"' not in shown, path
     assert demo_clock.CLOCK.offset == timedelta()
+
+
+# -- Nexi's hosted page ----------------------------------------------------------------
+
+
+def test_other_ways_to_pay_beside_the_card_form(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    payment = check_out(shopper)
+    page = page_text(shopper, payment.page_url())
+    assert re.findall(r'name="method" value="(\w+)"', page) == [
+        "PAYPAL",
+        "GOOGLEPAY",
+        "BANCOMATPAY",
+    ]
+    assert 'name="card_number"' in page
+
+
+def test_the_panel_shows_the_notifications(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    payment = check_out(shopper)
+    assert "Notifications of Nexi" not in page_text(shopper)
+    shopper.post(
+        payment.page_url(),
+        "method=PAYPAL",
+        content_type="application/x-www-form-urlencoded",
+    )
+    told = page_text(shopper)
+    assert 'data-state="awaiting_hosted_page"' in told
+    assert "Notifications of Nexi, newest first (0)" in told
+    nexi_simulator.visit_hosted_page(payment, notify="twice", client=shopper)
+    told = page_text(shopper)
+    assert 'data-state="paid"' in told
+    assert "Notifications of Nexi, newest first (2)" in told
+    assert told.count("<td>EXECUTED</td><td>200</td>") == 2
+    assert ", PAYPAL" in told
+
+
+def test_a_switch_sends_cards_to_nexis_page(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    answer = shopper.post("/panel/cards/", {"cards": "nexi", "next": "/basket/"})
+    assert (answer.status_code, answer["Location"]) == (302, "/basket/")
+    payment = check_out(shopper)
+    assert payment.terminal == "nexi_page"
+    page = page_text(shopper, payment.page_url())
+    assert "card_number" not in page
+    assert re.findall(r'name="method" value="(\w+)"', page)[0] == "CARDS"
+    # the other flows, and another visitor, keep our page
+    assert check_out(shopper, "two_steps").terminal == "two_steps"
+    assert check_out(Client()).terminal == "default"
+    shopper.post("/panel/cards/", {"cards": "ours"})
+    assert check_out(shopper).terminal == "default"
+    assert shopper.post("/panel/cards/", {"cards": "theirs"}).status_code == 404

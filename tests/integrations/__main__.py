@@ -1,7 +1,11 @@
-"""``python -m tests.integrations [other_shop …]``: each host, or these, bought from."""
+"""``python -m tests.integrations [other_shop …]``: each host, or these, bought from.
+
+A shopper in Chromium buys from the hosts of our integrations. Hosts without one have a
+suite, which runs as they would run it: ``manage.py test``."""
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import time
@@ -14,6 +18,7 @@ from tests.browser.demo_server import CHROMIUM, CHROMIUM_ARGS
 from tests.integrations.host import Host, screenshot
 
 HOSTS = ("payments_shop", "oscar_shop", "other_shop")
+WITH_A_SUITE = ("salesman_shop", "donation_site")
 
 
 def run_purchases(name: str) -> None:
@@ -43,8 +48,23 @@ def run_purchases(name: str) -> None:
         browser.close()
 
 
+def run_suite(name: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="bridges-") as folder:
+        host = Host(f"tests.integrations.{name}.settings", Path(folder))
+        host.manage("check", "--fail-level", "WARNING")
+        host.manage("makemigrations", "--check", "--dry-run", "nexi_payments", name)
+        began = time.monotonic()
+        output = host.manage("test", f"tests.integrations.{name}.suite")
+        [found] = re.findall(r"Found (\d+) test", output)
+        assert int(found) >= 15, output
+        print(f"{name}: {found} tests: {time.monotonic() - began:.1f} s")
+
+
 if __name__ == "__main__":
-    if not CHROMIUM:
-        sys.exit("no Chromium on this machine")
-    for one in sys.argv[1:] or HOSTS:
-        run_purchases(one)
+    for one in sys.argv[1:] or (*WITH_A_SUITE, *HOSTS):
+        if one in WITH_A_SUITE:
+            run_suite(one)
+        elif CHROMIUM:
+            run_purchases(one)
+        else:
+            sys.exit("no Chromium on this machine")

@@ -20,11 +20,11 @@ PYTHON = ROOT / ".venv-bridges/bin/python"
 
 
 _RESEND_SCRIPT = """
-from nexi_payments import outbox
+from nexi_payments import delivery_workers
 from nexi_payments.models import Event
 from nexi_payments.signals import SIGNAL_BY_EVENT_KIND
 for event in Event.objects.filter(kind__in=SIGNAL_BY_EVENT_KIND):
-    assert outbox.redeliver(event)
+    assert delivery_workers.redeliver(event)
 """
 
 

@@ -50,12 +50,13 @@ def test_the_simulators_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "main", passed.append)
     call_command("nexi_simulator", port=1, state="f", latency_ms=2)
     call_command("nexi_simulator")
-    call_command("nexi_simulator", world=["late", "pending"], seed="7")
+    command = ["nexi_simulator", "--world", "late,pending", "--world", "twice"]
+    call_command(*command, seed="7")
     standard = ["--port", "8900", "--latency-ms", "0"]
     assert passed == [
         ["--port", "1", "--latency-ms", "2", "--seed", "", "--state", "f"],
         [*standard, "--seed", ""],
-        [*standard, "--seed", "7", "--world", "late", "--world", "pending"],
+        [*standard, "--seed", "7", "--world", "late,pending", "--world", "twice"],
     ]
 
 

@@ -15,6 +15,7 @@ from tests.support.shopper import Shopper, new_order
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.usefixtures("every_currency")
 @pytest.mark.parametrize(
     ("amount", "currency", "part"),
     [("12.50", "EUR", "2.00"), ("2500", "JPY", "200"), ("1.250", "KWD", "0.005")],

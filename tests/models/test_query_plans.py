@@ -141,7 +141,7 @@ def test_what_runs_behind_picks_by_an_index() -> None:
 
     check(pick, {"nexi_next_poll"})
     check(lambda: outbox.due_events(timezone.now()), {"nexi_undelivered"})
-    check(lambda: list(outbox.failing_events()), {"nexi_undelivered"})
+    check(lambda: list(outbox.blocked_events()), {"nexi_undelivered"})
     check(terminal_outages.missing_terminals, {"nexi_next_poll", "nexi_unsettled"})
     # the oldest are found without sorting the table
     before = timezone.now() - archive.MINIMUM_AGE

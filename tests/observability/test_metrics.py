@@ -16,12 +16,13 @@ from prometheus_client import CollectorRegistry
 
 from nexi_payments import metrics, telemetry
 from nexi_payments.flows.ledger import discrepancies
-from nexi_payments.models import QueuedRefund
+from nexi_payments.models import Event, QueuedRefund
 from nexi_payments.models.bookkeeping import Heartbeat
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.fault_injection import database_fails
 from tests.support.hosted import HostedShopper, with_hosted_terminals
 from tests.support.in_doubt import payment_in_doubt
+from tests.support.outbox import write_due_events
 from tests.support.queued_refunds import enqueue_and_die
 from tests.support.shopper import Shopper, new_order
 
@@ -103,6 +104,21 @@ def test_refunds_that_wait_to_be_sent(
     found = scraped(registry)
     assert found["nexi_payments_queued_refunds"] == 2
     assert 7200 <= found["nexi_payments_queued_refund_age_seconds"] < 7260
+
+
+def test_an_event_that_waits_for_its_next_attempt_is_undelivered(
+    registry: CollectorRegistry,
+) -> None:
+    now, name = timezone.now(), "nexi_payments_undelivered_events"
+    [event, _] = write_due_events([new_order(), new_order()], 1)
+    assert scraped(registry)[name] == 0  # the writing process may still deliver it
+    row = Event.objects.filter(pk=event.pk)
+    row.update(created_at=now - timedelta(minutes=2), attempts=5)
+    for due in (now - timedelta(hours=1), now + timedelta(hours=1)):
+        row.update(deliver_at=due)
+        assert scraped(registry)[name] == 1
+    row.update(deliver_at=None)
+    assert scraped(registry)[name] == 0
 
 
 def test_counters_are_shown_without_a_database(registry: CollectorRegistry) -> None:

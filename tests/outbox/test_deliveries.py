@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.utils import timezone
 
@@ -181,8 +183,9 @@ def test_failing_events_and_those_behind_them_are_listed(shop: Shop) -> None:
         if one.section == "signals"
     ]
     lines = [
-        f"order {one.order_id}: captured, failed attempts: {failed}, waiting behind it:"
-        f" {behind}"
+        f"order {one.order_id}: captured, undelivered for 0 min, failed attempts:"
+        f" {failed}, waiting behind it: {behind},"
+        " tests.support.outbox.Shop.__call__: RuntimeError"
         for one, failed, behind in ((broken, 1, 2), (other, 3, 0))
     ]
     assert found == [
@@ -193,6 +196,9 @@ def test_failing_events_and_those_behind_them_are_listed(shop: Shop) -> None:
     clerk = Clerk(*PERMISSIONS)
     page = clerk.get_text(ORDERS_URL + "review-queue/")
     assert page.count("Tell it again") == 4
+    assert (
+        page.count("<code>tests.support.outbox.Shop.__call__: RuntimeError</code>") == 2
+    )
     assert page.count("Waits for an earlier signal of this payment.") == 2
     assert well.order_id not in page
     # the last one of an order: those before it go first
@@ -205,3 +211,93 @@ def test_failing_events_and_those_behind_them_are_listed(shop: Shop) -> None:
     assert shop.heard[broken.pk] == [
         one.pk for one in Event.objects.filter(order=broken)
     ]
+
+
+def test_the_receiver_that_exits_is_named(shop: Shop) -> None:
+    [order] = new_orders(1)
+    [event] = write_due_events([order], 1)
+    shop.errors = {order.pk: SystemExit(1)}
+    assert outbox.deliver_due() == 0
+    event.refresh_from_db()
+    assert event.failed_receivers == "tests.support.outbox.Shop.__call__: SystemExit"
+
+
+def test_all_failing_receivers_are_named(shop: Shop) -> None:
+    def one(sender: Any, **kwargs: Any) -> None:
+        raise KeyError
+
+    def two(sender: Any, **kwargs: Any) -> None:
+        raise ValueError
+
+    [order] = new_orders(1)
+    [event] = write_due_events([order], 1)
+    with connected(payment_captured, one), connected(payment_captured, two):
+        assert outbox.deliver_due() == 0
+    assert list(shop.heard) == [order.pk]  # the others are called
+    event.refresh_from_db()
+    here = f"{__name__}.test_all_failing_receivers_are_named.<locals>"
+    assert event.failed_receivers == f"{here}.one: KeyError, {here}.two: ValueError"
+
+
+def test_an_event_that_no_process_delivers_is_listed(shop: Shop) -> None:
+    [order] = new_orders(1)
+    write_due_events([order], 2, timezone.now() - timedelta(minutes=5))
+    page = Clerk(*PERMISSIONS).get_text(ORDERS_URL + "review-queue/")
+    assert page.count("Not sent yet: does nexi_reconcile run?") == 1
+    assert page.count("Waits for an earlier signal of this payment.") == 1
+    assert page.count("Tell it again") == 2
+
+
+def test_without_the_permission_nothing_is_sent_again(shop: Shop) -> None:
+    [order] = new_orders(1)
+    [event] = write_due_events([order], 1, timezone.now() - timedelta(minutes=5))
+    clerk = Clerk("view_paymentorder")
+    assert "Tell it again" not in clerk.get_text(ORDERS_URL + "review-queue/")
+    path = f"{ORDERS_URL}event/{event.pk}/resend/"
+    assert clerk.post(path).status_code == 403
+    assert dict(shop.calls) == {}
+    before = event.deliver_at
+    event.refresh_from_db()
+    assert (event.deliver_at, event.attempts) == (before, 0)
+
+
+# -- sent again ------------------------------------------------------------------------
+
+
+def redeliver(*order_ids: str) -> tuple[int, str]:
+    out, code = io.StringIO(), 0
+    try:
+        call_command("nexi_redeliver", *order_ids, stdout=out)
+    except SystemExit as exit_:
+        code = int(exit_.code or 0)
+    return code, out.getvalue().strip()
+
+
+def test_blocked_signals_are_sent_again_by_command(shop: Shop) -> None:
+    one, two, well = new_orders(3)
+    events = write_due_events([one, two, well], 2)
+    shop.errors = {order.pk: RuntimeError("closed") for order in (one, two)}
+    assert outbox.deliver_due() == 2
+    assert redeliver() == (1, "delivered=0 left=4")
+    shop.errors.clear()
+    assert redeliver(one.order_id) == (0, "delivered=2 left=0")
+    assert list(shop.heard) == [well.pk, one.pk]
+    assert redeliver() == (0, "delivered=2 left=0")
+    assert shop.heard == pks_by_order(events)  # each payment's in order
+    assert redeliver() == (0, "delivered=0 left=0")
+    with pytest.raises(CommandError, match="no such payment: nobody"):
+        redeliver("nobody", one.order_id)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_person_does_not_wait_for_a_receiver_that_hangs(shop: Shop) -> None:
+    stuck, other = new_orders(2)
+    first, _, second, _ = write_due_events([stuck, other], 2)
+    shop.hanging = {stuck.pk}
+    assert not delivery_workers.redeliver(second)  # the first one goes first
+    assert dict(shop.calls) == {first.pk: 1}  # and no other payment's
+    first.refresh_from_db()
+    assert (first.attempts, first.failed_receivers) == (
+        1,
+        "tests.support.outbox.Shop.__call__: has not returned",
+    )

@@ -77,10 +77,13 @@ def test_a_pass_does_not_wait_for_a_receiver_that_hangs(
     call_command("nexi_reconcile", stdout=out)  # returns while it hangs
     assert " delivered=2 " in out.getvalue()
     [record] = [one for one in caplog.records if one.name == "nexi_payments.outbox"]
-    text = f"receivers of captured for order {stuck.order_id} hang; next attempt in 5 s"
+    name = "tests.support.outbox.Shop.__call__"
+    text = f"receiver {name} of captured for order {stuck.order_id} hangs;"
+    text += " next attempt in 5 s"
     assert (record.message, record.levelno) == (text, logging.ERROR)
     first.refresh_from_db()
     assert (first.attempts, first.delivered_at) == (1, None)
+    assert first.failed_receivers == f"{name}: has not returned"
     assert first.deliver_at is not None
     assert first.deliver_at > timezone.now()
     shop.release.set()  # it returns after all, and was no failure
@@ -157,7 +160,7 @@ def test_a_pass_that_fails_leaves_no_thread(
         [event] = write_due_events(new_orders(1), 1)
         answers = iter([[event]])
 
-        def due(until: Any, answers: Any = answers) -> list[Event]:
+        def due(until: Any, order_id: Any, answers: Any = answers) -> list[Event]:
             found: list[Event] | None = next(answers, None)
             if found is None:
                 raise OperationalError("gone")
@@ -263,10 +266,10 @@ def test_the_loop_survives_its_database(
     find = outbox.due_events
     failures = [OperationalError("away")]
 
-    def due_events(until: Any) -> list[Event]:
+    def due_events(until: Any, order_id: Any) -> list[Event]:
         if failures:
             raise failures.pop()
-        return find(until)
+        return find(until, order_id)
 
     monkeypatch.setattr(delivery_workers, "_ERROR_PAUSE", 0.01)
     monkeypatch.setattr(outbox, "due_events", due_events)

@@ -16,7 +16,14 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from nexi_payments.simulator import Simulator, server
+from nexi_payments.simulator import (
+    BackOffice,
+    Lagging,
+    Pending,
+    Simulator,
+    World,
+    server,
+)
 from nexi_payments.simulator.server import SimulatorServer, run_in_thread
 from tests.simulator.merchant_client import (
     CANCEL_URL,
@@ -210,6 +217,23 @@ def test_ctrl_c_ends_it(
     monkeypatch.setattr(SimulatorServer, "serve_forever", interrupted)
     server.main(["--port", "0"])
     assert capsys.readouterr().out.startswith("BASE_URL http://localhost:")
+
+
+def test_worlds_on_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on: list[tuple[World, ...]] = []
+    monkeypatch.setattr(
+        SimulatorServer, "serve_forever", lambda self: on.append(self.simulator.worlds)
+    )
+    server.main(["--port", "0"])
+    server.main(["--port", "0", "--world", "lagging,pending", "--world", "backoffice"])
+    assert on == [(), (Lagging(), Pending(), BackOffice())]
+    with pytest.raises(SystemExit) as stopped:
+        server.main(["--port", "0", "--world", "lagging,slow"])
+    assert stopped.value.code == 2
+    assert "no world 'slow'; there are: lagging, ahead" in capsys.readouterr().err
+    assert len(on) == 2
 
 
 def test_a_head_is_not_served(serving: SimulatorServer) -> None:

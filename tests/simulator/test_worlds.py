@@ -212,6 +212,24 @@ def test_a_seed_repeats_what_the_worlds_decide() -> None:
     assert story("1") != story("2")
 
 
+def test_several_worlds_at_once(terminal: MerchantClient, simulator: Simulator) -> None:
+    """A lost capture arrives late, is pending then, and the list is behind it all."""
+    held = terminal.pay(purchase(), "EXPLICIT")
+    simulator.worlds = (Lagging(5, 5), Pending(60, 60, failing=0), Late(0))
+    simulator.fail_next("/captures")
+    path = f"/operations/{held}/captures"
+    terminal.call("POST", path, AMOUNT, KEY, documented=False)
+    assert executed(simulator) == [(CAPTURED[0], "PENDING", *CAPTURED[2:])]
+    assert listed(terminal) == [HELD]
+    simulator.advance(5)
+    assert listed(terminal) == [HELD, (CAPTURED[0], "PENDING", *CAPTURED[2:])]
+    simulator.advance(55)
+    assert executed(simulator) == [CAPTURED]
+    assert listed(terminal)[1][1] == "PENDING"
+    simulator.advance(5)
+    assert listed(terminal) == [HELD, CAPTURED]
+
+
 def test_a_world_that_does_not_exist(simulator: Simulator) -> None:
     with pytest.raises(
         TypeError, match=r"no world: 'lagging'; for example Lagging\(\)"
@@ -219,7 +237,13 @@ def test_a_world_that_does_not_exist(simulator: Simulator) -> None:
         simulator.worlds = ("lagging",)  # type: ignore[assignment]
     with pytest.raises(ValueError, match="no world 'slow'; there are: lagging, ahead"):
         worlds_by_name(["late", "slow"])
+    with pytest.raises(ValueError, match="no world ''; there are: lagging, ahead"):
+        worlds_by_name([""])
+    with pytest.raises(ValueError, match="a world is on twice"):
+        simulator.worlds = (Lagging(1, 2), Lagging())
+    assert simulator.worlds == ()
     assert worlds_by_name(["late", "twice"]) == [Late(), Twice()]
+    assert worlds_by_name(["late, twice", "late"]) == [Late(), Twice()]
     assert list(WORLDS) == [
         "lagging",
         "ahead",

@@ -114,8 +114,9 @@ class Defect(Exception):
     pass
 
 
-def frames_of(error: BaseException) -> str:
-    """What an error tracker sees: every frame's variables, two levels deep."""
+def frames_of(error: BaseException, *, deep: bool = True) -> str:
+    """What an error tracker sees: every frame's variables, two levels deep, or as
+    their ``repr`` shows them."""
     seen = []
     while error is not None:
         for frame, _ in traceback.walk_tb(error.__traceback__):
@@ -125,7 +126,8 @@ def frames_of(error: BaseException) -> str:
                 continue  # the client that typed the card in
             for value in frame.f_locals.values():
                 seen.append(_safe(value))
-                seen.append(_safe(getattr(value, "__dict__", "")))
+                if deep:
+                    seen.append(_safe(getattr(value, "__dict__", "")))
         error = error.__context__ or error.__cause__  # type: ignore[assignment]
     return "\n".join(seen)
 

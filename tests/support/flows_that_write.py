@@ -13,7 +13,7 @@ from nexi_payments.card import Card
 from nexi_payments.emails import automatic
 from nexi_payments.enums import OrderState
 from nexi_payments.flows import moto, payment_link
-from nexi_payments.flows.inquiry import orphans
+from nexi_payments.flows.inquiry import restoring, sweeps
 from nexi_payments.models import (
     Discrepancy,
     Event,
@@ -36,7 +36,7 @@ from tests.support.shopper import CARDS, Form, Shopper, new_order
 Act = Callable[[], object]
 DAY = 86_400
 ACTOR = flows.Actor(address="192.0.2.7")
-sweep = orphans.sweep  # the gateway fixture has another in its place
+search = sweeps.search  # the gateway fixture has another in its place
 
 
 def _card() -> Card:
@@ -267,11 +267,14 @@ def resolve_discrepancy(shopper: Shopper) -> Act:
 
 def orphan_sweep(shopper: Shopper) -> Act:
     _forget(shopper.pay(new_order()))
-    sweep()
+    since = timezone.now() - timedelta(hours=1)
+
+    def sweep() -> int:
+        return search(conf.current().terminal("default"), since)
 
     def twice() -> None:
         _later(3600, shopper, sweep)
-        _later(3600, shopper, sweep)
+        _later(3600, shopper, flows.reconcile)
 
     return twice
 
@@ -280,7 +283,7 @@ def restore(shopper: Shopper) -> Act:
     _forget(shopper.pay(new_order()))
     terminal = conf.current().terminal("default")
     since = timezone.now() - timedelta(hours=1)
-    return lambda: orphans.restore_orphans(terminal, since)
+    return lambda: list(restoring.restore(terminal, since))
 
 
 def _forget(order: PaymentOrder) -> None:
@@ -299,7 +302,7 @@ def deliver_due(shopper: Shopper) -> Act:
 def redeliver(shopper: Shopper) -> Act:
     shopper.pay(new_order())
     event = Event.objects.get(kind=OrderState.PAID)
-    return lambda: outbox.redeliver(event)
+    return lambda: outbox.make_due(event)
 
 
 def erase(shopper: Shopper) -> Act:

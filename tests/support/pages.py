@@ -22,3 +22,11 @@ def answer_challenge(page: Any, answer: str = "approve") -> None:
     """On the issuer's page: "approve", "refuse" or "walk_away"."""
     page.wait_for_url("**/monetaweb/phoenixstos")
     page.click(f"button[value={answer}]")
+
+
+def pay_by_paypal(page: Any) -> None:
+    """On our page, on Nexi's hosted page, and back."""
+    page.click("button[name=method][value=PAYPAL]")
+    page.wait_for_url("**/html?paymentid=*")
+    page.click("button[value=pay]")
+    page.click("a.button.main")

@@ -20,7 +20,7 @@ def type_shop(project: Path) -> None:
     typed = [_write_block(project, block) for block in doc_pages.blocks(_PAGE)]
     assert sorted(filter(None, typed)) == [
         f"yourshop/{name}.py"
-        for name in ("apps", "links", "models", "receivers", "views")
+        for name in ("apps", "cancel", "links", "models", "receivers", "views")
     ]
     (project / "yourshop/__init__.py").touch()
     pages = project / "yourshop/templates/yourshop"

@@ -12,7 +12,7 @@ from nexi_payments.enums import OperationKind, OperationOutcome, OrderState, Rea
 from nexi_payments.exceptions import OrderBusy, OrderNotPayable, ReferenceInUse
 from nexi_payments.flows import three_ds_return
 from nexi_payments.flows.inquiry import query, unfinished
-from nexi_payments.flows.orders import create
+from nexi_payments.flows.orders import attempts
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Reply, Simulator
 from tests.gateway.clock import StillClock
@@ -61,7 +61,7 @@ def test_a_failed_order_entered_in_two_tabs_is_charged_once(
     ]
     assert len(charged) == 1
     with pytest.raises(ReferenceInUse):
-        create.create_attempt(PaymentOrder.objects.get(pk=failed.pk))
+        attempts.create_attempt(PaymentOrder.objects.get(pk=failed.pk))
 
 
 def test_a_failed_order_whose_reference_was_asked_for_anew(shopper: Shopper) -> None:
@@ -99,7 +99,7 @@ def test_an_order_claimed_between_look_and_supersede(
     stale = PaymentOrder.objects.get(pk=order.pk)
     PaymentOrder.objects.update(claimed_at=order.created_at)
     with pytest.raises(ReferenceInUse):
-        create.create_attempt(stale)
+        attempts.create_attempt(stale)
 
 
 @pytest.mark.parametrize("reply", [Reply(500), Reply(200, b"x"), Reply(503, b"<html>")])

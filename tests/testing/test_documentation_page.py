@@ -16,7 +16,7 @@ def test_the_page_in_a_project_with_a_production_key(tmp_path: Path) -> None:
     conftest, *tests = (
         block.source for block in doc_pages.blocks(PAGE) if block.language == "python"
     )
-    terminal = {"API_KEY": "k", "ENVIRONMENT": "production"}
+    terminal = {"API_KEY": "k", "ENVIRONMENT": "production", "METHODS": ["PAYPAL"]}
     settings = {"TERMINALS": {"default": terminal}, "PUBLIC_URL": "https://shop.test"}
     shop = Project(tmp_path, f"NEXI_PAYMENTS = {settings}")
     shop.write("conftest.py", conftest)

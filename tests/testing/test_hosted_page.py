@@ -14,12 +14,14 @@ from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
 from nexi_payments import conf
+from nexi_payments.gateway.hosted_payloads import BrowserUrls
 from nexi_payments.gateway.hosted_responses import HostedPage
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.models import PaymentOrder
-from nexi_payments.testing import NexiSimulator
+from nexi_payments.testing import NexiSimulator, PaymentNotStarted
 from nexi_payments.testing.forms import card_fields
 from nexi_payments.testing.shopper import Visitor
+from tests.support.hosted import with_hosted_terminals
 from tests.support.shopper import new_order
 
 pytestmark = [
@@ -83,9 +85,11 @@ def page_of(order: PaymentOrder, notify: str, service: str) -> HostedPage:
         conf.call_context(),
         Purchase(order.order_id, order.amount, order.currency, description="Books"),
         payment_service=service,
-        result_url="https://testserver/back/?x=1",
-        cancel_url="https://testserver/back/?x=cancel",
-        notification_url=f"https://testserver{notify}",
+        urls=BrowserUrls(
+            "https://testserver/back/?x=1",
+            "https://testserver/back/?x=cancel",
+            f"https://testserver{notify}",
+        ),
         language="en",
     )
 
@@ -199,3 +203,63 @@ def test_no_card_is_left_of_a_hosted_page(nexi: NexiSimulator) -> None:
         "DECLINED",
         "EXECUTED",
     ]
+
+
+# -- nexi.pay(order, method=…), over the shop's own page -------------------------------
+
+
+@pytest.fixture
+def shop(settings: Any) -> Iterator[NexiSimulator]:
+    settings.NEXI_PAYMENTS = with_hosted_terminals()
+    with NexiSimulator() as found:
+        yield found
+
+
+def test_pay_by_a_method(shop: NexiSimulator) -> None:
+    order = shop.pay(new_order(terminal="methods"), method="PAYPAL")
+    assert (order.state, order.method) == ("paid", "PAYPAL")
+    assert shop.page.status_code == 200  # type: ignore[attr-defined]
+    assert "You have paid with PayPal." in shop.page.content.decode()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("notify", ["late", "never"])
+def test_pay_and_never_come_back(shop: NexiSimulator, notify: str) -> None:
+    order = new_order(terminal="methods")
+    order = shop.pay(order, method="PAYPAL", comes_back=False, notify=notify)
+    assert order.state == "awaiting_hosted_page"
+    shop.advance(hours=2)
+    order.refresh_from_db()
+    assert order.state == "paid"
+
+
+def test_pay_by_card_on_nexis_page(shop: NexiSimulator) -> None:
+    order = new_order(terminal="nexi_only")
+    declined = shop.pay(order, "declined", method="CARDS")
+    assert (declined.state, declined.pk) == ("failed", order.pk)
+    paid = shop.pay(declined, method="CARDS")
+    assert (paid.state, paid.retry_of_id) == ("paid", order.pk)
+
+
+def test_an_ending(shop: NexiSimulator) -> None:
+    order = shop.pay(new_order(terminal="methods"), method="MYBANK", ending="cancel")
+    assert (order.state, order.reason) == ("failed", "cancelled_by_payer")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "method"), [("default", "PAYPAL"), ("methods", "KLARNA")]
+)
+def test_a_method_that_is_not_offered(
+    shop: NexiSimulator, terminal: str, method: str
+) -> None:
+    order = new_order(terminal=terminal)
+    with pytest.raises(PaymentNotStarted, match="This way to pay is not available"):
+        shop.pay(order, method=method)
+    order.refresh_from_db()
+    assert order.state == "init"
+
+
+def test_what_is_being_confirmed_cannot_be_paid_again(shop: NexiSimulator) -> None:
+    order = shop.pay(new_order(terminal="methods"), method="PAYPAL", ending="pending")
+    with pytest.raises(PaymentNotStarted):
+        shop.pay(order, method="GOOGLEPAY")
+    assert PaymentOrder.objects.count() == 1

@@ -80,6 +80,8 @@ def test_pages_of_shoppers(shopper: Shopper, site_cache: Any) -> None:
     addresses = {
         "pay": order.get_absolute_url(),
         "return": form.path,
+        "hosted": f"/payments/hosted/{order.public_id}/x/",
+        "notify": f"/payments/notify/{order.public_id}/x/",
         "result": f"/payments/result/{order.public_id}/",
         "status": f"/payments/status/{order.public_id}/",
         "link": "/payments/link/x/",

@@ -30,13 +30,14 @@ from nexi_payments.api.client_secrets import _derive_secret
 from nexi_payments.card import Card
 from nexi_payments.enums import Channel
 from nexi_payments.flows import moto, payment_link
-from nexi_payments.flows.orders import create
+from nexi_payments.flows.orders import attempts
 from nexi_payments.models import (
     CustomerDetails,
     Discrepancy,
     Event,
     Operation,
     PaymentOrder,
+    QueuedRefund,
 )
 from nexi_payments.models.bookkeeping import (
     Heartbeat,
@@ -44,6 +45,7 @@ from nexi_payments.models.bookkeeping import (
     SweepCursor,
     TerminalOutage,
 )
+from nexi_payments.models.hosted_page import HostedPage, TerminalMethods
 from nexi_payments.simulator import Simulator
 from nexi_payments.web import payment_links
 from tests.support.api_clients import (
@@ -125,7 +127,7 @@ def test_nothing_else_has_an_address_of_its_own(shopper: Shopper) -> None:
         "paid": paid,
         "told": told[0],
         "related": Operation.objects.first().order,  # type: ignore[union-attr]
-        "another attempt": create.create_attempt(paid)[0],
+        "another attempt": attempts.create_attempt(paid)[0],
         "copied": copy.copy(made),
         "deeply copied": copy.deepcopy(made),
         "from a cache": pickle.loads(pickle.dumps(made)),
@@ -162,6 +164,15 @@ def rows_of_every_model(shopper: Shopper) -> dict[type[models.Model], Any]:
         Heartbeat: {"ended_at": now},
         SweepCursor: {"terminal": "default", "swept_at": now},
         TerminalOutage: {"terminal": "default", "since": now},
+        QueuedRefund: {
+            "order": paid,
+            "kind": "refund",
+            "amount": 1,
+            "next_attempt_at": now,
+            "created_at": now,
+        },
+        HostedPage: {"order": new_order(), "shop_terminal": "default"},
+        TerminalMethods: {"terminal": "default", "asked_at": now},
     }
     found = {}
     for model in apps.get_app_config("nexi_payments").get_models():

@@ -48,6 +48,8 @@ class Command(BaseCommand):
         if options["no_serve"]:
             return
         demo_clock.catch_up_with_database()
+        if gateway := demo_clock.simulator_for("default"):
+            gateway.notifies_in_background = True
         threading.Thread(target=_reconcile_forever, daemon=True).start()
         call_command("runserver", f"127.0.0.1:{port}", use_reloader=False)
 

@@ -9,6 +9,9 @@
   var onward = document.getElementById("onward");
   var contact = document.getElementById("contact");
   var cards = document.getElementById("cards");
+  var methods = document.getElementById("methods");
+  var others = document.getElementById("others");
+  var takesCards = Boolean(form.elements.card_number);
   var STORE = "one-page payment";
   var CARD = ["cardholder_name", "card_number", "expiry", "security_code"];
 
@@ -79,6 +82,7 @@
   }
 
   function clearCard() {
+    if (!takesCards) return;
     form.elements.card_number.value = form.elements.expiry.value = form.elements.security_code.value = "";
   }
 
@@ -101,18 +105,38 @@
     var action = found.next_action;
     if (found.client_secret) remember(found);
     if (action.type === "redirect") return postToIssuer(action);
+    if (action.type === "redirect_to_url") return window.location.assign(action.url);
     if (action.type === "pending") setTimeout(poll, action.retry_after * 1000);
-    form.hidden = !(action.type === "enter_card" || action.can_retry);
+    form.hidden = !takesCards || !(action.type === "enter_card" || action.can_retry);
     if (cards) cards.hidden = form.hidden;
+    showMethods(action.type === "pending" ? [] : found.methods);
     updateContact();
     setBusy(false);
-    if (action.type === "enter_card") return showMessage("");
+    if (action.type === "enter_card" || action.type === "choose_method") return showMessage("");
     showMessage(found.message.title + ". " + found.message.text, true);
     if (found.final && !action.can_retry) sessionStorage.removeItem(STORE);
     if (action.type === "done" && found.reference) {
       onward.hidden = false;
       onward.href = "/orders/" + encodeURIComponent(found.reference) + "/";
     }
+  }
+
+  /* a button for each way to pay on Nexi's page */
+  function showMethods(offered) {
+    if (others) others.hidden = offered.length > 0;
+    methods.hidden = !offered.length;
+    methods.querySelectorAll("button").forEach(function (button) { button.remove(); });
+    offered.forEach(function (one) {
+      var button = document.createElement("button");
+      button.type = "button";
+      button.className = "button";
+      button.textContent = one.label;
+      button.addEventListener("click", function () {
+        setBusy(true);
+        call("hosted/", { method: one.code }).then(handle).catch(showProblem);
+      });
+      methods.appendChild(button);
+    });
   }
 
   function showProblem(problem) {
@@ -137,7 +161,7 @@
   }
 
   function setBusy(active) {
-    form.querySelector("button").disabled = active;
+    root.querySelectorAll("button").forEach(function (button) { button.disabled = active; });
     if (active) showMessage(root.dataset.busy);
   }
 
@@ -150,6 +174,7 @@
 
   form.addEventListener("submit", function (event) {
     event.preventDefault();
+    if (!takesCards) return chooseMethod();
     var card = readCard();
     setBusy(true);
     makePayment()
@@ -161,6 +186,15 @@
       .catch(showProblem);
   });
 
+  function chooseMethod() {
+    setBusy(true);
+    makePayment().then(function () { return call(""); }).then(handle).catch(showProblem);
+  }
+
+  if (others) others.addEventListener("click", chooseMethod);
   window.addEventListener("pagehide", clearCard);
+  window.addEventListener("pageshow", function (event) {
+    if (event.persisted) window.location.reload();
+  });
   if (payment()) poll();
 })();

@@ -33,7 +33,7 @@ from nexi_payments.flows.ledger import (
 )
 from nexi_payments.flows.ledger.operations import OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.flows.orders import create, velocity
+from nexi_payments.flows.orders import attempts, create, velocity
 from nexi_payments.flows.steps import Step
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.deadline import Deadline
@@ -58,7 +58,7 @@ def may_create(order: PaymentOrder) -> bool:
     whose last attempt has failed, on a terminal with ``LINKS`` "nexi".
     """
     unused = order.state in (OrderState.INIT, OrderState.FAILED) and order.accepts_card
-    terminal = conf.current().terminals.get(create.shop_terminal(order))
+    terminal = conf.current().terminals.get(attempts.shop_terminal(order))
     sends = terminal is not None and terminal.sends_nexi_links
     return unused and sends and order.channel == Channel.LINK
 
@@ -84,7 +84,7 @@ def create_nexi_link(
     ``GatewayUnavailable``. There is no link then.
     """
     _require_day(expires_on)
-    shop = conf.current().terminal(create.shop_terminal(order))
+    shop = conf.current().terminal(attempts.shop_terminal(order))
     if not shop.sends_nexi_links:
         raise MethodNotOffered(order, payment_methods.LINK)
     if not may_create(order):
@@ -95,7 +95,7 @@ def create_nexi_link(
     deadline = Deadline(conf.current().total_timeout)
     siblings.require_none_paid(order, deadline, site=address)
     if order.state == OrderState.FAILED:
-        order, _ = create.create_attempt(order)
+        order, _ = attempts.create_attempt(order)
     if not may_create(order):
         raise OrderNotPayable(order)
     call = _CreateLink(
@@ -139,9 +139,7 @@ class _CreateLink(OpenPage):
             self.purchase,
             expires_on=self.expires_on,
             language=self.language,
-            result_url=self.return_url(),
-            cancel_url=self.return_url(),
-            notification_url=self.notification_url(),
+            urls=self.urls(),
         )
 
     def on_answer(self, answer: HostedPage | PaymentLink) -> OperationUpdate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import Final
 
 from django.utils import timezone
 
@@ -11,12 +12,16 @@ from nexi_payments import conf, payment_methods
 from nexi_payments.conf import Terminal
 from nexi_payments.enums import Channel
 from nexi_payments.exceptions import GatewayError, MethodNotOffered
-from nexi_payments.flows.orders import contract_terms, create
+from nexi_payments.flows.orders import attempts, contract_terms
+from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.models.hosted_page import TerminalMethods
 from nexi_payments.payment_methods import Method
 
 log = logging.getLogger("nexi_payments.hosted")
+
+#: Seconds that a page waits for Nexi's list.
+_WAIT: Final = 8.0
 
 
 def offered_methods(order: PaymentOrder) -> list[Method]:
@@ -28,7 +33,7 @@ def offered_methods(order: PaymentOrder) -> list[Method]:
     order that saves a card, for phone orders and for charges on file. Asks Nexi only
     while nothing is known of the terminal. Call it outside a transaction.
     """
-    terminal = conf.current().terminals.get(create.shop_terminal(order))
+    terminal = conf.current().terminals.get(attempts.shop_terminal(order))
     if terminal is None or not terminal.has_hosted_page:
         return []
     if order.channel in (Channel.MOTO, Channel.MIT):
@@ -48,7 +53,7 @@ def offered_methods(order: PaymentOrder) -> list[Method]:
 
 def accepts_own_card_page(order: PaymentOrder) -> bool:
     """Whether a card for ``order`` may be sent to this server: ``CARDS``."""
-    terminal = conf.current().terminals.get(create.shop_terminal(order))
+    terminal = conf.current().terminals.get(attempts.shop_terminal(order))
     return terminal is None or terminal.has_own_card_page
 
 
@@ -77,9 +82,16 @@ def circuits(terminal: Terminal) -> list[str]:
     """The circuits of other methods that Nexi listed last for ``terminal``."""
     opener = conf.current().hosted_terminal(terminal)
     row = TerminalMethods.objects.filter(terminal=opener.name).first()
-    if row is None or row.refreshed_at is None:
-        row = refresh(opener)
+    if row is None or _may_ask_again(row):
+        # a shopper waits for this page
+        row = refresh(opener, Deadline(min(_WAIT, conf.current().total_timeout)))
     return list(row.circuits)
+
+
+def _may_ask_again(row: TerminalMethods) -> bool:
+    """Whether nothing is known yet, and Nexi was not asked in vain just now."""
+    wait = TerminalMethods.RETRY_EVERY
+    return row.refreshed_at is None and row.asked_at <= timezone.now() - wait
 
 
 def refresh_due() -> int:
@@ -99,13 +111,13 @@ def refresh_due() -> int:
     return sum(row.refreshed_at == row.asked_at for row in done)
 
 
-def refresh(terminal: Terminal) -> TerminalMethods:
+def refresh(terminal: Terminal, deadline: Deadline | None = None) -> TerminalMethods:
     """Asks Nexi now. Without an answer the last list stands."""
     db_transactions.require_no_transaction()
     now = timezone.now()
     columns: dict[str, object] = {"asked_at": now}
     try:
-        listed = conf.client(terminal).payment_methods(conf.call_context())
+        listed = conf.client(terminal).payment_methods(conf.call_context(deadline))
     except GatewayError as error:
         log.warning("payment methods of terminal %s: %s", terminal.name, error)
     else:

@@ -6,9 +6,9 @@ card is charged, Nexi is asked about each attempt of the purchase that has one.
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import Q
 
-from nexi_payments import conf
+from nexi_payments import conf, enums
 from nexi_payments.enums import OrderState
 from nexi_payments.exceptions import (
     GatewayUnavailable,
@@ -26,30 +26,35 @@ from nexi_payments.models import PaymentOrder
 def require_none_paid(
     order: PaymentOrder, deadline: Deadline | None = None, *, site: str = ""
 ) -> None:
-    """Asks Nexi about ``order``, if it has a hosted page, and about its siblings.
+    """Asks Nexi about each hosted page of the purchase that may still be paid, that of
+    ``order`` included: also one that has failed, for example because it expired.
 
-    Raises ``OrderNotPayable`` with the attempt that holds or took money,
-    ``PaymentBeingConfirmed`` with the one that Nexi is still deciding, and
+    Raises ``OrderNotPayable`` with the attempt that holds or took money or is under
+    review, ``PaymentBeingConfirmed`` with the one that Nexi is still deciding, and
     ``GatewayUnavailable`` when Nexi does not answer about one of them. ``order`` is
     reloaded. Costs nothing where no terminal has a hosted page.
     """
     if not conf.current().has_hosted_page:
         return
     deadline = deadline or Deadline(conf.current().total_timeout)
-    pages = list(_watched_siblings(order))
-    if order.state == OrderState.AWAITING_HOSTED_PAGE:
-        pages.insert(0, order)
+    pages = _payable_pages(order)
     for page in pages:
         _look(page, deadline, site)
     if pages:
         order.refresh_from_db()
 
 
-def _watched_siblings(order: PaymentOrder) -> QuerySet[PaymentOrder]:
-    rows = purchase.attempts(order).exclude(pk=order.pk).exclude(method="")
+def _payable_pages(order: PaymentOrder) -> list[PaymentOrder]:
+    """The pages that are watched, and those whose money a person must decide about.
+    The newest first: it is the likeliest to be paid.
+    """
+    rows = purchase.attempts(order).exclude(method="")
     states = (OrderState.AWAITING_HOSTED_PAGE, OrderState.FAILED)
-    watched = rows.filter(state__in=states, next_poll_at__isnull=False)
-    return watched.filter(charging_since__isnull=False).order_by("-pk")
+    watched = Q(
+        state__in=states, next_poll_at__isnull=False, charging_since__isnull=False
+    )
+    pages = rows.filter(watched | Q(state=OrderState.REVIEW)).order_by("-pk")
+    return [order if page.pk == order.pk else page for page in pages]
 
 
 def _look(page: PaymentOrder, deadline: Deadline, site: str) -> None:
@@ -58,7 +63,7 @@ def _look(page: PaymentOrder, deadline: Deadline, site: str) -> None:
     except TerminalNotConfigured:
         raise GatewayUnavailable(page.terminal) from None
     inquiry = query.inquire_and_apply(page, client, deadline)
-    if page.authorized_amount or page.state == OrderState.REVIEW:
+    if page.state in enums.SUCCESSFUL or page.state == OrderState.REVIEW:
         raise OrderNotPayable(page)
     if inquiry.reading is None or not inquiry.applied:
         raise GatewayUnavailable(page.terminal)

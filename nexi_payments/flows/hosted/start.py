@@ -23,9 +23,10 @@ from nexi_payments.flows.hosted import offers, siblings
 from nexi_payments.flows.ledger import charge, operations, outcomes, terminal_outages
 from nexi_payments.flows.ledger.operations import Claim, GatewayCall, OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.flows.orders import create, velocity
+from nexi_payments.flows.orders import attempts, create, velocity
 from nexi_payments.flows.steps import Step
 from nexi_payments.gateway.deadline import Deadline
+from nexi_payments.gateway.hosted_payloads import BrowserUrls
 from nexi_payments.gateway.hosted_responses import HostedPage as OpenedPage
 from nexi_payments.gateway.hosted_responses import PaymentLink
 from nexi_payments.gateway.payloads import Purchase
@@ -57,7 +58,7 @@ def start_hosted_payment(
         raise OrderNotPayable(order)
     address = site or conf.site_address()
     offered = offers.require_offered(order, method)
-    shop = conf.current().terminal(create.shop_terminal(order))
+    shop = conf.current().terminal(attempts.shop_terminal(order))
     opener = conf.current().hosted_terminal(shop)
     velocity.enforce(order, None, actor, terminal=opener.name)
     deadline = Deadline(conf.current().total_timeout)
@@ -65,7 +66,7 @@ def start_hosted_payment(
     if order.state != OrderState.INIT:
         if not order.accepts_card:
             raise OrderNotPayable(order)
-        order, _ = create.create_attempt(order)
+        order, _ = attempts.create_attempt(order)
     call = OpenPage(
         order,
         conf.client(opener, address),
@@ -136,24 +137,23 @@ class OpenPage(GatewayCall[OpenedPage | PaymentLink]):
         raw_sql.insert(page)
 
     def send(self, operation: Operation) -> OpenedPage | PaymentLink:
-        back = self.return_url()
         return self.client.create_hosted_page(
             self.context(operation),
             self.purchase,
             payment_service=self.method,
-            result_url=back,
-            cancel_url=back,
-            notification_url=self.notification_url(),
+            urls=self.urls(),
             language=self.language,
         )
 
-    def return_url(self) -> str:
-        return self.site + self._path("hosted", self.return_token)
+    def urls(self) -> BrowserUrls:
+        """In an object that hides them: error trackers store the locals of frames."""
+        back = self.site + self._path("hosted", self.return_token)
+        return BrowserUrls(back, back, self._notification_url())
 
     def _path(self, name: str, token: str) -> str:
         return reverse(f"nexi_payments:{name}", args=[self.order.public_id, token])
 
-    def notification_url(self) -> str | None:
+    def _notification_url(self) -> str | None:
         """Nexi calls ports 80 and 443 only. Without it the reconciler finds all."""
         url = self.site + self._path("notify", self.notify_token)
         reachable = urlsplit(url).port in (None, 80, 443)

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from nexi_payments import conf, sealed_cards
 from nexi_payments.exceptions import TerminalNotConfigured
-from nexi_payments.flows.inquiry import orphans, query
+from nexi_payments.flows.inquiry import query, sweeps
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.models.hosted_page import HostedPage
@@ -81,7 +81,7 @@ def receive_notification(order: PaymentOrder, token: str, body: dict[str, Any]) 
     named = operation.get("orderId") if isinstance(operation, dict) else None
     if isinstance(named, str) and named != order.order_id:
         log.warning("order %s: a notification about another order", order.order_id)
-        orphans.make_due_if_unknown(order.terminal, named)
+        sweeps.make_due_if_unknown(order.terminal, named)
     trigger(order)
     return True
 

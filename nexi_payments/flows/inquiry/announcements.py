@@ -8,6 +8,7 @@ from typing import Final
 
 from nexi_payments import enums
 from nexi_payments.enums import EventKind, OperationKind, OperationOutcome, OrderState
+from nexi_payments.flows.inquiry import duplicates
 from nexi_payments.flows.ledger import transitions
 from nexi_payments.flows.ledger.facts import OperationFacts
 from nexi_payments.models import Operation, PaymentOrder
@@ -43,6 +44,7 @@ class News:
             if row.outcome == OperationOutcome.DONE
             and (row.amount or 0) > (amounts.get(row.pk) or 0)
         ]
+        done = _without_known(changed, done, amounts)
         # done and taken back in one reading: no money moved
         rolled_back = {row.capture_id for row in done if _is_cancel(row)}
         found = {row.pk for row in done}
@@ -77,7 +79,34 @@ class News:
             if row is named and not _is_cancel(row):
                 continue
             if kind := _event_kind(order, row, target):
-                transitions.write_event(order, kind, source=order.state, operation=row)
+                silent = kind == EventKind.REFUNDED and self.is_untold(order)
+                transitions.write_event(
+                    order, kind, source=order.state, operation=row, silent=silent
+                )
+
+    def is_untold(self, order: PaymentOrder) -> bool:
+        """Whether the shop does not know of the money that goes back: a duplicate."""
+        return bool(self.done) and duplicates.is_untold(order)
+
+
+def _without_known(
+    changed: Iterable[Operation], done: list[Operation], before: dict[int, int | None]
+) -> list[Operation]:
+    """``done`` without the captures that Nexi's total had shown: they were announced
+    then, and the row of the total gives way to them.
+    """
+    gave_way = sum(
+        max(0, (before.get(row.pk) or 0) - (row.amount or 0))
+        for row in changed
+        if row.by_totals
+    )
+    found = []
+    for row in done:
+        if row.kind == OperationKind.CAPTURE and (row.amount or 0) <= gave_way:
+            gave_way -= row.amount or 0
+        else:
+            found.append(row)
+    return found
 
 
 def _event_kind(order: PaymentOrder, row: Operation, target: str) -> str:

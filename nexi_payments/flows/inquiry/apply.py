@@ -7,7 +7,6 @@ anything has changed since, it is discarded: the next inquiry reads again.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,16 +16,17 @@ from django.db.models import Case, DateTimeField, F, Value, When
 from django.utils import timezone
 
 from nexi_payments import conf, enums, payment_methods, sealed_cards
-from nexi_payments.enums import EventKind, OrderState
+from nexi_payments.enums import DiscrepancyKind, EventKind, OrderState
 from nexi_payments.flows.inquiry import (
     announcements,
+    duplicates,
     issuer_references,
     late_money,
     operation_rows,
 )
-from nexi_payments.flows.inquiry.late_money import Decision
+from nexi_payments.flows.inquiry.late_money import AnotherAttemptRuns, Decision
 from nexi_payments.flows.inquiry.operation_rows import Written
-from nexi_payments.flows.inquiry.reading import Reading, Verdict
+from nexi_payments.flows.inquiry.reading import Finding, Reading, Verdict
 from nexi_payments.flows.inquiry.snapshot import Snapshot
 from nexi_payments.flows.ledger import (
     discrepancies,
@@ -43,6 +43,9 @@ from nexi_payments.models import Operation, PaymentOrder, db_transactions, raw_s
 #: "***4549"
 _LAST4: Final = re.compile(r"[^0-9]([0-9]{4})$", re.ASCII)
 _NO_RESPONSE: Final = OrderResult()
+#: "Minutes" between inquiries about late money that waits for another attempt. They
+#: grow until then.
+_LONGEST_WAIT_FOR_ATTEMPT: Final = 15
 _UNFINISHED: Final = (OrderState.AWAITING_3DS, OrderState.VALIDATED)
 
 
@@ -70,11 +73,27 @@ def apply(
     the purchase must end first: nothing is written then. ``order`` is reloaded.
     """
     written = None
-    # IntegrityError: an id or a reference was taken meanwhile
-    with suppress(PreconditionFailed, IntegrityError):
+    try:
         written = _write(order, snapshot, reading, response, scheduled, decider)
+    except AnotherAttemptRuns:
+        if scheduled:
+            _wait_for_attempt(order, snapshot)
+    except (PreconditionFailed, IntegrityError):
+        pass  # an id or a reference was taken meanwhile
     order.refresh_from_db()
     return written
+
+
+def _wait_for_attempt(order: PaymentOrder, snapshot: Snapshot) -> None:
+    """Inquires again with growing pauses, as long as the other attempt runs."""
+    now = timezone.now()
+    values: dict[str, Any] = {"poll_count": order.poll_count + 1}
+    poll = poll_schedule.PollState.of(order, **values)
+    followed = poll_schedule.follow(snapshot.operations, now)
+    due = poll_schedule.next_poll(poll, now, answered=True, followed=followed)
+    latest = now + _LONGEST_WAIT_FOR_ATTEMPT * poll_schedule.scaled_minutes(1)
+    values["next_poll_at"] = latest if due is None else min(due, latest)
+    PaymentOrder.objects.filter(pk=order.pk, version=snapshot.version).update(**values)
 
 
 @db_transactions.retried()
@@ -112,7 +131,13 @@ def _write(
         _move(order, snapshot, decision, columns, news)
     queued_refunds.follow(order, _given_up_or_found(written, snapshot))
     for finding in (*reading.findings, *decision.findings):
-        discrepancies.record(order, finding.kind, finding.ours, finding.theirs)
+        discrepancies.record(
+            order,
+            finding.kind,
+            finding.ours,
+            finding.theirs,
+            since=_began(finding, reading),
+        )
     if decider is not None:
         transitions.write_event(
             order,
@@ -132,6 +157,12 @@ def _given_up_or_found(written: Written, snapshot: Snapshot) -> list[Operation]:
     return [
         row for row in written.changed if row.outcome in negative or row.pk in before
     ]
+
+
+def _began(finding: Finding, reading: Reading) -> datetime | None:
+    """Since when it lasts. The same totals may differ again later."""
+    of_total = finding.kind == DiscrepancyKind.TOTALS and reading.dispute is not None
+    return reading.dispute.since if of_total and reading.dispute else None
 
 
 def _charge_columns(
@@ -279,7 +310,8 @@ def _move(
         conditions={"version": snapshot.version},
         reason=decision.reason,
         operation=named,
-        silent=named is None and _is_told(order, target),
+        silent=(named is None and _is_told(order, target))
+        or (target in enums.RETURNED and news.is_untold(order)),
         **columns,
     )
     if not moved:
@@ -290,3 +322,6 @@ def _move(
         sealed_cards.shred(order)
     if decision.is_duplicate:
         transitions.write_event(order, EventKind.DUPLICATE, source=order.state)
+        duplicates.queue_refund(order)
+    elif source == OrderState.REVIEW and target in enums.RETURNED:
+        duplicates.close(order)

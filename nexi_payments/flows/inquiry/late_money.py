@@ -16,7 +16,7 @@ from nexi_payments import enums
 from nexi_payments.enums import DiscrepancyKind, OrderState, Reason
 from nexi_payments.flows.inquiry.reading import Finding, Reading
 from nexi_payments.flows.ledger.operations import PreconditionFailed
-from nexi_payments.flows.orders import create, purchase
+from nexi_payments.flows.orders import attempts, purchase
 from nexi_payments.models import PaymentOrder
 
 
@@ -55,7 +55,7 @@ def decide(order: PaymentOrder, reading: Reading) -> Decision:
     if holder is not None:
         if holder.state == OrderState.REVIEW:
             return _duplicate("another payment of this purchase is under review")
-        if not create.supersede(holder, lambda: order):
+        if not attempts.supersede(holder, lambda: order, even_if_pending=True):
             raise AnotherAttemptRuns
     return Decision(state, reason, {"live_reference": order.live_key})
 
@@ -70,8 +70,7 @@ def _was_cancelled(order: PaymentOrder, reading: Reading) -> bool:
 
 
 def _was_replaced(order: PaymentOrder, others: QuerySet[PaymentOrder]) -> bool:
-    if order.reason != Reason.SUPERSEDED:
-        return False
+    """Whether the basket has changed since: what was charged is not what is owed."""
     later = others.filter(pk__gt=order.pk)
     return later.exclude(amount=order.amount, currency=order.currency).exists()
 

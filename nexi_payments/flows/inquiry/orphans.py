@@ -1,15 +1,13 @@
-"""Finds charges at Nexi that are not in our database (orphans).
+"""Writes what Nexi's list shows and our database lacks.
 
-They appear after a database was lost and restored, or after a crash at a point we
-believed safe. ``GET /orders`` lists Nexi's orders, without operations. Only orders with
-our own prefix count: a terminal may be shared with other shops and installations.
+After an older backup was restored, orders are missing (orphans) or as they were then.
+An orphan becomes an order under review, for a person to resolve. A charge of a saved
+card is recognized by its id. A known order is inquired about.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import IntegrityError
@@ -18,176 +16,238 @@ from django.utils import timezone
 from nexi_payments import conf, money
 from nexi_payments.conf import Terminal
 from nexi_payments.enums import (
+    Channel,
     DiscrepancyKind,
     OperationKind,
     OperationOutcome,
     OrderState,
     Reason,
 )
-from nexi_payments.exceptions import GatewayError, InvalidAmount
+from nexi_payments.exceptions import InvalidAmount
+from nexi_payments.flows.inquiry import query
+from nexi_payments.flows.inquiry.listing import Difference
 from nexi_payments.flows.ledger import discrepancies, transitions
-from nexi_payments.flows.orders import create
+from nexi_payments.flows.ledger.operations import PreconditionFailed
+from nexi_payments.flows.orders import attempts, order_ids
+from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.responses import OrderResult
-from nexi_payments.models import PaymentOrder, db_transactions
-from nexi_payments.models.bookkeeping import SweepCursor
+from nexi_payments.models import Contract, Operation, PaymentOrder, db_transactions
+from nexi_payments.pan_scanner import contains_card_number
 
-log = logging.getLogger("nexi_payments.orphans")
-
-#: How often each terminal is searched.
-SWEEP_INTERVAL: Final = timedelta(hours=1)
-#: The windows overlap: an order may appear late in Nexi's list.
-_OVERLAP: Final = timedelta(hours=2)
-#: The longest window that Nexi answers, less a margin for clocks.
-_LONGEST_WINDOW: Final = timedelta(days=30)
-#: A younger order may not be committed in our database yet.
-_MINIMUM_AGE: Final = timedelta(minutes=10)
-PAGE_SIZE: Final = 500
-_SHORTEST_WINDOW: Final = timedelta(seconds=1)
+#: How many attempts of one charge are tried to recognize it.
+_MOST_ATTEMPTS: Final = 20
+_KIND_BY_CHANNEL: Final = {
+    Channel.MOTO: OperationKind.MOTO,
+    Channel.MIT: OperationKind.MIT,
+}
+#: Nothing was sent, says our database.
+_UNSENT: Final = (OrderState.INIT, OrderState.FAILED)
 
 
-def sweep() -> int:
-    """Searches every terminal that is due. Returns how many orphans were found.
+def catch_up(terminal: Terminal, difference: Difference) -> PaymentOrder | None:
+    """Writes one difference, and makes the order due for a status inquiry.
 
-    Each becomes a discrepancy, once.
+    Returns the order; ``None`` if there is nothing to inquire about. Idempotent, and
+    any number of processes may do the same.
     """
-    found = 0
-    for terminal in conf.current().terminals.values():
-        since = _claim_window(terminal)
-        if since is None:
-            continue
-        try:
-            for one in find_orphans(terminal, since, timezone.now() - _MINIMUM_AGE):
-                theirs = f"{one.order_id} {one.amount} {one.currency}"
-                discrepancies.record(
-                    None, DiscrepancyKind.UNKNOWN_CHARGE, "no such order", theirs
-                )
-                found += 1
-        except GatewayError as error:
-            log.warning(
-                "terminal %s was not searched for orphans: %s", terminal.name, error
-            )
-            SweepCursor.objects.filter(terminal=terminal.name).update(swept_at=since)
-    return found
+    order = difference.order
+    if order is None:
+        order = _adopt(terminal, difference.listed)
+    elif order.state in _UNSENT and not order.operations.exists():
+        claim_as_sent(order, difference.listed)
+    if order is not None:
+        rows = PaymentOrder.objects.filter(pk=order.pk)
+        rows.update(next_poll_at=timezone.now())
+        order.refresh_from_db()
+        if order.state == OrderState.INIT:  # no poll would inquire about it
+            query.inquire_and_apply(order, client_of(order, terminal))
+    return order
 
 
-def make_due_if_unknown(terminal: str, order_id: str) -> None:
-    """Makes the search of a terminal due if ``order_id`` has our prefix and no row."""
-    if not order_id.startswith(conf.current().order_prefix):
-        return
-    if PaymentOrder.find_by_order_id(order_id) is None:
-        due = timezone.now() - SWEEP_INTERVAL
-        rows = SweepCursor.objects.filter(terminal=terminal, swept_at__gt=due)
-        rows.update(swept_at=due)
-
-
-def _claim_window(terminal: Terminal) -> datetime | None:
-    """The start of the window; ``None`` if it is not due or another worker has it."""
-    now = timezone.now()
-    row, new = SweepCursor.objects.get_or_create(
-        terminal=terminal.name, defaults={"swept_at": now}
-    )
-    if new:
-        return now - timedelta(days=1)
-    due = SweepCursor.objects.filter(
-        pk=row.pk, swept_at=row.swept_at, swept_at__lte=now - SWEEP_INTERVAL
-    )
-    if not due.update(swept_at=now):
-        return None
-    return max(row.swept_at - _OVERLAP, now - _LONGEST_WINDOW)
-
-
-def find_orphans(
-    terminal: Terminal, since: datetime, until: datetime | None = None
-) -> Iterator[OrderResult]:
-    """Yields charged or authorized orders with our prefix that we do not have, from a
-    window.
-
-    ``until`` is now by default. Nexi answers windows of a month at most. A full page is
-    requested again in two halves. Raises ``GatewayError``.
+def client_of(order: PaymentOrder, terminal: Terminal) -> Client:
+    """The client of the order's terminal; that of ``terminal``, which lists the order,
+    if it is no longer in the settings.
     """
-    prefix = conf.current().order_prefix
-    client = conf.client(terminal)
-    # the query has whole seconds only: include the current one
-    windows = [(since, until or timezone.now() + timedelta(seconds=1))]
-    while windows:
-        start, end = windows.pop()
-        if start >= end:
-            continue
-        listed = client.orders(
-            conf.call_context(), since=start, until=end, limit=PAGE_SIZE
+    return conf.client(conf.current().terminals.get(order.terminal, terminal))
+
+
+def claim_as_sent(order: PaymentOrder, found: OrderResult) -> bool:
+    """Writes a charge that Nexi knows and we do not, as one that was sent and whose
+    process died: the next inquiry tells its outcome.
+
+    For an order of which nothing was sent, says our database: it comes from a backup
+    that is older than the charge. False when the order has changed.
+    """
+    try:
+        _write_sent_charge(order, _time_of_charge(found))
+    except (PreconditionFailed, IntegrityError):
+        order.refresh_from_db()
+        return False
+    return True
+
+
+@db_transactions.retried()
+def _write_sent_charge(order: PaymentOrder, sent_at: datetime) -> None:
+    kind = _KIND_BY_CHANNEL.get(Channel(order.channel), OperationKind.PAYMENT)
+    operation = _charge_in_doubt(order, kind, sent_at)
+    operation.save(force_insert=True)
+    times: dict[str, Any] = {"claimed_at": sent_at, "charging_since": sent_at}
+    times["next_poll_at"] = now = timezone.now()
+    unchanged = {"version": order.version}
+    if order.state == OrderState.INIT:
+        claimed = transitions.transition(
+            order,
+            OrderState.PAYING,
+            sources=(OrderState.INIT,),
+            conditions=unchanged,
+            operation=operation,
+            reason=Reason.RESTORED,
+            **times,
         )
-        if len(listed) >= PAGE_SIZE and end - start > _SHORTEST_WINDOW:
-            middle = start + (end - start) / 2
-            windows += [(start, middle), (middle, end)]
-            continue
-        ours = {
-            one.order_id: one
-            for one in listed
-            if one.order_id.startswith(prefix) and (one.authorized or one.captured)
-        }
-        rows = PaymentOrder.objects.filter(order_id__in=ours)
-        for known in rows.values_list("order_id", flat=True):
-            del ours[known]
-        yield from ours.values()
+    else:  # failed, and late money: the inquiry decides
+        times |= {"version": order.version + 1, "unsettled_since": now}
+        rows = PaymentOrder.objects.filter(pk=order.pk, state=order.state, **unchanged)
+        claimed = bool(rows.update(**times))
+    if not claimed:
+        raise PreconditionFailed
 
 
-def restore_orphans(terminal: Terminal, since: datetime) -> list[PaymentOrder]:
-    """Restores orphans as orders under review, for a person to resolve.
-
-    For use after a backup was restored. Idempotent. Raises ``GatewayError``; orders
-    restored before the error stay.
+def _time_of_charge(found: OrderResult) -> datetime:
+    """Nexi's time, or now. It counts only for what was due by then, and for how long
+    the order is watched.
     """
-    restored = []
-    for one in find_orphans(terminal, since):
-        order = _restore_order(terminal, one)
-        if order is not None:
-            restored.append(order)
-    return restored
-
-
-def _restore_order(terminal: Terminal, one: OrderResult) -> PaymentOrder | None:
-    try:
-        money.exponent(one.currency)
-    except InvalidAmount:
-        return None
-    if not one.amount or len(one.order_id) > 18:
-        return None
     now = timezone.now()
-    columns: dict[str, Any] = {
-        "order_id": one.order_id,
-        "public_id": create.new_public_id(),
-        "terminal": terminal.name,
-        "flow": terminal.flow,
-        "capture": terminal.capture,
-        "amount": one.amount,
-        "currency": one.currency,
-        "state": OrderState.REVIEW,
-        "reason": Reason.RESTORED,
-        "unsettled_since": now,
-        "created_at": now,
-        "expires_at": now,
-        "charging_since": now,
-        "next_poll_at": now,  # the list has no operations: inquire for them
-    }
-    try:
-        return _insert(columns)
-    except IntegrityError:
-        return None  # a concurrent run was faster
+    times = [one.time for one in found.operations if one.time is not None]
+    return min([*times, found.last_time or now, now])
 
 
-@db_transactions.retried(durable=False)
-def _insert(columns: dict[str, Any]) -> PaymentOrder:
-    order = PaymentOrder.objects.create(**columns)
-    order.operations.create(
-        kind=OperationKind.PAYMENT,
+def _charge_in_doubt(order: PaymentOrder, kind: str, sent_at: datetime) -> Operation:
+    return Operation(
+        order=order,
+        kind=kind,
         outcome=OperationOutcome.IN_DOUBT,
         unsettled_order_id=order.pk,
         amount=order.amount,
         correlation_id="",
-        created_at=order.created_at,
-        sent_at=order.created_at,
+        created_at=sent_at,
+        sent_at=sent_at,
     )
-    transitions.write_event(
-        order, OrderState.REVIEW, source=OrderState.REVIEW, reason=Reason.RESTORED
-    )
+
+
+# -- orders that we do not have --------------------------------------------------------
+
+
+def _adopt(terminal: Terminal, listed: OrderResult) -> PaymentOrder | None:
+    order = _build(terminal, listed)
+    if order is None:
+        theirs = f"{listed.order_id} {listed.amount} {listed.currency}"
+        kind = DiscrepancyKind.UNKNOWN_CHARGE
+        discrepancies.record(None, kind, "no such order", theirs)
+        return None
+    try:
+        _insert(order)
+    except IntegrityError:
+        return None  # another process was faster
     return order
+
+
+def _build(terminal: Terminal, listed: OrderResult) -> PaymentOrder | None:
+    """The unsaved order; ``None`` if it cannot be stored."""
+    try:
+        money.exponent(listed.currency)
+    except InvalidAmount:
+        return None
+    if not listed.amount or len(listed.order_id) > 18:
+        return None
+    now = timezone.now()
+    sent_at = _time_of_charge(listed)
+    order = PaymentOrder(
+        order_id=listed.order_id,
+        public_id=attempts.new_public_id(),
+        terminal=terminal.name,
+        flow=terminal.flow,
+        capture=terminal.capture,
+        amount=listed.amount,
+        currency=listed.currency,
+        state=OrderState.REVIEW,
+        reason=Reason.RESTORED,
+        reference=_reference(listed),
+        description=listed.description,
+        customer_name=listed.customer_name,
+        customer_email=listed.customer_email,
+        unsettled_since=now,
+        created_at=sent_at,
+        expires_at=now,
+        charging_since=sent_at,
+        next_poll_at=now,  # the list has no operations: inquire for them
+    )
+    contract = _contract_of(listed)
+    if contract is not None:
+        order.channel = Channel.MIT
+        order.contract = contract
+        order.user = contract.user
+        order.state = OrderState.PAYING
+        for name in ("card_brand", "card_last4", "card_expiry"):
+            setattr(order, name, getattr(contract, name))
+    return order
+
+
+def _reference(listed: OrderResult) -> str | None:
+    text = listed.reference
+    return text if 0 < len(text) <= 100 and not contains_card_number(text) else None
+
+
+def _contract_of(listed: OrderResult) -> Contract | None:
+    """The contract that the order charged. Its id proves that: nobody else can derive
+    it.
+    """
+    named = Contract.objects.filter(contract_id=listed.reference.rpartition("/")[0])
+    of_customer = Contract.objects.none()
+    if listed.customer_id:
+        of_customer = Contract.objects.filter(customer_id=listed.customer_id)
+    for contract in (*named, *of_customer):
+        for number in range(_MOST_ATTEMPTS):
+            if listed.order_id == order_ids.of_contract_charge(
+                contract.contract_id, listed.reference, number
+            ):
+                return contract
+    return None
+
+
+@db_transactions.retried()
+def _insert(order: PaymentOrder) -> None:
+    taken_by = _insert_live(order)
+    if taken_by is not None:
+        if order.state == OrderState.PAYING:
+            order.state, order.reason = OrderState.REVIEW, Reason.REFERENCE_TAKEN
+        order.save(force_insert=True)
+    kind = _KIND_BY_CHANNEL.get(Channel(order.channel), OperationKind.PAYMENT)
+    _charge_in_doubt(order, kind, order.created_at).save(force_insert=True)
+    transitions.write_event(
+        order, order.state, source=order.state, reason=Reason.RESTORED
+    )
+    theirs = f"{order.order_id} {order.amount} {order.currency}"
+    if order.state == OrderState.REVIEW:
+        kind_ = DiscrepancyKind.UNKNOWN_CHARGE
+        discrepancies.record(order, kind_, "no such order", theirs)
+    if taken_by is not None:
+        kind_ = DiscrepancyKind.REFERENCE_TAKEN
+        discrepancies.record(order, kind_, "charged late", taken_by.order_id)
+
+
+def _insert_live(order: PaymentOrder) -> PaymentOrder | None:
+    """Inserts the order with its reference, in place of an unpaid attempt if there is
+    one. Returns the attempt that cannot be superseded: nothing was inserted then.
+    """
+
+    def insert() -> PaymentOrder:
+        order.live_reference = order.live_key
+        order.save(force_insert=True)
+        return order
+
+    holder = PaymentOrder.objects.filter(live_reference=order.live_key).first()
+    if holder is None:
+        insert()
+    elif not attempts.supersede(holder, insert):
+        return holder
+    return None

@@ -52,10 +52,12 @@ class Inquiry:
 
     @property
     def shows_no_charge(self) -> bool:
-        """Whether Nexi shows no charge, or a declined one."""
+        """Whether Nexi shows a declined charge, or a complete list without any."""
         if self.reading is None or self.reading.books.authorized:
             return False
-        return self.reading.charge.verdict in (Verdict.NO_CHARGE, Verdict.DECLINED)
+        verdict = self.reading.charge.verdict
+        absent = verdict is Verdict.NO_CHARGE and self.reading.complete
+        return absent or verdict is Verdict.DECLINED
 
 
 def inquire_and_apply(
@@ -102,6 +104,17 @@ def _warn_of_lapse(order: PaymentOrder) -> None:
         )
 
 
+def find_at_nexi(
+    order: PaymentOrder, client: Client, deadline: Deadline
+) -> OrderResult | None:
+    """What Nexi knows of an order of which nothing was sent, says our database.
+
+    ``None`` if it does not know the id. Writes nothing. Raises ``GatewayError``.
+    """
+    found = _ask(order, Snapshot.take(order), client, deadline)
+    return None if found == OrderResult(order_id=order.order_id) else found
+
+
 def inquire_while_waiting(
     order: PaymentOrder, client: Client, deadline: Deadline
 ) -> None:
@@ -128,8 +141,7 @@ def _ask(
     try:
         response = client.order(order.order_id, conf.call_context(deadline))
     except Rejected as error:
-        if error.status in (401, 403):
-            terminal_outages.check_key(order.terminal, error.status, client, deadline)
+        terminal_outages.check_key_after(error, order.terminal, client, deadline)
         if error.status == 404 and terminal_outages.key_works(
             order.terminal, client, deadline
         ):
@@ -173,6 +185,9 @@ def _reschedule(order: PaymentOrder, snapshot: Snapshot, *, scheduled: bool) -> 
         )
     # who has changed the order meanwhile has scheduled it, too
     rows = PaymentOrder.objects.filter(pk=order.pk, version=snapshot.version)
+    if order.is_hosted:
+        # a notification or a return since the question has made it due: it stays due
+        rows = rows.filter(triggers=snapshot.triggers)
     if rows.update(**values):
         transitions.assign(order, values)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from nexi_payments import enums
@@ -30,13 +31,12 @@ def apply_transition(order: PaymentOrder, target: str) -> str:
             return EventKind.CONTRACT_ACTIVATED
         # ended before Nexi created it: Nexi has it now, so deactivate it (again)
         ended = rows.filter(state=ContractState.ENDED, billing_anchor=None)
-        ended.update(state=ContractState.ENDING, next_charge_at=timezone.now())
-        return ""
+        return _begin_end(ended)
     requested = rows.filter(state=ContractState.REQUESTED)
     if target in enums.RETURNED and order.channel in enums.CONTRACT_CHANNELS:
         # charged unnoticed, then refunded: Nexi has the contract, so deactivate it
-        requested.update(state=ContractState.ENDING, next_charge_at=timezone.now())
-    elif target in (OrderState.FAILED, *enums.SUCCESSFUL, *enums.RETURNED):
+        return _begin_end(requested)
+    if target in (OrderState.FAILED, *enums.SUCCESSFUL, *enums.RETURNED):
         requested.update(state=ContractState.NOT_MADE)
     return ""
 
@@ -50,6 +50,11 @@ def _plan_reference(order: PaymentOrder, contract: Contract) -> str:
         return contract.contract_id
     others = Contract.objects.filter(reference=reference).exclude(pk=contract.pk)
     return contract.contract_id if others.exists() else reference
+
+
+def _begin_end(rows: QuerySet[Contract]) -> str:
+    begun = rows.update(state=ContractState.ENDING, next_charge_at=timezone.now())
+    return EventKind.CONTRACT_ENDING if begun else ""
 
 
 def _activation_columns(order: PaymentOrder, contract_id: int) -> dict[str, Any]:

@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from nexi_payments import outbox
+from nexi_payments.enums import DiscrepancyKind
 from nexi_payments.models import Discrepancy, PaymentOrder
 
+#: Kinds that each inquiry finds again as long as they last.
+_LASTING: Final = frozenset(
+    {
+        DiscrepancyKind.TOTALS,
+        DiscrepancyKind.STILL_PENDING,
+        DiscrepancyKind.UNKNOWN_RESULT,
+        DiscrepancyKind.MISMATCH,
+        DiscrepancyKind.SAME_ID,
+    }
+)
 
-def record(order: PaymentOrder | None, kind: str, ours: str, theirs: str) -> None:
-    """Writes a discrepancy and sends ``discrepancy_found``. Idempotent while the same
-    one is unresolved.
+
+def record(
+    order: PaymentOrder | None,
+    kind: str,
+    ours: str,
+    theirs: str,
+    *,
+    since: datetime | None = None,
+) -> None:
+    """Writes a discrepancy and sends ``discrepancy_found``.
+
+    Idempotent while the same one is unresolved; and after a person has dealt with it,
+    as long as it lasts. ``since``: when it began, if it may begin anew.
     """
-    known = Discrepancy.objects.filter(
-        order=order, kind=kind, theirs=theirs[:200], resolved_at__isnull=True
-    )
-    if known.exists():
+    known = Discrepancy.objects.filter(order=order, kind=kind, theirs=theirs[:200])
+    if known.filter(resolved_at__isnull=True).exists():
         return
+    if kind in _LASTING:
+        known = known.filter(ours=ours[:200])
+        if since is not None:
+            known = known.filter(created_at__gte=since)
+        if known.exists():
+            return
     row = Discrepancy.objects.create(
         order=order,
         kind=kind,

@@ -357,6 +357,22 @@ def ledger_id(kind: str, update: OperationUpdate) -> dict[str, str]:
     return {"ledger_id": found}
 
 
+def _end_page(order: PaymentOrder, update: OperationUpdate) -> Operation | None:
+    """Ends the hosted page of an attempt that a person decides. Its request is settled
+    since Nexi has opened the page; the payment on it is not.
+    """
+    rows = Operation.objects.filter(order=order, kind=OperationKind.HOSTED)
+    page = rows.filter(outcome=OperationOutcome.ACCEPTED).first()
+    if page is not None:
+        values = {"outcome": update.outcome, "settled_at": timezone.now()}
+        if not raw_sql.update(
+            Operation, {"pk": page.pk, "outcome": page.outcome}, values
+        ):
+            raise PreconditionFailed
+        transitions.assign(page, values)
+    return page
+
+
 def _update_order(
     order: PaymentOrder,
     update: OperationUpdate,
@@ -390,8 +406,8 @@ def settle_order(order: PaymentOrder, update: OperationUpdate) -> bool:
     """Settles an order and its unsettled charge or 3-D Secure step, in one commit.
 
     For an attempt in which no charge was sent, and for the decision of a person.
-    Applies only while the order's state and claim are as on ``order``. False when
-    another process changed it first; nothing is written then.
+    Applies only while the order's state, claim and ``version`` are as on ``order``.
+    False when another process changed it first; nothing is written then.
     """
     try:
         _write_decision(order, update)
@@ -407,7 +423,9 @@ def _write_decision(order: PaymentOrder, update: OperationUpdate) -> None:
     operation = rows.filter(unsettled_order_id=order.pk).first()
     if operation is not None and not _write_outcome(operation, update):
         raise PreconditionFailed
-    conditions = {"claimed_at": order.claimed_at}
+    if order.is_hosted:
+        operation = _end_page(order, update) or operation
+    conditions = {"claimed_at": order.claimed_at, "version": order.version}
     if not _update_order(order, update, operation, conditions):
         raise PreconditionFailed
     if update.shreds_card:

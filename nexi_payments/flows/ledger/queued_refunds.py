@@ -141,6 +141,13 @@ def _end(
     return ended
 
 
+def change_kind(refund: QueuedRefund, kind: str) -> None:
+    """Makes a row that is still queued one of another kind."""
+    rows = QueuedRefund.objects.filter(pk=refund.pk, state=QueuedRefundState.QUEUED)
+    if rows.update(kind=kind):
+        refund.kind = kind
+
+
 def postpone(refund: QueuedRefund, error: str, *, counts: bool = True) -> None:
     """Records an attempt in which nothing was sent, and when to try again.
 

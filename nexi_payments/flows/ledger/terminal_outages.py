@@ -47,8 +47,15 @@ def log_failure(
 ) -> None:
     """Logs a gateway error. Checks the API key after a 401 or 403 (``check_key``)."""
     log.warning("order %s: %s %s", order.order_id, type(error).__name__, error)
+    check_key_after(error, order.terminal, client, deadline)
+
+
+def check_key_after(
+    error: GatewayError, terminal: str, client: Client, deadline: Deadline
+) -> None:
+    """Checks the API key if ``error`` is a 401 or 403. Does nothing otherwise."""
     if isinstance(error, Rejected) and error.status in (401, 403):
-        check_key(order.terminal, error.status, client, deadline)
+        check_key(terminal, error.status, client, deadline)
 
 
 def check_key(

@@ -77,18 +77,27 @@ def transition(
     return True
 
 
-def supersede(order: PaymentOrder, replace: Callable[[], PaymentOrder]) -> bool:
+def supersede(
+    order: PaymentOrder,
+    replace: Callable[[], PaymentOrder],
+    *,
+    even_if_pending: bool = False,
+) -> bool:
     """Fails an attempt whose card was not used yet, and lets ``replace`` put another
     one in its place, which its event names. Call it inside a transaction.
 
     ``replace`` runs when the reference is free. False when it is too late; ``order`` is
-    reloaded then.
+    reloaded then. A payment that Nexi is still confirming is only superseded with
+    ``even_if_pending``.
     """
+    conditions: dict[str, Any] = {"claimed_at": None}
+    if not even_if_pending:
+        conditions["gateway_pending"] = False
     source = change_state(
         order,
         OrderState.FAILED,
         sources=enums.ABANDONABLE,
-        conditions={"claimed_at": None},
+        conditions=conditions,
         reason=Reason.SUPERSEDED,
     )
     if source is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -11,13 +10,13 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from nexi_payments import conf, enums, money
+from nexi_payments import enums, money
 from nexi_payments.enums import Channel, ContractKind
+from nexi_payments.flows.orders import order_ids
 from nexi_payments.gateway.payloads import ContractCreation
 from nexi_payments.models import Contract, PaymentOrder
 from nexi_payments.pan_scanner import reject_card_number
 
-_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 #: Days. Nexi's contractFrequency has at most four digits.
 _LONGEST_INTERVAL: Final = 9999
 
@@ -116,9 +115,7 @@ def assign_id(order: PaymentOrder) -> Contract | None:
     contract = order.contract
     if contract is None or not contract._state.adding:
         return None
-    contract.contract_id = conf.current().order_prefix + "".join(
-        secrets.choice(_ALPHABET) for _ in range(15)
-    )
+    contract.contract_id = order_ids.random_id()
     contract.created_at = timezone.now()
     return contract
 

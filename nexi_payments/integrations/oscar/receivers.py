@@ -106,7 +106,7 @@ def _get_source(bought: Any, payment: PaymentOrder) -> tuple[Any, bool]:
         reference=payment.order_id,
         defaults={
             "currency": payment.currency,
-            "label": card if payment.card_last4 else "",
+            "label": card if payment.card_last4 else payment.method,
         },
     )
     return source

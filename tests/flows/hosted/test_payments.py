@@ -235,3 +235,20 @@ def test_cards_on_nexis_page(shopper: HostedShopper) -> None:
     assert order.state == OrderState.PAID
     assert order.card_brand == "VISA" or order.card_brand == "MC"
     assert len(order.card_last4) == 4
+
+
+@pytest.mark.parametrize("ending", ["decline", "cancel"])
+def test_the_page_does_not_say_that_nothing_was_charged(
+    shopper: HostedShopper, ending: str
+) -> None:
+    """The shopper may have paid in the other tab a moment ago."""
+    order = shopper.act(shopper.go(new_order(terminal="methods")), ending)
+    assert order.state == OrderState.FAILED
+    result = f"/payments/result/{order.public_id}/"
+    for path in (result, order.page_url()):
+        page = shopper.client.get(path).content.decode()
+        assert "We have not received a payment" in page
+        assert "Nothing has been charged" not in page
+    shopper.act(order, "pending", comes_back=False)
+    flows.reconcile(order)
+    assert "being confirmed" in shopper.client.get(result).content.decode()

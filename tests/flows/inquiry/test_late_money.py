@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from nexi_payments import flows
 from nexi_payments.enums import EventKind, OperationOutcome, OrderState, Reason
@@ -13,6 +14,7 @@ from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.in_doubt import (
     HOUR,
+    MINUTE,
     charge_at_gateway,
     payment_in_doubt,
     prove_absent,
@@ -108,6 +110,24 @@ def test_an_attempt_that_is_being_paid_is_waited_for(
     assert charge_late(gateway, late) == PAID
 
 
+def test_inquiries_that_wait_for_another_attempt_become_rarer(
+    late: PaymentOrder, shopper: Shopper, gateway: Simulator
+) -> None:
+    payment_in_doubt(shopper, reference="L")
+    charge_at_gateway(gateway, late)
+    PaymentOrder.objects.filter(pk=late.pk).update(poll_count=0)
+    pauses = []
+    for _ in range(6):
+        late.refresh_from_db()
+        with time_travel(0):
+            before = timezone.now()
+            flows.reconcile(late)
+            assert late.next_poll_at is not None
+            pauses.append(round((late.next_poll_at - before).total_seconds() / MINUTE))
+    assert (late.state, late.poll_count) == (OrderState.FAILED, 6)
+    assert pauses == [2, 5, 15, 15, 15, 15]
+
+
 def test_the_attempt_that_was_waited_for_is_paid(
     late: PaymentOrder, shopper: Shopper, gateway: Simulator
 ) -> None:
@@ -178,14 +198,16 @@ def test_beside_a_failed_attempt_it_is_paid(
     ("amount", "expected"),
     [(Decimal("12.50"), PAID), (Decimal("9.00"), DUPLICATE)],
 )
+@pytest.mark.parametrize("reason", [Reason.SUPERSEDED, Reason.DECLINED])
 def test_an_attempt_that_was_replaced_is_paid_if_the_amount_is_the_same(
     late: PaymentOrder,
     gateway: Simulator,
     amount: Decimal,
     expected: tuple[str, str, str | None],
+    reason: str,
 ) -> None:
     """The basket has changed: what Nexi charged is not what the shopper owes."""
-    PaymentOrder.objects.filter(pk=late.pk).update(reason=Reason.SUPERSEDED)
+    PaymentOrder.objects.filter(pk=late.pk).update(reason=reason)
     other = new_order(reference="L", amount=amount)
     assert charge_late(gateway, late) == expected
     other.refresh_from_db()

@@ -11,8 +11,8 @@ from nexi_payments import conf, flows
 from nexi_payments.enums import EventKind, OperationKind, OperationOutcome, OrderState
 from nexi_payments.exceptions import ExceedsRemaining
 from nexi_payments.gateway.payloads import OperationAmount
-from nexi_payments.models import PaymentOrder
-from nexi_payments.signals import payment_paid
+from nexi_payments.models import Discrepancy, PaymentOrder
+from nexi_payments.signals import discrepancy_found, payment_paid
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.in_doubt import (
     LAG,
@@ -191,3 +191,49 @@ def test_ids_with_spaces_do_not_make_a_list_incomplete(
             flows.reconcile(paid)
     row.refresh_from_db()
     assert row.outcome == OperationOutcome.REJECTED
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_refund_that_is_cancelled_at_nexi_is_told(
+    paid: PaymentOrder, gateway: Simulator, named: bool
+) -> None:
+    """By an operation that names it, or by its own word. The shopper was told that the
+    money comes back; no signal of ours says that it does not."""
+    told: list[str] = []
+
+    def receive(discrepancy: Discrepancy, **_: Any) -> None:
+        told.append(discrepancy.theirs)
+
+    refund = flows.refund(paid, Decimal("3.00"))
+    assert refund.outcome == OperationOutcome.DONE
+    id_ = refund.gateway_operation_id
+    listed = [entry(paid, "REFUND", "CANCELED", 300, id_)]
+    theirs = f"REFUND CANCELED 300 {id_}"
+    if named:
+        cancel = entry(paid, "CANCEL", "EXECUTED", 300, "x-1")
+        listed = [
+            entry(paid, "REFUND", "REFUNDED", 300, id_),
+            {**cancel, "cancelledOperationId": id_},
+        ]
+        theirs = "CANCEL EXECUTED 300 x-1"
+    discrepancy_found.connect(receive)
+    for _ in range(2):
+        show(gateway, paid, *listed)
+        flows.reconcile(paid)
+    assert state_and_amounts(paid) == (OrderState.PAID, 1250, 0, 0, 0)
+    assert discrepancies(paid) == [("made_at_nexi", f"refund 300 {id_}", theirs)]
+    assert told == [theirs]
+
+
+def test_a_capture_that_is_cancelled_at_nexi_has_its_signal_alone(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = shopper.pay(new_order(reference="R-3", terminal="manual"))
+    capture = flows.capture(order, Decimal("5.00"))
+    id_ = capture.gateway_operation_id
+    taken_back = entry(order, "CAPTURE", "CANCELED", 500, id_)
+    show(gateway, order, taken_back, charge="AUTHORIZED", total=0)
+    flows.reconcile(order)
+    assert state_and_amounts(order) == (OrderState.AUTHORIZED, 0, 0, 0, 0)
+    assert "capture_cancelled" in kinds(order)
+    assert discrepancies(order) == []

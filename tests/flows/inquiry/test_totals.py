@@ -14,10 +14,12 @@ import pytest
 
 from nexi_payments import conf, flows
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState, Reason
+from nexi_payments.exceptions import ExceedsRemaining
 from nexi_payments.gateway.payloads import OperationAmount
 from nexi_payments.models import PaymentOrder
 from nexi_payments.signals import payment_paid
 from nexi_payments.simulator import Reply, Simulator
+from tests.support import undecided
 from tests.support.in_doubt import (
     LAG,
     charge_at_gateway,
@@ -25,12 +27,12 @@ from tests.support.in_doubt import (
     order_reply,
     payment_in_doubt,
     prove_absent,
-    prove_rejected,
     reconcile_after,
     state_and_amounts,
     time_travel,
 )
 from tests.support.shopper import Shopper, new_order
+from tests.support.undecided import entry, show
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -112,19 +114,23 @@ def test_a_capture_of_the_total_counts_a_lag_later_and_once(
 
 
 def test_what_only_the_total_shows_is_refunded_when_it_is_listed(
-    held: PaymentOrder, hidden: set[str]
+    held: PaymentOrder, gateway: Simulator, hidden: set[str]
 ) -> None:
-    """Nexi refunds a capture by its id, which we do not know yet: it rejects."""
+    """Nexi refunds a capture by its id, which we do not know yet. On the id of the
+    charge a refund of the whole amount would void what is held."""
     hidden.add("CAPTURE")
     new_id = capture_at_nexi(held, 1250)
     inquire_after(held, 0, LAG + 1)
-    early = flows.refund(held, Decimal("5.00"))
-    assert early.target_operation_id == held.gateway_operation_id
-    assert (early.outcome, early.http_status) == (OperationOutcome.IN_DOUBT, 400)
+    [unlisted] = flows.available(held).captures
+    assert unlisted.remaining == 0
+    for amount in (None, Decimal("5.00")):
+        for capture in (None, unlisted.operation):
+            with pytest.raises(ExceedsRemaining):
+                flows.refund(held, amount, capture)
+    assert not held.operations.filter(kind=OperationKind.REFUND).exists()
+    assert gateway.count("/refunds") == 0
+    assert state_and_amounts(held) == (OrderState.PAID, 1250, 0, 0, 0)
     hidden.clear()
-    prove_rejected(held)
-    early.refresh_from_db()
-    assert early.outcome == OperationOutcome.REJECTED
     refund = flows.refund(held, Decimal("5.00"))
     assert (refund.target_operation_id, refund.outcome) == (
         new_id,
@@ -340,3 +346,46 @@ def test_a_contradiction_is_looked_at_again(
     reconcile_after(3 * LAG)
     order.refresh_from_db()
     assert (order.state, order.reason) == (OrderState.REVIEW, "contradiction")
+
+
+def test_a_capture_of_the_total_that_is_listed_as_pending_is_announced_once(
+    held: PaymentOrder, gateway: Simulator
+) -> None:
+    nothing: tuple[Any, ...] = ()
+    pending = (entry(held, "CAPTURE", "PENDING", 500, "c"),)
+    done = (entry(held, "CAPTURE", "EXECUTED", 500, "c"),)
+    listed = (nothing, nothing, pending, pending, done, done)
+    for place, entries in enumerate(listed):
+        show(gateway, held, *entries, charge="AUTHORIZED", total=500)
+        inquire_after(held, place * (LAG + 1))
+    assert state_and_amounts(held) == (OrderState.PAID, 500, 0, 0, 0)
+    assert kinds(held)[-2:] == ["authorized", "paid"]
+    assert not held.discrepancies.exists()
+    # one capture, which may be cancelled without naming it
+    [made] = flows.available(held).effective_captures
+    assert (made.operation.gateway_operation_id, made.remaining) == ("c", 500)
+    show(gateway, held, *done, charge="AUTHORIZED", total=500)
+    undecided.accept(gateway, "/cancels", "x")
+    cancel = flows.cancel_capture(held)
+    assert (cancel.target_operation_id, cancel.amount) == ("c", 500)
+
+
+def test_a_further_capture_is_announced_beside_one_of_the_total(
+    held: PaymentOrder, gateway: Simulator
+) -> None:
+    pending = entry(held, "CAPTURE", "PENDING", 500, "c")
+    done = entry(held, "CAPTURE", "EXECUTED", 500, "c")
+    further = entry(held, "CAPTURE", "EXECUTED", 200, "d")
+    seen: list[tuple[int, tuple[Any, ...]]] = [
+        *((500, ()), (500, ()), (500, (pending,))),
+        (700, (done, further)),
+    ]
+    for place, (total, entries) in enumerate(seen):
+        show(gateway, held, *entries, charge="AUTHORIZED", total=total)
+        inquire_after(held, place * (LAG + 1))
+    assert state_and_amounts(held) == (OrderState.PAID, 700, 0, 0, 0)
+    assert kinds(held)[-3:] == ["authorized", "paid", "captured"]
+    # the first row of the total is one of the two now: each is announced once
+    named = held.events.filter(kind__in=("paid", "captured")).values("operation")
+    told = held.operations.filter(pk__in=named).values_list("amount", flat=True)
+    assert sorted(told) == [200, 500]

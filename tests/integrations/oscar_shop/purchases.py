@@ -14,7 +14,7 @@ from tests.integrations.host import (
     enter_card,
     screenshot,
 )
-from tests.support.pages import answer_challenge
+from tests.support.pages import answer_challenge, pay_by_paypal
 
 SETTINGS = "tests.integrations.oscar_shop.settings"
 ORDERS = "SELECT status, total_incl_tax FROM order_order ORDER BY id"
@@ -62,7 +62,9 @@ def to_the_card_page(page: Any) -> None:
         page.fill(f"[name={name}]", value)
     page.click("form#new_shipping_address button[type=submit]")
     page.wait_for_url("**/checkout/preview/")  # nothing to enter on the way
-    assert "By card. You enter it on the next page" in page.inner_text("body")
+    assert "You pay on the next page, once the order is placed." in page.inner_text(
+        "body"
+    )
     page.click("button#place-order")
 
 
@@ -233,6 +235,16 @@ def a_repeated_signal_changes_nothing(host: Host, page: Any) -> None:
     assert email_count(host) == 5
 
 
+def paid_by_another_method(host: Host, page: Any) -> None:
+    page.context.clear_cookies()
+    to_the_card_page(page)
+    pay_by_paypal(page)
+    page.wait_for_url("**/checkout/thank-you/**")
+    newest = " DESC LIMIT 1"
+    assert host.rows(ORDERS + newest) == [("Being processed", 12.5)]
+    assert host.rows(SOURCES + newest) == [(12.5, 12.5, 0, "PAYPAL")]
+
+
 PURCHASES = (
     paid,
     refunded_by_a_clerk,
@@ -242,4 +254,5 @@ PURCHASES = (
     strangers_pay_nothing,
     captured_in_parts_and_rolled_back,
     a_repeated_signal_changes_nothing,
+    paid_by_another_method,
 )

@@ -116,6 +116,7 @@ NEXI_PAYMENTS = {
     "TERMINALS": {
         "default": {
             "ENVIRONMENT": "simulator",
+            "METHODS": ["PAYPAL"],
             "CAPTURE": os.environ.get("BRIDGE_CAPTURE", "automatic"),
         }
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.integrations.host import Host, enter_card
-from tests.support.pages import answer_challenge
+from tests.support.pages import answer_challenge, pay_by_paypal
 
 SETTINGS = "tests.integrations.payments_shop.settings"
 PAYMENTS = "SELECT status, captured_amount FROM payments_shop_payment WHERE id = "
@@ -116,11 +116,22 @@ def a_repeated_signal_changes_nothing(host: Host, page: Any) -> None:
     assert host.rows("SELECT count(*) FROM payments_shop_statuschange") == noted
 
 
+def paid_by_another_method(host: Host, page: Any) -> None:
+    page.goto("/buy/nexi/")
+    page.wait_for_url("**/nexi/pay/**")
+    pay_by_paypal(page)
+    page.wait_for_url("**/thanks/7/**")
+    assert host.rows(PAYMENTS + "7") == [("confirmed", 12.5)]
+    assert run_action(page, 7, "refund") == "refunded 0.00"
+    assert received_statuses(host, 7) == ["input", "confirmed", "refunded"]
+
+
 PURCHASES = (
     paid_and_refunded,
     refused_then_paid_with_another_card,
     a_browser_that_only_says_so_changes_nothing,
     a_browser_that_never_returns,
     authorized_captured_released,
+    paid_by_another_method,
     a_repeated_signal_changes_nothing,
 )

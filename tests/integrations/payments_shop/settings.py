@@ -37,7 +37,7 @@ PAYMENT_VARIANTS = {
 }
 NEXI_PAYMENTS = {
     "TERMINALS": {
-        "default": {"ENVIRONMENT": "simulator"},
+        "default": {"ENVIRONMENT": "simulator", "METHODS": ["PAYPAL"]},
         "manual": {"ENVIRONMENT": "simulator", "CAPTURE": "manual"},
     }
 }

@@ -18,6 +18,7 @@ from nexi_payments.enums import (
 from nexi_payments.flows.inquiry.reading.matching import Entry, Finding
 from nexi_payments.flows.inquiry.reading.vocabulary import Role, Status
 from nexi_payments.flows.ledger import books
+from nexi_payments.flows.ledger.books import Books
 from nexi_payments.flows.ledger.facts import OperationFacts
 from nexi_payments.gateway import result_codes
 
@@ -131,6 +132,8 @@ def _adopt_entry(entry: Entry, rows: Sequence[OperationFacts], found: Adoption) 
     if new.kind == OperationKind.CANCEL and _is_rolled_back(new.parent, rows):
         return
     found.adopted.append(new)
+    if finding := cancelled_refund(new, rows, entry):
+        found.findings.append(finding)
     if not _fits(new, rows):
         found.findings.append(
             Finding(DiscrepancyKind.MADE_AT_NEXI, "less money", entry.text)
@@ -162,12 +165,39 @@ def _as_operation(entry: Entry, rows: Sequence[OperationFacts]) -> NewOperation 
         return None
     if entry.role is Role.CAPTURE:
         return NewOperation(OperationKind.CAPTURE, outcome, entry)
-    if entry.amount == sums.held and entry.amount > sums.kept - sums.refunding:
-        # right, too, if a capture in flight was executed before: it gives that back
+    if _releases(entry, sums):
         return NewOperation(OperationKind.VOID, outcome, entry)
     return NewOperation(
         OperationKind.REFUND, outcome, entry, parent=_only_capture(rows)
     )
+
+
+def cancelled_refund(
+    cancel: NewOperation, rows: Sequence[OperationFacts], entry: Entry
+) -> Finding | None:
+    """The discrepancy of a refund that somebody cancelled at Nexi: it was announced,
+    and the shopper does not get the money.
+    """
+    target = next((row for row in rows if row.key == cancel.parent), None)
+    if cancel.kind != OperationKind.CANCEL or target is None:
+        return None
+    if target.kind == OperationKind.CAPTURE:
+        return None  # has a signal of its own
+    ours = f"{target.kind} {target.amount} {target.operation_id}".rstrip()
+    return Finding(DiscrepancyKind.MADE_AT_NEXI, ours, entry.text)
+
+
+def _releases(entry: Entry, sums: Books) -> bool:
+    """Whether an entry released what was held, and did not give captured money back.
+
+    Nexi releases all that is held, and mostly says so. A capture in flight may have
+    been executed before, or not be listed yet.
+    """
+    amount = entry.amount or 0
+    if entry.is_release and sums.held:
+        rest = (sums.held, sums.held - sums.capturing)
+        return amount in rest or (entry.source.type == "VOID" and amount < sums.held)
+    return amount == sums.held and amount > sums.kept - sums.refunding
 
 
 def _is_rolled_back(key: int | None, rows: Sequence[OperationFacts]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from nexi_payments import enums
 from nexi_payments.enums import DiscrepancyKind, OperationKind, OperationOutcome
-from nexi_payments.flows.inquiry.reading import absence
+from nexi_payments.flows.inquiry.reading import absence, adoption
 from nexi_payments.flows.inquiry.reading.adoption import NewOperation
 from nexi_payments.flows.inquiry.reading.charge import ChargeReading, Verdict
 from nexi_payments.flows.inquiry.reading.draft import Draft
@@ -98,9 +98,12 @@ def _judge_success(
     if declined and row.result in result_codes.UNSUCCESSFUL and not another_try:
         kind = DiscrepancyKind.CHARGED_AFTER_DECLINE
         draft.find(kind, row.result, entry.text, blocks=True)
-    if entry.source.result == result_codes.REFUNDED and not _shows_returns(
-        draft, response
-    ):
+    returned_unseen = (
+        entry.source.result == result_codes.REFUNDED
+        and row.result != result_codes.REFUNDED  # once: a person decides it
+        and not _shows_returns(draft, response)
+    )
+    if returned_unseen:
         kind = DiscrepancyKind.NO_DETAILS
         draft.find(kind, "the amount returned", entry.text, blocks=True)
     if (
@@ -113,7 +116,7 @@ def _judge_success(
     captured_or_released = (
         row.result == result_codes.AUTHORIZED and entry.status is not Status.HELD
     )
-    if not row.done or captured_or_released:
+    if not row.done or captured_or_released or returned_unseen:
         draft.change(row, OperationOutcome.DONE, entry)
     elif _is_taken_back_unseen(draft, row, entry, response):
         draft.contradict(row, entry)
@@ -281,6 +284,9 @@ def _rollback_shown_on(
         return None
     waiting = next((one for one in cancels if one.in_flight), None)
     if waiting is None:
-        return NewOperation.rollback_of(row, OperationOutcome.DONE, None)
+        new = NewOperation.rollback_of(row, OperationOutcome.DONE, None)
+        if finding := adoption.cancelled_refund(new, draft.rows, entry):
+            draft.findings.append(finding)
+        return new
     draft.change(waiting, OperationOutcome.DONE)
     return None

@@ -65,6 +65,12 @@ class Entry:
         )
 
     @property
+    def is_release(self) -> bool:
+        """Whether this refund or void says that a held amount was released."""
+        one = self.source
+        return one.type == "VOID" or one.result in (result_codes.VOIDED, "REVERSED")
+
+    @property
     def text(self) -> str:
         """For people: ``"REFUND REFUNDED 300 op-1"``."""
         one = self.source

@@ -44,6 +44,8 @@ class Reading:
     findings: tuple[Finding, ...] = ()
     shown_ids: frozenset[str] = frozenset()
     dispute: Dispute | None = None
+    #: the list could be read, and shows everything that it showed before
+    complete: bool = False
     #: a proof of absence needs only another inquiry
     soon: bool = False
     #: all operations afterwards; adopted ones have negative keys
@@ -90,6 +92,7 @@ def read(
         findings=tuple(dict.fromkeys(draft.findings)),
         shown_ids=order.shown_ids | shown,
         dispute=dispute,
+        complete=complete,
         soon=draft.soon,
         operations=tuple(after),
     )
@@ -162,7 +165,9 @@ def _apply_dispute(
     row = adoption.row_of_total(rows)
     known = row.amount or 0 if row else 0
     amount = known + dispute.difference
-    if amount < 0 or not adoption.total_may_speak(rows):
+    # less than the total showed before: that was no evidence, whatever else is listed
+    takes_back = row is not None and 0 <= amount < known
+    if amount < 0 or not (takes_back or adoption.total_may_speak(rows)):
         ours, theirs = str(dispute.ours), str(dispute.total)
         draft.find(DiscrepancyKind.TOTALS, ours, theirs)
         return []

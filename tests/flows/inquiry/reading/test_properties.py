@@ -112,7 +112,7 @@ def test_it_never_raises_and_never_invents_money(
     reading = ledger.read(*answer.operations, captured=answer.captured)
     shown = [one for one in answer.operations if one.order_id in ("", "PAB1")]
     charges = [one for one in shown if one.type in ("AUTHORIZATION", "CAPTURE", "")]
-    known = [row for row in rows if row.kind in ("payment", "moto", "mit", "capture")]
+    known = [row for row in rows if row.kind in {*enums.CHARGING, "capture"}]
     most = sum(one.amount or TOTAL for one in charges) + sum(
         row.amount or 0 for row in known
     )

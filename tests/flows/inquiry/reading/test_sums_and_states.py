@@ -141,6 +141,76 @@ def test_a_void_from_the_back_office() -> None:
     assert (reading.state, reading.reason) == (OrderState.VOIDED, "")
 
 
+RELEASES = [("REFUND", "VOIDED"), ("VOID", "EXECUTED")]
+
+
+@pytest.mark.parametrize(("type_", "result"), RELEASES)
+@pytest.mark.parametrize("captured", [700, 500, 300])
+def test_the_rest_is_released_in_the_back_office(
+    type_: str, result: str, captured: int
+) -> None:
+    capture = operation(2, CAPTURE, captured, **DONE, operation_id="c")
+    ledger = Ledger.of(charge(), capture, state="paid")
+    books = ledger.see(
+        authorization(),
+        entry("CAPTURE", "EXECUTED", captured, "c"),
+        entry(type_, result, 1000 - captured, "v"),
+    ).books
+    assert ledger.outcomes[1:] == [("void", "done", 1000 - captured)]
+    assert (books.held, books.kept, books.refunded) == (0, captured, 0)
+    assert (ledger.order.state, ledger.kinds) == (OrderState.PAID, [])
+
+
+@pytest.mark.parametrize(("type_", "result"), RELEASES)
+def test_the_rest_is_released_while_our_capture_is_on_its_way(
+    type_: str, result: str
+) -> None:
+    capture = operation(2, CAPTURE, 700, outcome=OperationOutcome.ACCEPTED)
+    ledger = Ledger.of(charge(), capture, state="authorized")
+    released = entry(type_, result, 300, "v")
+    ledger.see(authorization(), released)
+    assert ledger.outcomes == [("capture", "accepted", 700), ("void", "done", 300)]
+    listed = entry("CAPTURE", "EXECUTED", 700, "c")
+    books = ledger.see(authorization(), released, listed).books
+    assert (books.held, books.kept, books.refunded) == (0, 700, 0)
+    assert (ledger.order.state, ledger.kinds) == (OrderState.PAID, [])
+
+
+def test_the_rest_is_released_before_the_capture_of_others_is_listed() -> None:
+    ledger = Ledger.of(charge(), state="authorized")
+    released = entry("VOID", "EXECUTED", 300, "v")
+    ledger.see(authorization(), released)
+    books = ledger.see(
+        authorization(), released, entry("CAPTURE", "EXECUTED", 700, "c")
+    ).books
+    assert (books.held, books.kept, books.refunded) == (0, 700, 0)
+    assert (ledger.order.state, ledger.kinds) == (OrderState.PAID, [])
+
+
+@pytest.mark.parametrize("result", ["REFUNDED", "EXECUTED"])
+def test_a_refund_as_large_as_the_rest_is_a_refund(result: str) -> None:
+    capture = operation(2, CAPTURE, 700, **DONE, operation_id="c")
+    ledger = Ledger.of(charge(), capture, state="paid")
+    books = ledger.see(
+        authorization(),
+        entry("CAPTURE", "EXECUTED", 700, "c"),
+        entry("REFUND", result, 300, "r"),
+    ).books
+    assert (books.held, books.kept, books.refunded) == (300, 400, 300)
+
+
+def test_a_refund_of_the_day_that_reads_voided_is_a_refund() -> None:
+    """Of the capture: less than what is held, which Nexi releases as a whole."""
+    capture = operation(2, CAPTURE, 300, **DONE, operation_id="c")
+    ledger = Ledger.of(charge(), capture, state="paid")
+    books = ledger.see(
+        authorization(),
+        entry("CAPTURE", "EXECUTED", 300, "c"),
+        entry("REFUND", "VOIDED", 300, "r"),
+    ).books
+    assert (books.held, books.kept, books.refunded) == (700, 0, 300)
+
+
 def test_our_void_confirmed_after_a_capture_of_others() -> None:
     ledger = Ledger.of(charge(), operation(2, VOID, 1000), state="authorized")
     capture = entry("CAPTURE", "EXECUTED", 1000, "c")
@@ -195,3 +265,15 @@ def test_a_capture_of_the_total_without_its_refund_counts_once() -> None:
     ]
     assert totals(ledger, (2, 500), (3, 500), of=listed) == [700, 700]
     assert (ledger.order.state, ledger.kinds) == (OrderState.PAID, [])
+
+
+@pytest.mark.parametrize("result", ["FAILED", "DECLINED"])
+def test_a_capture_of_the_total_that_fails_is_no_money(result: str) -> None:
+    """The total counted a pending capture: it goes down when that fails."""
+    ledger = Ledger.of(charge(), state="authorized")
+    assert totals(ledger, (0, 400), (1, 400)) == [0, 400]
+    pending = [entry("CAPTURE", "PENDING", 400, "c")]
+    assert totals(ledger, (2, 400), of=pending) == [400]
+    failed = [entry("CAPTURE", result, 400, "c")]
+    assert totals(ledger, (3, 0), (4, 0), of=failed) == [400, 0]
+    assert (ledger.order.state, ledger.kinds) == (OrderState.AUTHORIZED, [])
