@@ -7,7 +7,7 @@ from typing import Final
 from markdown_tables import code, table
 
 from nexi_payments import money
-from nexi_payments.admin.operation_texts import response_code_text
+from nexi_payments.admin.response_code_texts import response_code_text
 from nexi_payments.flows.inquiry.reading import vocabulary
 from nexi_payments.flows.inquiry.reading.vocabulary import Role, Status
 from nexi_payments.flows.ledger import outcomes

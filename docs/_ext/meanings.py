@@ -142,6 +142,11 @@ TERMINAL: Final = {
         "the terminal on which secure payment links of this one are paid. Empty ="
         " `default` where this one takes cards by telephone, else this one"
     ),
+    "LINKS": (
+        "`nexi`: the desk may also send [Nexi's payment links]"
+        "(payment_methods.md#nexis-payment-links). `own_page`: only secure links to"
+        " your page"
+    ),
     "CARDS": (
         "`own_page`: cards are entered on your pages. `hosted_page`: on Nexi's only,"
         " and no card number touches this server"
@@ -152,10 +157,6 @@ TERMINAL: Final = {
     ),
     "HOSTED_TERMINAL": ("the terminal whose key opens Nexi's page. Empty = this one"),
     "HOSTED_PAGE_HOSTS": ("hosts of Nexi's page. Empty = the one of `BASE_URL`"),
-    "LINKS": (
-        "`own_page`: staff send links to your page. `nexi`: they may send payment links"
-        " of Nexi's, too"
-    ),
     "EXEMPTION": (
         "SCA preference. `CHALLENGE_REQUESTED`: the issuer is asked for a challenge;"
         " `NO_PREFERENCE` leaves it to the issuer"

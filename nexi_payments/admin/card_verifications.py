@@ -20,7 +20,11 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import card_extraction, conf, permissions
-from nexi_payments.admin import card_verification_texts, changelist, operation_texts
+from nexi_payments.admin import (
+    card_verification_texts,
+    changelist,
+    response_code_texts,
+)
 from nexi_payments.admin.base import (
     DetailView,
     ReadOnlyAdmin,
@@ -196,7 +200,7 @@ class CardVerificationAdmin(ReadOnlyAdmin):
 def response_text(verification: CardVerification) -> str:
     """Response code with its meaning, ``"116 not enough money"``; "" without a code."""
     code = verification.response_code
-    return f"{code} {operation_texts.response_code_text(code)}".strip()
+    return f"{code} {response_code_texts.response_code_text(code)}".strip()
 
 
 def _new_nonce() -> dict[str, str]:

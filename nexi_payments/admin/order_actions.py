@@ -18,7 +18,7 @@ from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, flows, money, permissions
-from nexi_payments.admin import operation_texts
+from nexi_payments.admin import outcome_texts
 from nexi_payments.admin.amount_field import input_text
 from nexi_payments.admin.base import ActionPages, get_actor
 from nexi_payments.admin.error_texts import error_text
@@ -159,7 +159,7 @@ class OrderActions(ActionPages):
         try:
             operation = _call_flow(order, action, data, capture, get_actor(request))
         except OutcomeNotRecorded:
-            text = operation_texts.OUTCOME_TEXTS[OperationOutcome.IN_DOUBT]
+            text = outcome_texts.OUTCOME_TEXTS[OperationOutcome.IN_DOUBT]
             messages.warning(request, str(text))
             return
         except NexiPaymentsError as error:
@@ -173,7 +173,7 @@ class OrderActions(ActionPages):
         messages.add_message(
             request,
             level.get(operation.outcome, messages.WARNING),
-            f"{action.title} {moved}: {operation_texts.outcome_text(operation)}",
+            f"{action.title} {moved}: {outcome_texts.outcome_text(operation)}",
         )
         note = f"{action.title} {moved}: {operation.outcome}"
         self.log_change(request, order, note)

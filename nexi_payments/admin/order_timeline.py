@@ -14,7 +14,7 @@ from nexi_payments.admin import (
     discrepancy_texts,
     in_flight,
     method_texts,
-    operation_texts,
+    response_code_texts,
 )
 from nexi_payments.enums import EventKind, RefundFailure
 from nexi_payments.models import Event, PaymentOrder
@@ -153,5 +153,5 @@ def _delivery_status(event: Event) -> Any:
 
 
 def _response_code_text(code: str) -> str:
-    text = operation_texts.response_code_text(code)
+    text = response_code_texts.response_code_text(code)
     return f"{code}: {text}" if code else ""

@@ -16,7 +16,7 @@ from nexi_payments import conf, outbox, sealed_cards
 from nexi_payments.enums import EventKind, OrderState, Reason
 from nexi_payments.exceptions import GatewayError, TerminalNotConfigured
 from nexi_payments.flows import refund_worker
-from nexi_payments.flows.hosted import nexi_links, offers
+from nexi_payments.flows.hosted import link_closing, offers
 from nexi_payments.flows.inquiry import orphans, query, sweeps, unfinished
 from nexi_payments.flows.ledger import terminal_outages, transitions
 from nexi_payments.flows.ledger.transitions import Actor
@@ -92,7 +92,7 @@ def reconcile(order: PaymentOrder | None = None, *, limit: int = 1000) -> Counts
             limit=limit
         )
         counts.methods = offers.refresh_due()
-        counts.links_closed = nexi_links.close_due(limit=limit)
+        counts.links_closed = link_closing.close_due(limit=limit)
     if order is None:
         counts.delivered = outbox.deliver_due()
         _write_heartbeat()

@@ -56,8 +56,8 @@ PAGE: Final = ROOT / "docs" / "public_names.md"
 PRIVATE_TABLES: Final = {
     "Heartbeat",
     "HostedPage",
-    "IdempotencyRecord",
     "NexiLink",
+    "IdempotencyRecord",
     "SealedCard",
     "SweepCursor",
     "TerminalMethods",

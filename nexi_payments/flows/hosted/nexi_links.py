@@ -2,16 +2,14 @@
 
 A link is an attempt on Nexi's page that is open for days instead of an hour, and that
 Nexi can close. The attempt is committed before the link is made; a lost answer charges
-nothing, as nobody has the URL. The reconciler closes a link whose attempt is over.
+nothing, as nobody has the URL. ``link_closing`` closes a link whose attempt is over.
 """
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 from django.utils import timezone, translation
@@ -25,14 +23,12 @@ from nexi_payments.exceptions import (
     MethodNotOffered,
     OrderNotPayable,
     Rejected,
-    TerminalNotConfigured,
 )
-from nexi_payments.flows.hosted import siblings, ways_back
+from nexi_payments.flows.hosted import link_closing, siblings, ways_back
 from nexi_payments.flows.hosted.start import OpenPage
 from nexi_payments.flows.inquiry import query
 from nexi_payments.flows.ledger import (
     operations,
-    poll_schedule,
     terminal_outages,
 )
 from nexi_payments.flows.ledger.operations import OperationUpdate
@@ -45,21 +41,15 @@ from nexi_payments.gateway.hosted_responses import ACTIVE, HostedPage, PaymentLi
 from nexi_payments.models import Operation, PaymentOrder, db_transactions, raw_sql
 from nexi_payments.models.hosted_page import NexiLink
 
-log = logging.getLogger("nexi_payments.hosted")
-
 #: Nexi's limit: days from the first day.
 MAX_DAYS: Final = 90
-#: Nexi counts days in this time zone.
-_GATEWAY_TIME_ZONE: Final = ZoneInfo("Europe/Rome")
-_USED: Final = "PS0045"
-_DELETED: Final = "PS0044"
 
 
 def last_days() -> tuple[date, date]:
     """The first and the last day on which a new link may end. Nexi takes no link that
     ends today.
     """
-    today = timezone.now().astimezone(_GATEWAY_TIME_ZONE).date()
+    today = timezone.now().astimezone(link_closing.GATEWAY_TIME_ZONE).date()
     return today + timedelta(days=1), today + timedelta(days=MAX_DAYS)
 
 
@@ -226,7 +216,7 @@ def cancel_nexi_link(order: PaymentOrder, *, site: str = "") -> PaymentOrder:
     """
     link = _require_open(order)
     client = _client(order, site)
-    used = _close(link, order, client)
+    used = link_closing.close(link, order, client)
     if used is None:
         raise GatewayUnavailable(order.terminal)
     if not used:
@@ -239,62 +229,6 @@ def cancel_nexi_link(order: PaymentOrder, *, site: str = "") -> PaymentOrder:
     if used:
         raise OrderNotPayable(order)
     return order
-
-
-def close_due(*, limit: int = 1000) -> int:
-    """Cancels at Nexi the open links whose attempt is over: paid otherwise, replaced or
-    given up. Returns how many were closed. A link that Nexi cannot be asked about is
-    tried again.
-    """
-    now = timezone.now()
-    due = NexiLink.objects.filter(is_closed=False, next_try_at__lte=now)
-    over = due.exclude(order__state=OrderState.AWAITING_HOSTED_PAGE)
-    rows = over.select_related("order").order_by("next_try_at")[:limit]
-    return sum(_close_over(link, now) for link in rows)
-
-
-def _close_over(link: NexiLink, now: datetime) -> bool:
-    order = link.order
-    by_link = order.authorized_amount and order.method != payment_methods.LINK
-    if by_link or not link.link_id or now >= _end_of(link.expires_on):
-        _mark_closed(link)  # it was paid, nobody has it, or its last day is over
-        return True
-    next_try = now + poll_schedule.retry_delay(link.tries + 1)
-    mine = NexiLink.objects.filter(pk=link.pk, tries=link.tries, is_closed=False)
-    if not mine.update(tries=link.tries + 1, next_try_at=next_try):
-        return False  # another worker has it
-    try:
-        client = _client(order, "")
-    except TerminalNotConfigured as error:
-        log.critical("payment link of order %s: %s", order.order_id, error)
-        return False
-    used = _close(link, order, client)
-    if used:
-        ways_back.trigger(order)  # it may have been paid: asked about at once
-    return used is not None
-
-
-def _close(link: NexiLink, order: PaymentOrder, client: Client) -> bool | None:
-    """Cancels the link. Returns whether it was used before; ``None`` without an answer
-    that says so. Harmless when repeated.
-    """
-    used = False
-    try:
-        client.cancel_payment_link(conf.call_context(), link.link_id)
-    except Rejected as error:
-        used = _USED in error.codes
-        if not (used or _DELETED in error.codes or error.status == 404):
-            log.error("payment link of order %s: %s", order.order_id, error)
-            return None
-    except GatewayError as error:
-        log.warning("payment link of order %s: %s", order.order_id, error)
-        return None
-    _mark_closed(link)
-    return used
-
-
-def _mark_closed(link: NexiLink) -> None:
-    NexiLink.objects.filter(pk=link.pk).update(is_closed=True)
 
 
 def find_open(order: PaymentOrder) -> NexiLink | None:
@@ -323,13 +257,8 @@ def _require_day(expires_on: date) -> None:
 
 
 def _open_until(expires_on: date) -> dict[str, Any]:
-    end = _end_of(expires_on)
+    end = link_closing.end_of(expires_on)
     return {"expires_at": end, "pay_until": end}
-
-
-def _end_of(day: date) -> datetime:
-    midnight = datetime.combine(day + timedelta(days=1), time.min)
-    return midnight.replace(tzinfo=_GATEWAY_TIME_ZONE)
 
 
 def _client(order: PaymentOrder, site: str) -> Client:

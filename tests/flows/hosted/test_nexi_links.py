@@ -19,7 +19,7 @@ from nexi_payments.exceptions import (
     OrderNotPayable,
 )
 from nexi_payments.flows import moto
-from nexi_payments.flows.hosted import nexi_links
+from nexi_payments.flows.hosted import link_closing, nexi_links
 from nexi_payments.models import Operation, PaymentOrder
 from nexi_payments.models.hosted_page import HostedPage, NexiLink
 from nexi_payments.simulator import Reply, Simulator
@@ -166,7 +166,7 @@ def test_a_lost_answer_makes_no_link(
     )
     with pytest.raises(InvalidState):
         nexi_links.fetch_url(order)
-    assert nexi_links.close_due() == 1  # nobody has it
+    assert link_closing.close_due() == 1  # nobody has it
     assert gateway.count(CANCELS) == 0
     # and another one can be made
     step = nexi_links.create_nexi_link(order, in_days(3), site=SITE)
@@ -279,8 +279,8 @@ def test_a_cancelled_payment_closes_its_link(
 ) -> None:
     order = made()
     flows.cancel(order, "changed")
-    assert nexi_links.close_due() == 1
-    assert nexi_links.close_due() == 0
+    assert link_closing.close_due() == 1
+    assert link_closing.close_due() == 0
     assert gateway.count(CANCELS) == 1
 
 
@@ -290,13 +290,13 @@ def test_a_link_that_cannot_be_closed_is_tried_again(
     order = made()
     flows.cancel(order, "changed")
     gateway.fail_next(CANCELS)
-    assert nexi_links.close_due() == 0
-    assert nexi_links.close_due() == 0  # not at once
+    assert link_closing.close_due() == 0
+    assert link_closing.close_due() == 0  # not at once
     link = link_of(order)
     assert (link.tries, link.is_closed) == (1, False)
     assert link.next_try_at > timezone.now()
     NexiLink.objects.update(next_try_at=timezone.now())
-    assert nexi_links.close_due() == 1
+    assert link_closing.close_due() == 1
 
 
 def test_money_that_comes_before_it_is_closed_is_found(
@@ -305,7 +305,7 @@ def test_money_that_comes_before_it_is_closed_is_found(
     order = made()
     flows.cancel(order, "changed")
     gateway.hosted.pay(order.order_id, method="PAYPAL", notify="never")
-    assert nexi_links.close_due() == 1  # PS0045
+    assert link_closing.close_due() == 1  # PS0045
     reconcile_after(1)
     order = fresh(order)
     assert order.state == OrderState.REVIEW
@@ -352,7 +352,7 @@ def test_a_removed_terminal_is_named(
     terminals = settings.NEXI_PAYMENTS["TERMINALS"]
     kept = {name: one for name, one in terminals.items() if name != "links"}
     settings.NEXI_PAYMENTS = {**settings.NEXI_PAYMENTS, "TERMINALS": kept}
-    assert nexi_links.close_due() == 0
+    assert link_closing.close_due() == 0
     assert f"payment link of order {order.order_id}" in caplog.text
     assert not link_of(order).is_closed
     assert "links" not in conf.current().terminals
