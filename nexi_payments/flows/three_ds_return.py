@@ -118,7 +118,6 @@ def _may_still_be_charged(order: PaymentOrder, deadline: Deadline, site: str) ->
         create.supersede(order, lambda: paid)
     except GatewayUnavailable:
         unfinished.fail(order, Reason.NOT_SENT)
-    order.refresh_from_db()
     return order.state == OrderState.AWAITING_3DS
 
 

@@ -77,9 +77,11 @@ def follow_capture(refund: QueuedRefund, order: PaymentOrder) -> None:
 
 
 def is_untold(order: PaymentOrder) -> bool:
-    """Whether the shop was never told that this duplicate is paid or authorized. It is
-    not told that the money is back, either.
+    """Whether an order under review is a duplicate, and the shop was never told that it
+    is paid or authorized. It is not told that the money is back, either.
     """
+    if order.state != OrderState.REVIEW:
+        return False
     kinds = set(order.events.values_list("kind", flat=True))
     return EventKind.DUPLICATE in kinds and not kinds & enums.SUCCESSFUL
 
