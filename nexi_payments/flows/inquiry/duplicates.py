@@ -13,13 +13,24 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from nexi_payments import conf, enums, payment_methods
-from nexi_payments.enums import Duplicates, EventKind, OperationKind, OrderState
+from nexi_payments.enums import (
+    DiscrepancyKind,
+    Duplicates,
+    EventKind,
+    OperationKind,
+    OrderState,
+)
 from nexi_payments.flows.ledger import discrepancies, queued_refunds, totals
 from nexi_payments.flows.ledger.transitions import NO_ACTOR
 from nexi_payments.flows.orders import purchase
 from nexi_payments.models import PaymentOrder, QueuedRefund
 
 _KEY: Final = "duplicate:"
+#: What an inquiry writes when it finds a duplicate.
+_KINDS: Final = (
+    DiscrepancyKind.REFERENCE_TAKEN,
+    DiscrepancyKind.CHARGED_AFTER_CANCEL,
+)
 
 
 def queue_refund(order: PaymentOrder) -> None:
@@ -89,7 +100,7 @@ def is_untold(order: PaymentOrder) -> bool:
 def close(order: PaymentOrder) -> None:
     """A duplicate that was given back needs no person any more."""
     if _rows(order).exists():
-        discrepancies.resolve(order.discrepancies.filter(resolved_at=None), None)
+        discrepancies.resolve(order.discrepancies.filter(kind__in=_KINDS), None)
 
 
 def _rows(order: PaymentOrder) -> QuerySet[QueuedRefund]:
