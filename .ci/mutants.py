@@ -20,13 +20,18 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import defects_elsewhere
 import defects_of_flows
+import defects_of_hosted_pages
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Defects that are tried side by side, each in a copy of its own.
 AT_ONCE = 2
 
 #: name → (file, what it says, what the defect says instead, the tests that must fail)
-MUTANTS = {**defects_of_flows.DEFECTS, **defects_elsewhere.DEFECTS}
+MUTANTS = {
+    **defects_of_flows.DEFECTS,
+    **defects_of_hosted_pages.DEFECTS,
+    **defects_elsewhere.DEFECTS,
+}
 
 
 def survives(name: str, folder: Path) -> bool:

@@ -13,13 +13,24 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from nexi_payments import conf, enums, payment_methods
-from nexi_payments.enums import Duplicates, EventKind, OperationKind, OrderState
+from nexi_payments.enums import (
+    DiscrepancyKind,
+    Duplicates,
+    EventKind,
+    OperationKind,
+    OrderState,
+)
 from nexi_payments.flows.ledger import discrepancies, queued_refunds, totals
 from nexi_payments.flows.ledger.transitions import NO_ACTOR
 from nexi_payments.flows.orders import purchase
 from nexi_payments.models import PaymentOrder, QueuedRefund
 
 _KEY: Final = "duplicate:"
+#: What an inquiry writes when it finds a duplicate.
+_KINDS: Final = (
+    DiscrepancyKind.REFERENCE_TAKEN,
+    DiscrepancyKind.CHARGED_AFTER_CANCEL,
+)
 
 
 def queue_refund(order: PaymentOrder) -> None:
@@ -77,9 +88,11 @@ def follow_capture(refund: QueuedRefund, order: PaymentOrder) -> None:
 
 
 def is_untold(order: PaymentOrder) -> bool:
-    """Whether the shop was never told that this duplicate is paid or authorized. It is
-    not told that the money is back, either.
+    """Whether an order under review is a duplicate, and the shop was never told that it
+    is paid or authorized. It is not told that the money is back, either.
     """
+    if order.state != OrderState.REVIEW:
+        return False
     kinds = set(order.events.values_list("kind", flat=True))
     return EventKind.DUPLICATE in kinds and not kinds & enums.SUCCESSFUL
 
@@ -87,7 +100,7 @@ def is_untold(order: PaymentOrder) -> bool:
 def close(order: PaymentOrder) -> None:
     """A duplicate that was given back needs no person any more."""
     if _rows(order).exists():
-        discrepancies.resolve(order.discrepancies.filter(resolved_at=None), None)
+        discrepancies.resolve(order.discrepancies.filter(kind__in=_KINDS), None)
 
 
 def _rows(order: PaymentOrder) -> QuerySet[QueuedRefund]:

@@ -1,0 +1,151 @@
+"""Known defects around Nexi's hosted page, and of money that came twice."""
+
+from __future__ import annotations
+
+FLOWS = "nexi_payments/flows/"
+SAFETY = "tests/flows/hosted/test_money_safety.py"
+DUPLICATES = "tests/flows/hosted/test_duplicates.py"
+WAYS_BACK = "tests/flows/hosted/test_ways_back.py"
+TABLE = "tests/flows/hosted/test_method_table.py"
+#: name → (file, what it says, what the defect says instead, the tests that must fail)
+DEFECTS: dict[str, tuple[str, str, str, str]] = {
+    "another page is opened without a look at the attempt's own": (
+        FLOWS + "hosted/siblings.py",
+        "    return [order if page.pk == order.pk else page for page in pages]\n",
+        "    return [page for page in pages if page.pk != order.pk]\n",
+        SAFETY,
+    ),
+    "a page under review does not stop another attempt": (
+        FLOWS + "hosted/siblings.py",
+        "rows.filter(watched | Q(state=OrderState.REVIEW))",
+        "rows.filter(watched)",
+        SAFETY,
+    ),
+    "no answer about a page counts as not paid": (
+        FLOWS + "hosted/siblings.py",
+        "    if inquiry.reading is None or not inquiry.applied:\n"
+        "        raise GatewayUnavailable(page.terminal)\n",
+        "    if inquiry.reading is None or not inquiry.applied:\n        return\n",
+        "tests/flows/hosted/test_two_ways.py",
+    ),
+    "the shop replaces a payment that is being confirmed": (
+        FLOWS + "ledger/transitions.py",
+        '        conditions["gateway_pending"] = False\n',
+        "        pass\n",
+        SAFETY,
+    ),
+    "late money waits for a payment that is being confirmed": (
+        FLOWS + "inquiry/late_money.py",
+        "even_if_pending=True",
+        "even_if_pending=False",
+        SAFETY,
+    ),
+    "late money of an old basket is the payment": (
+        FLOWS + "inquiry/late_money.py",
+        "    if _was_replaced(order, others):\n",
+        "    if order.reason == Reason.SUPERSEDED and _was_replaced(order, others):\n",
+        "tests/flows/inquiry/test_late_money.py",
+    ),
+    "a page that was replaced is shown": (
+        FLOWS + "ledger/operations.py",
+        "    if _update_order(order, update, operation):\n        call.on_settle(update)\n",
+        "    _update_order(order, update, operation)\n    call.on_settle(update)\n",
+        SAFETY,
+    ),
+    "a page that a person has decided comes back": (
+        FLOWS + "ledger/operations.py",
+        "        operation = _end_page(order, update) or operation\n",
+        "        pass\n",
+        SAFETY,
+    ),
+    "an answer from before a notification ends the question": (
+        FLOWS + "inquiry/apply.py",
+        "        triggers=snapshot.triggers, then=",
+        "        triggers__gte=0, then=",
+        WAYS_BACK,
+    ),
+    "an unanswered question ends what a notification asked": (
+        FLOWS + "inquiry/query.py",
+        "        rows = rows.filter(triggers=snapshot.triggers)\n",
+        "        pass\n",
+        WAYS_BACK,
+    ),
+    "a notification without its token in the URL is taken": (
+        FLOWS + "hosted/ways_back.py",
+        "    if page is None or not _matches(token, page.notify_hash):\n",
+        "    if page is None:\n",
+        WAYS_BACK,
+    ),
+    "a notification that was not stored is confirmed": (
+        "nexi_payments/views/hosted_page.py",
+        "        return _json(500)\n",
+        "        return _json(200)\n",
+        "tests/views/test_hosted_page.py",
+    ),
+    "an error of a notification is raised with its token": (
+        "nexi_payments/views/hosted_page.py",
+        '        log.warning("a notification was not stored: %s", type(error).__name__)\n',
+        "        raise\n",
+        "tests/views/test_hosted_page.py",
+    ),
+    "a duplicate is refunded whatever became of the other payment": (
+        FLOWS + "refund_worker.py",
+        "        if other is None or not duplicates.has_money(other):\n",
+        "        if False:\n",
+        DUPLICATES,
+    ),
+    "a duplicate is refunded without a look at the other payment": (
+        FLOWS + "refund_worker.py",
+        "            _look(other, deadline)\n",
+        "            pass\n",
+        DUPLICATES,
+    ),
+    "a duplicate and the other payment are refunded at once": (
+        FLOWS + "capture_refund.py",
+        "        if self.other is not None and not _is_unchanged(self.other):\n",
+        "        if False:\n",
+        DUPLICATES,
+    ),
+    "a duplicate is queued for a method without refunds": (
+        FLOWS + "inquiry/duplicates.py",
+        " or not _may_be_refunded(order):\n",
+        ":\n",
+        DUPLICATES,
+    ),
+    "a duplicate is refunded although a person decides": (
+        FLOWS + "inquiry/duplicates.py",
+        "    if conf.current().duplicates != Duplicates.REFUND or",
+        "    if",
+        DUPLICATES,
+    ),
+    "the shop is told of a refund of what it never heard of": (
+        FLOWS + "inquiry/announcements.py",
+        "        return bool(self.done) and duplicates.is_untold(order)\n",
+        "        return False\n",
+        DUPLICATES,
+    ),
+    "a void is given up when its money was captured": (
+        FLOWS + "refund_worker.py",
+        "        duplicates.follow_capture(refund, order)\n",
+        "",
+        DUPLICATES,
+    ),
+    "a refund is queued that the method forbids": (
+        FLOWS + "refund_queue.py",
+        "    now.require_allowed(OperationKind.REFUND)\n",
+        "",
+        TABLE,
+    ),
+    "a part is queued of what is refunded in full only": (
+        FLOWS + "refund_queue.py",
+        "    now.require_whole(amount, chosen)\n",
+        "",
+        TABLE,
+    ),
+    "in full means all charges together": (
+        FLOWS + "availability.py",
+        "        whole = capture.operation.amount if capture else self.order.captured_amount\n",
+        "        whole = self.order.captured_amount\n",
+        TABLE,
+    ),
+}
