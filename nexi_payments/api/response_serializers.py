@@ -19,7 +19,7 @@ from nexi_payments.enums import (
     OrderState,
     VerificationOutcome,
 )
-from nexi_payments.flows import availability, card_verification
+from nexi_payments.flows import card_verification, confirmed_captures
 from nexi_payments.models import CardVerification, Contract, Operation, PaymentOrder
 
 
@@ -239,7 +239,7 @@ class OperationDetailResponseSerializer(serializers.Serializer[Operation]):
     settled_at = serializers.DateTimeField(format=ISO_8601, allow_null=True)
 
     def get_remaining_to_refund(self, operation: Operation) -> str | None:
-        remaining = availability.remaining_of(operation)
+        remaining = confirmed_captures.remaining_of(operation)
         return None if remaining is None else _major_text(remaining, operation.order)
 
 

@@ -6,14 +6,11 @@ they raise ``RuntimeError``. ``create_order``, ``create_moto_order``, ``offer_li
 transaction: they call no gateway inside one. ``available`` reads only.
 """
 
-from nexi_payments.flows.availability import (
-    Available,
-    ConfirmedCapture,
-    available,
-)
+from nexi_payments.flows.availability import Available, available
 from nexi_payments.flows.capture_cancel import cancel_capture
 from nexi_payments.flows.capture_refund import capture, refund, void
 from nexi_payments.flows.card_verification import verify_card
+from nexi_payments.flows.confirmed_captures import ConfirmedCapture
 from nexi_payments.flows.contract_charges import charge_contract
 from nexi_payments.flows.contracts import (
     contracts_at_nexi,

@@ -7,15 +7,11 @@ claim of the operation judges the row again, in SQL.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -34,7 +30,9 @@ from nexi_payments.exceptions import (
     InvalidState,
     MethodForbids,
 )
-from nexi_payments.flows.ledger import books, queued_refunds, totals
+from nexi_payments.flows import confirmed_captures
+from nexi_payments.flows.confirmed_captures import ConfirmedCapture
+from nexi_payments.flows.ledger import queued_refunds, totals
 from nexi_payments.flows.orders import purchase
 from nexi_payments.gateway import result_codes
 from nexi_payments.models import Operation, PaymentOrder, QueuedRefund
@@ -51,32 +49,6 @@ _REFUND_RULES: Final[dict[str, str | Promise]] = {
     payment_methods.NONE: _NO_REFUND,
     FULL: _FULL_REFUND,
 }
-#: Nexi counts days in this time zone.
-_GATEWAY_TIME_ZONE: Final = ZoneInfo("Europe/Rome")
-
-
-@dataclass(frozen=True)
-class ConfirmedCapture:
-    """One capture that Nexi has confirmed, or one of several charges that were captured
-    at once. Amounts in minor units.
-
-    ``remaining`` is neither refunded, cancelled nor reserved. It is 0 with manual
-    capture as long as Nexi's total alone shows the capture. ``cancel`` is the amount
-    that a cancel would take back: always the whole capture, 0 after a partial refund,
-    ``None`` if the order's state allows no cancel or Nexi lists no such capture. Nexi
-    accepts a cancel only while ``is_of_today`` (Italian time).
-    """
-
-    operation: Operation
-    remaining: int
-    is_cancelled: bool
-    cancel: int | None
-
-    @property
-    def is_of_today(self) -> bool:
-        today = timezone.now().astimezone(_GATEWAY_TIME_ZONE).date()
-        made = self.operation.created_at.astimezone(_GATEWAY_TIME_ZONE).date()
-        return made == today
 
 
 @dataclass(frozen=True)
@@ -137,7 +109,7 @@ class Available:
         cancelled = set(cancels.values_list("capture_id", flat=True))
         return tuple(
             self._confirmed(row, is_cancelled=row.pk in cancelled)
-            for row in _captured(rows.order_by("pk"))
+            for row in confirmed_captures.of_operations(rows.order_by("pk"))
         )
 
     @cached_property
@@ -167,7 +139,7 @@ class Available:
         )
 
     def _confirmed(self, row: Operation, *, is_cancelled: bool) -> ConfirmedCapture:
-        remaining = _remaining_of(row, self.order, self.queued)
+        remaining = confirmed_captures.remaining_after(row, self.order, self.queued)
         cancel = None
         is_capture = row.kind == OperationKind.CAPTURE and row.gateway_operation_id
         cancels = self.method is None or self.method.cancels
@@ -231,17 +203,6 @@ class Available:
         return min(capture.remaining, self.refund)
 
 
-def _captured(done: QuerySet[Operation]) -> list[Operation]:
-    """The operations that a refund may name."""
-    kinds = enums.CHARGING | {OperationKind.CAPTURE}
-    rows = list(done.filter(kind__in=kinds))
-    captures = [row for row in rows if row.kind == OperationKind.CAPTURE and row.amount]
-    if captures:
-        return captures
-    at_once = [row for row in rows if row.result in books.CAPTURED_WITH_CHARGE]
-    return at_once if len(at_once) > 1 else []
-
-
 def available(order: PaymentOrder) -> Available:
     """What may be done with the order's money, from ``order`` as loaded. Reads only.
 
@@ -275,7 +236,8 @@ def _judge(order: PaymentOrder, queued: tuple[QueuedRefund, ...]) -> Available:
     may_void = charged and not kept and (held or order.capturing_amount)
     void_queued = any(one.kind == OperationKind.VOID for one in queued)
     void_pending = bool(may_void) and (void_queued or _is_void_pending(order))
-    to_refund = totals.unrefunded_amount(order) - _refunds(queued)
+    queued_amount = confirmed_captures.sum_of_refunds(queued)
+    to_refund = totals.unrefunded_amount(order) - queued_amount
     to_capture = 0 if void_pending else held
     to_void = 0 if void_pending or order.capturing_amount else held
     return Available(
@@ -296,40 +258,11 @@ def is_unpaid(order: PaymentOrder) -> bool:
     return order.state == OrderState.FAILED
 
 
-def _refunds(queued: Iterable[QueuedRefund]) -> int:
-    return sum(one.amount for one in queued if one.kind == OperationKind.REFUND)
-
-
-def _remaining_of(
-    capture: Operation, order: PaymentOrder, queued: Iterable[QueuedRefund]
-) -> int:
-    if capture.by_totals and order.capture == CaptureMode.MANUAL:
-        # Nexi refunds it by its id, which is not listed yet. On the id of the charge
-        # the same request voids what is held.
-        return 0
-    of_it = [one for one in queued if one.capture_id == capture.pk]
-    return max(0, totals.remaining_of(capture) - _refunds(of_it))
-
-
 def _is_void_pending(order: PaymentOrder) -> bool:
     if order.unsettled_since is None:
         return False  # nothing is on its way: spares the query
     voids = order.operations.filter(kind=OperationKind.VOID)
     return voids.filter(outcome__in=enums.RESERVING).exists()
-
-
-def remaining_of(operation: Operation) -> int | None:
-    """What of a confirmed capture is neither refunded, cancelled nor reserved, for a
-    queued refund for example, in minor units. ``None`` for any other operation.
-    """
-    if (operation.kind, operation.outcome) != (
-        OperationKind.CAPTURE,
-        OperationOutcome.DONE,
-    ):
-        return None
-    order = operation.order
-    queued = queued_refunds.waiting(order) if order.queued_amount else []
-    return _remaining_of(operation, order, queued)
 
 
 def validated_amount(

@@ -12,7 +12,7 @@ from django.db import connection
 from nexi_payments import flows
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState
 from nexi_payments.exceptions import InvalidState, OrderBusy
-from nexi_payments.flows import availability
+from nexi_payments.flows import confirmed_captures
 from nexi_payments.models import Operation, PaymentOrder
 from nexi_payments.simulator import Simulator
 from tests.support.api_clients import ALL_PERMISSIONS, ShopServer
@@ -161,9 +161,9 @@ def test_a_capture_that_is_not_confirmed_is_not_refunded(
     assert accepted.outcome == OperationOutcome.ACCEPTED
     with pytest.raises(InvalidState):
         flows.refund(held, Decimal("1.00"), accepted)
-    assert availability.remaining_of(accepted) is None
+    assert confirmed_captures.remaining_of(accepted) is None
     first = held.operations.filter(kind=OperationKind.CAPTURE)[0]
-    assert availability.remaining_of(first) == 500
+    assert confirmed_captures.remaining_of(first) == 500
 
 
 def test_the_api_says_the_same(held: PaymentOrder) -> None:

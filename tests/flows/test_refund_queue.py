@@ -23,7 +23,7 @@ from nexi_payments.exceptions import (
     OrderBusy,
     RefundKeyInUse,
 )
-from nexi_payments.flows import availability
+from nexi_payments.flows import confirmed_captures
 from nexi_payments.models import Event, PaymentOrder, QueuedRefund
 from nexi_payments.signals import payment_refunded
 from nexi_payments.simulator import Reply, Simulator
@@ -226,7 +226,7 @@ def test_each_capture_has_its_own(shopper: Shopper, gateway: Simulator) -> None:
     assert [one.remaining for one in now.captures] == [100, 250]
     assert [one.cancel for one in now.captures] == [0, 250]
     first.refresh_from_db()
-    assert availability.remaining_of(first) == 100
+    assert confirmed_captures.remaining_of(first) == 100
     with pytest.raises(ExceedsRemaining):
         flows.enqueue_refund(order, Decimal("1.01"), capture=first)
     with pytest.raises(ExceedsRemaining):

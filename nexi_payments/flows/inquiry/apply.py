@@ -6,7 +6,6 @@ anything has changed since, it is discarded: the next inquiry reads again.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,10 +14,11 @@ from django.db import IntegrityError
 from django.db.models import Case, DateTimeField, F, Value, When
 from django.utils import timezone
 
-from nexi_payments import conf, enums, payment_methods, sealed_cards
+from nexi_payments import enums, sealed_cards
 from nexi_payments.enums import DiscrepancyKind, EventKind, OrderState
 from nexi_payments.flows.inquiry import (
     announcements,
+    charge_columns,
     duplicates,
     issuer_references,
     late_money,
@@ -26,7 +26,7 @@ from nexi_payments.flows.inquiry import (
 )
 from nexi_payments.flows.inquiry.late_money import AnotherAttemptRuns, Decision
 from nexi_payments.flows.inquiry.operation_rows import Written
-from nexi_payments.flows.inquiry.reading import Finding, Reading, Verdict
+from nexi_payments.flows.inquiry.reading import Finding, Reading
 from nexi_payments.flows.inquiry.snapshot import Snapshot
 from nexi_payments.flows.ledger import (
     discrepancies,
@@ -37,11 +37,9 @@ from nexi_payments.flows.ledger import (
 )
 from nexi_payments.flows.ledger.operations import PreconditionFailed
 from nexi_payments.flows.ledger.transitions import Actor
-from nexi_payments.gateway.responses import OperationResult, OrderResult
+from nexi_payments.gateway.responses import OrderResult
 from nexi_payments.models import Operation, PaymentOrder, db_transactions, raw_sql
 
-#: "***4549"
-_LAST4: Final = re.compile(r"[^0-9]([0-9]{4})$", re.ASCII)
 _NO_RESPONSE: Final = OrderResult()
 #: "Minutes" between inquiries about late money that waits for another attempt. They
 #: grow until then.
@@ -113,7 +111,7 @@ def _write(
     decision = late_money.decide(order, reading)
     columns = {
         **totals.columns(order, reading.books),
-        **_charge_columns(order, reading, snapshot.asked_at),
+        **charge_columns.of_reading(order, reading, snapshot.asked_at),
         **_memory(reading),
         **decision.columns,
     }
@@ -163,57 +161,6 @@ def _began(finding: Finding, reading: Reading) -> datetime | None:
     """Since when it lasts. The same totals may differ again later."""
     of_total = finding.kind == DiscrepancyKind.TOTALS and reading.dispute is not None
     return reading.dispute.since if of_total and reading.dispute else None
-
-
-def _charge_columns(
-    order: PaymentOrder, reading: Reading, asked_at: datetime
-) -> dict[str, Any]:
-    """The order's columns about its charge."""
-    columns: dict[str, Any] = {}
-    charge = reading.charge
-    if order.is_hosted:
-        # the payment service is deciding, or has decided
-        columns["gateway_pending"] = charge.verdict is Verdict.PENDING
-    elif charge.verdict is Verdict.PENDING and _pending_is_stable(order, asked_at):
-        columns["gateway_pending"] = True
-    if charge.entry is None:
-        return columns
-    # on the hosted page each try has an id of its own: only a success is ours
-    is_ours = not order.is_hosted or charge.verdict is Verdict.CHARGED
-    if charge.entry.id and is_ours and not order.gateway_operation_id:
-        columns["gateway_operation_id"] = charge.entry.id
-    if order.is_hosted and charge.verdict is Verdict.CHARGED:
-        columns |= _instrument_columns(charge.entry.source)
-        if order.method == payment_methods.LINK:
-            columns["method"] = _chosen_method(charge.entry.source)
-    if charge.entry.source.response_code:
-        columns["response_code"] = charge.entry.source.response_code
-    return columns
-
-
-def _instrument_columns(source: OperationResult) -> dict[str, Any]:
-    """What the shopper paid with on the hosted page, as far as Nexi shows it."""
-    columns = {"card_brand": source.brand[:16]} if source.brand else {}
-    if found := _LAST4.search(source.instrument):
-        columns["card_last4"] = found[1]
-    return columns
-
-
-def _chosen_method(source: OperationResult) -> str:
-    """What the customer chose on a payment link of Nexi's."""
-    if source.payment_method != "APM":
-        return payment_methods.CARDS
-    found = payment_methods.find(source.brand, conf.current().method_overrides)
-    return (source.brand[:32] or payment_methods.LINK) if found is None else found.code
-
-
-def _pending_is_stable(order: PaymentOrder, asked_at: datetime) -> bool:
-    """Whether PENDING is about the charge. In three steps, Nexi's list may lag: 3DS
-    was PENDING, too, a moment before.
-    """
-    if order.channel in enums.SINGLE_CALL or order.charging_since is None:
-        return True
-    return asked_at >= order.charging_since + poll_schedule.scaled_minutes(1)
 
 
 def _memory(reading: Reading) -> dict[str, Any]:
