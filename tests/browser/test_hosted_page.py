@@ -136,6 +136,7 @@ def test_a_notification_alone(page: Any) -> None:
 
 def test_by_keyboard(page: Any) -> None:
     to_the_card_page(page)
+    page.evaluate(WITHOUT_DEMO)
     page.focus("button[type=submit]")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.value") == "PAYPAL"

@@ -51,7 +51,7 @@ def lines_for(page: str, name: str) -> str:
 def test_cards_and_other_ways_on_nexis_page(tmp_path: Path) -> None:
     settings = lines_for("payment_methods.md", "settings.py")
     shop = Project(tmp_path, "import os", settings)
-    shop.write("views.py", lines_for("quickstart.md", "views.py"))
+    shop.write("views.py", lines_for("quickstart.md", "yourshop/views.py"))
     shop.write("buy.py", BUY)
     done = shop.run("buy.py")
     assert done.returncode == 0, done.stderr

@@ -23,7 +23,7 @@ def test_the_page_in_a_project_with_a_production_key(tmp_path: Path) -> None:
     shop.write("test_page.py", "\n".join(tests))
     shop.write("pytest.ini", "[pytest]\nDJANGO_SETTINGS_MODULE = shop.settings\n")
     done = shop.run("-m", "pytest", "-q", "--disable-socket", "-p", "no:cacheprovider")
-    assert "12 passed" in done.stdout, done.stdout + done.stderr
+    assert "13 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_page_names_everything() -> None:
