@@ -139,6 +139,9 @@ def _schedule(order: PaymentOrder, state: str) -> dict[str, Any]:
     followed = poll_schedule.follow(totals.of_operations(order), now)
     poll = poll_schedule.PollState.of(order, state=state, reason=Reason.RESOLVED)
     due = poll_schedule.next_poll(poll, now, answered=False, followed=followed)
+    asked = order.next_poll_at
+    if order.is_hosted and asked is not None and asked <= now:
+        due = asked  # a notification came during the inquiry
     return {"next_poll_at": due, "unsettled_since": followed.since}
 
 

@@ -18,7 +18,7 @@ from nexi_payments.models import PaymentOrder
 from nexi_payments.models.bookkeeping import SweepCursor
 from nexi_payments.models.hosted_page import HostedPage
 from nexi_payments.simulator import Reply
-from tests.flows.hosted.test_money_safety import while_asked
+from tests.flows.hosted.test_money_safety import page_reply, while_asked
 from tests.support.concurrency import run_concurrently
 from tests.support.hosted import HostedShopper
 from tests.support.in_doubt import DAY, HOUR, MINUTE, reconcile_after, time_travel
@@ -286,3 +286,24 @@ def test_many_returns_are_one_question(
         shopper.client.get(path)
         assert asked(shopper, order) == before + 2
     assert fresh(order).triggers == 6
+
+
+def test_a_notification_during_a_decision_leaves_the_order_due(
+    shopper: HostedShopper, order: PaymentOrder
+) -> None:
+    with_token(order)
+    path = f"/orders/{order.order_id}"
+    for word in ("EXECUTED", "REFUNDED"):
+        reply = page_reply(order, word, operationAmount="1300")
+        shopper.gateway.next_reply(path, reply)
+        if word == "EXECUTED":
+            reconcile_after(90)
+    assert fresh(order).state == OrderState.REVIEW
+
+    def notify() -> None:
+        assert flows.receive_notification(order, TOKEN, {})
+
+    while_asked(shopper, path, notify)
+    flows.resolve(fresh(order), OrderState.FAILED, reason="refunded at Nexi")
+    assert fresh(order).state == OrderState.FAILED
+    assert is_due(order)
