@@ -98,12 +98,10 @@ def _open(request: Request, order: PaymentOrder, data: dict[str, Any]) -> flows.
             site=request_site(request),
             actor=authentication.actor(request),
         )
-    except ReferenceInUse as error:
-        return flows.Step(order_in_use(order, error))
     except PaymentBeingConfirmed:
         raise
-    except (OrderBusy, OrderNotPayable) as error:
-        return flows.Step(error.order)
+    except (OrderBusy, OrderNotPayable, ReferenceInUse) as error:
+        return flows.Step(order_in_use(order, error))
     except OutcomeNotRecorded:
         order.refresh_from_db()
         return flows.Step(order)

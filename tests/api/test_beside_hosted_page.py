@@ -39,11 +39,18 @@ def paid_page(at_nexi: HostedShopper) -> PaymentOrder:
     return page
 
 
+@pytest.mark.parametrize("way", ["card", "page"])
 def test_the_secret_of_the_other_payment_is_not_given_away(
-    at_nexi: HostedShopper, paid_page: PaymentOrder
+    at_nexi: HostedShopper, paid_page: PaymentOrder, way: str
 ) -> None:
     other = new_order(terminal="methods", reference="R-1")
-    body = assert_problem(PayerClient(other).pay(), 409, "reference_in_use")
+    payer = PayerClient(other)
+    answer = (
+        payer.pay()
+        if way == "card"
+        else payer.post(f"checkout/{payer.id}/hosted/", {"method": "PAYPAL"})
+    )
+    body = assert_problem(answer, 409, "reference_in_use")
     assert paid_page.order_id not in str(body)
     other.refresh_from_db()
     paid_page.refresh_from_db()
