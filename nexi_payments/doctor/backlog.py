@@ -57,7 +57,7 @@ def reconciler() -> Iterator[Finding]:
 def waiting_charges() -> Iterator[Finding]:
     """Due charges that wait for a sweep of their terminal's orders at Nexi."""
     now = timezone.now()
-    fresh = SweepCursor.objects.filter(swept_at__gte=now - sweeps.FRESH_FOR)
+    fresh = SweepCursor.objects.filter(swept_at__gte=now - sweeps.fresh_for())
     due = Contract.objects.filter(
         state=ContractState.ACTIVE, next_charge_at__lte=now, amount__isnull=False
     ).exclude(terminal__in=fresh.values("terminal"))

@@ -18,23 +18,33 @@ from nexi_payments import conf
 from nexi_payments.conf import Terminal
 from nexi_payments.exceptions import GatewayError
 from nexi_payments.flows.inquiry import listing, orphans
-from nexi_payments.flows.ledger import terminal_outages
+from nexi_payments.flows.ledger import poll_schedule, terminal_outages
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.models import PaymentOrder
 from nexi_payments.models.bookkeeping import SweepCursor
 
 log = logging.getLogger("nexi_payments.sweeps")
 
-#: How often each terminal is swept.
-INTERVAL: Final = timedelta(minutes=10)
-#: Due charges run only while the last sweep is younger than that.
-FRESH_FOR: Final = timedelta(hours=1)
+#: "Minutes" between two sweeps of a terminal (``poll_schedule.scaled_minutes``).
+_INTERVAL: Final = 10
+#: Due charges run only while the last sweep is younger than so many "minutes".
+_FRESH_FOR: Final = 60
 #: The windows overlap: an order is charged after it was created, and may appear late.
 _OVERLAP: Final = timedelta(hours=2)
 #: The window of a database without a cursor.
 _FIRST_WINDOW: Final = timedelta(days=1)
 #: A worker whose process died has a terminal for that long at most.
 _LEASE: Final = timedelta(minutes=10)
+
+
+def interval() -> timedelta:
+    """How often each terminal is swept: ten minutes by default."""
+    return poll_schedule.scaled_minutes(_INTERVAL)
+
+
+def fresh_for() -> timedelta:
+    """How long a sweep lets due charges run: an hour by default."""
+    return poll_schedule.scaled_minutes(_FRESH_FOR)
 
 
 def sweep() -> int:
@@ -57,7 +67,7 @@ def sweep_terminal(terminal: Terminal) -> int | None:
     since = cursor.swept_at
     due = SweepCursor.objects.filter(
         Q(claimed_until=None) | Q(claimed_until__lte=now),
-        Q(swept_at=None) | Q(swept_at__lte=now - INTERVAL),
+        Q(swept_at=None) | Q(swept_at__lte=now - interval()),
         pk=cursor.pk,
         swept_at=since,
     )
@@ -97,9 +107,9 @@ def search(terminal: Terminal, since: datetime) -> int:
 
 def is_fresh(terminal: Terminal) -> bool:
     """Whether the last sweep was answered a short time ago. Sweeps now if it is due."""
-    if not covers(terminal.name, timezone.now() - INTERVAL):
+    if not covers(terminal.name, timezone.now() - interval()):
         sweep_terminal(terminal)
-    return covers(terminal.name, timezone.now() - FRESH_FOR)
+    return covers(terminal.name, timezone.now() - fresh_for())
 
 
 def covers(terminal: str, moment: datetime) -> bool:
@@ -114,7 +124,7 @@ def next_sweep(terminal: str) -> datetime:
     now = timezone.now()
     if row is None or row.swept_at is None:
         return now + timedelta(minutes=1)
-    return max(row.swept_at + INTERVAL, now + timedelta(seconds=5))
+    return max(row.swept_at + interval(), now + timedelta(seconds=5))
 
 
 def make_due_if_unknown(terminal: str, order_id: str) -> None:
@@ -122,6 +132,6 @@ def make_due_if_unknown(terminal: str, order_id: str) -> None:
     if not order_id.startswith(conf.current().order_prefix):
         return
     if PaymentOrder.find_by_order_id(order_id) is None:
-        due = timezone.now() - INTERVAL
+        due = timezone.now() - interval()
         rows = SweepCursor.objects.filter(terminal=terminal, swept_at__gt=due)
         rows.update(swept_at=due)

@@ -157,7 +157,7 @@ def test_an_unknown_order_makes_the_search_due_if_it_has_our_prefix(
     body = {"operation": {"orderId": f"{prefix}000000000000000"}}
     assert flows.receive_notification(order, TOKEN, body)
     cursor = SweepCursor.objects.get(terminal="methods")
-    due = timezone.now() - sweeps.INTERVAL
+    due = timezone.now() - sweeps.interval()
     assert (cursor.swept_at <= due) == own
     assert (cursor.swept_at == swept_at) == (not own)
     assert f"order {order.order_id}: a notification about another order" in (
