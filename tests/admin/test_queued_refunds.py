@@ -91,7 +91,7 @@ def test_too_late(clerk: Clerk, paid: PaymentOrder, gateway: Simulator) -> None:
     assert not LogEntry.objects.exists()
 
 
-@pytest.mark.parametrize("reason", ["", "4000 0000 0000 1091"])
+@pytest.mark.parametrize("reason", ["", "4111 1111 1111 1111"])
 def test_a_reason_is_needed_and_holds_no_card(
     clerk: Clerk, paid: PaymentOrder, reason: str
 ) -> None:

@@ -35,7 +35,7 @@ from tests.support.shopper import new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CARD = Card("4349942499990906", "0530", "396")
+CARD = Card("4349940199004549", "0530", "396")
 
 
 def fresh(order: PaymentOrder) -> PaymentOrder:

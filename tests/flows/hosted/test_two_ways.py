@@ -25,7 +25,7 @@ from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CARD = Card("4349942499990906", "0530", "396")
+CARD = Card("4349940199004549", "0530", "396")
 
 
 def _reply(status: int, body: dict[str, Any]) -> Reply:
