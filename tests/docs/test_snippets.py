@@ -231,9 +231,11 @@ def test_every_make_target_that_is_named_exists() -> None:
 def test_every_command_that_is_named_exists() -> None:
     named = set(re.findall(r"manage\.py ([a-z_]+)", everything()))
     named |= set(re.findall(r"`(nexi_(?!payments)[a-z]+)[ `]", everything()))
-    # the commands of an app that only shops with the API have, and names of throttles
+    # the commands of an app that only shops with the API have, names of throttles and
+    # of a template
     known = set(get_commands()) | DEMO_COMMANDS | {"spectacular", "oscar_fork_app"}
-    known |= {"nexi_card", "nexi_checkout", "nexi_moto", "nexi_server", "nexi_verify"}
+    known |= {"nexi_card", "nexi_checkout", "nexi_link", "nexi_moto"}
+    known |= {"nexi_server", "nexi_verify"}
     assert named <= known, named - known
 
 

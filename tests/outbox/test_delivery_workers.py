@@ -300,6 +300,8 @@ def test_watching_is_not_held_by_a_receiver(demo_tables: Path, tmp_path: Path) -
         "DJANGO_SETTINGS_MODULE": "demo_shop.settings",
         "DATABASE_URL": f"sqlite:///{tmp_path / 'watch.sqlite3'}",
         "NEXI_SIMULATOR_STATE": str(tmp_path / "simulator.sqlite3"),
+        # an order expires after a sweep: ten "minutes" are half a second
+        "NEXI_SETTLE_AFTER": "0.75",
     }
     # the second one expires in a later pass, while the first receiver hangs
     program = (

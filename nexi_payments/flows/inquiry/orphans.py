@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import IntegrityError
+from django.db.models import Q
 from django.utils import timezone
 
 from nexi_payments import conf, money
@@ -199,9 +200,10 @@ def _reference(listed: OrderResult) -> str | None:
 
 def _contract_of(listed: OrderResult) -> Contract | None:
     """The contract that the order charged. Its id proves that: nobody else can derive
-    it.
+    it. Charges are named after the plan, or after the contract.
     """
-    named = Contract.objects.filter(contract_id=listed.reference.rpartition("/")[0])
+    plan = listed.reference.rpartition("/")[0]
+    named = Contract.objects.filter(Q(contract_id=plan) | Q(reference=plan))
     of_customer = Contract.objects.none()
     if listed.customer_id:
         of_customer = Contract.objects.filter(customer_id=listed.customer_id)

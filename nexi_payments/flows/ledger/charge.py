@@ -46,6 +46,10 @@ def is_vetoed(call: GatewayCall[Any]) -> bool:
 
     Raises ``OrderBusy`` if another process claimed or changed the order meanwhile.
     """
+    if not conf.current().before_charge:
+        return False
+    # what changes while the shop decides is not overwritten
+    call.order.refresh_from_db(fields=["version"])
     veto = before_charge.ask(call.order)
     if veto is None:
         return False

@@ -23,7 +23,7 @@ from nexi_payments.exceptions import (
     InvalidReference,
     ReferenceInUse,
 )
-from nexi_payments.flows.orders import create
+from nexi_payments.flows.orders import attempts
 from nexi_payments.models import Event, PaymentOrder
 from nexi_payments.models.sealed_card import SealedCard
 from nexi_payments.simulator import Simulator
@@ -334,7 +334,7 @@ def test_another_insert_error_is_not_taken_for_a_live_reference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     new_order()
-    monkeypatch.setattr(create.secrets, "token_hex", lambda size: "same")
+    monkeypatch.setattr(attempts.secrets, "token_hex", lambda size: "same")
     new_order()
     with pytest.raises(PaymentOrder.DoesNotExist):
         new_order()

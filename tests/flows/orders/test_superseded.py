@@ -16,7 +16,7 @@ from nexi_payments import flows, outbox, signals
 from nexi_payments.admin.order_timeline import timeline
 from nexi_payments.enums import EventKind, OrderState, Reason
 from nexi_payments.exceptions import ReferenceInUse
-from nexi_payments.flows.orders import create
+from nexi_payments.flows.orders import attempts
 from nexi_payments.models import Event, PaymentOrder
 from nexi_payments.models.sealed_card import SealedCard
 from nexi_payments.retention import archive
@@ -148,7 +148,7 @@ def test_without_a_successor_nothing_is_superseded(
     """Its insert fails: the old attempt is still open."""
     form = shopper.start(new_order(reference="R-1"))
     old = PaymentOrder.objects.get()
-    monkeypatch.setattr(create.secrets, "token_hex", lambda size: old.public_id)
+    monkeypatch.setattr(attempts.secrets, "token_hex", lambda size: old.public_id)
     with pytest.raises(ReferenceInUse):
         new_order(reference="R-1", amount=Decimal("15.00"))
     assert now(old) == (OrderState.AWAITING_3DS, "", "R-1")
