@@ -17,7 +17,7 @@ WITH_ICONS = True
 READY = "performance.getEntriesByType('navigation')[0].domInteractive"
 
 
-def test_one_page_one_style_one_script_and_an_icon(page: Any) -> None:
+def test_one_page_one_style_two_scripts_and_an_icon(page: Any) -> None:
     to_the_card_page(page)
     page.wait_for_load_state("networkidle")
     network = page.context.new_cdp_session(page)
@@ -31,7 +31,7 @@ def test_one_page_one_style_one_script_and_an_icon(page: Any) -> None:
     # the demo adds a panel of its own to the page, and its files
     ours = [one for one in answers if "/static/nexi_payments/" in one.url]
     names = [answer.url.rsplit("/", 1)[-1] for answer in ours]
-    assert sorted(names) == ["card.js", "card.svg", "pages.css"]
+    assert sorted(names) == ["card.js", "card.svg", "methods.js", "pages.css"]
     weight = sum(len(answer.body()) for answer in ours)
     assert weight < 40_000
     # pytest -s shows it; a number of milliseconds is no promise

@@ -154,7 +154,7 @@ def test_in_italian(chromium: Any, demo: str, picture: Any) -> None:
     page.goto("/")
     picture(page, "shop-it")
     to_the_card_page(page)
-    assert page.inner_text("h1") == "Paga con carta"
+    assert page.inner_text("h1") == "Paga"
     assert re.search(r"12,50\sEUR", page.inner_text(".nexi-amount"))
     picture(page, "card-it")
     enter_card(page, "declined")
