@@ -181,8 +181,8 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "a due charge has a reference of its own": (
         FLOWS + "retry_policy.py",
-        '    return f"{contract.contract_id}/{contract.period}"\n',
-        '    return f"{contract.contract_id}/{contract.period}/{contract.lease_version}"\n',
+        "    return reference\n",
+        '    return f"{reference}/{contract.lease_version}"\n',
         "tests/flows/test_recurring.py tests/flows/test_recurring_workers.py",
     ),
     "a forbidden decline is tried again": (
