@@ -71,13 +71,15 @@ class BothBooks:
 def refused_requests(books: BothBooks) -> Iterator[str]:
     """A request that Nexi executed is done here: nobody has to ask for it.
 
-    Beside an equal operation of the back office, ours may be known as theirs.
+    Beside an equal operation of the back office, or where a repetition is a request of
+    its own, ours may be known by another row.
     """
-    by_others = "backoffice" in worlds.parts(books.world)
+    parts = worlds.parts(books.world)
+    by_another = "backoffice" in parts or worlds.may_execute_twice(books.world)
     known = {
         row.gateway_operation_id
         for row in books.rows
-        if by_others and row.outcome == OperationOutcome.DONE
+        if by_another and row.outcome == OperationOutcome.DONE
     }
     keys = {one["key"] for one in books.executed if one["id"] not in known} - {""}
     for row in books.rows:
@@ -99,17 +101,29 @@ def find_violations(books: BothBooks) -> list[str]:
 
 
 def _once(books: BothBooks) -> Iterator[str]:
-    """Each operation of ours moved money at most once."""
+    """Each operation of ours moved money at most once.
+
+    Where a repetition may be executed again, a discrepancy names it, unless we asked
+    for that amount as often as it was executed: equal operations are interchangeable.
+    """
+    asked_for = {
+        row.gateway_operation_id
+        for row in books.rows
+        if row.outcome == OperationOutcome.DONE and not row.is_adopted
+    }
     by_key: dict[str, list[str]] = defaultdict(list)
     for one in books.executed:
         if one["key"]:
             by_key[one["key"]].append(one["id"])
     for ids in by_key.values():
         may_be = worlds.may_execute_twice(books.world)
-        named = may_be and any(
-            one.kind == "executed_twice"
-            or any(id_ in f"{one.ours} {one.theirs}" for id_ in ids)
-            for one in books.discrepancies
+        named = may_be and (
+            asked_for.issuperset(ids)
+            or any(
+                one.kind == "executed_twice"
+                or any(id_ in f"{one.ours} {one.theirs}" for id_ in ids)
+                for one in books.discrepancies
+            )
         )
         if len(ids) > 1 and not named:
             unnamed = ", without a discrepancy" if may_be else ""

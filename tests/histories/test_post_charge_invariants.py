@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState
 from nexi_payments.models import Discrepancy, Operation, PaymentOrder
@@ -73,6 +74,19 @@ def test_one_request_executed_twice() -> None:
     assert find_violations(again) == []
 
 
+def test_as_many_requests_as_executions() -> None:
+    """Two requests of ours were one amount each: one executed twice is both of them."""
+    both = [here("a", "k"), here("b", "l")]
+    again = books(theirs=[at_nexi("a", "k"), at_nexi("b", "k")], rows=both)
+    again.world = "twice"
+    both[0].sent_at = timezone.now()
+    assert find_violations(again) == [
+        "twice: 2 times CAPTURE 300 EXECUTED, without a discrepancy"
+    ]
+    both[1].sent_at = timezone.now()
+    assert find_violations(again) == []
+
+
 def test_an_operation_of_nexi_that_is_not_ours() -> None:
     others = books(theirs=[at_nexi("a", "k"), at_nexi("b", "")])
     assert find_violations(others) == ["unknown: CAPTURE 300 EXECUTED (back office)"]
@@ -108,6 +122,20 @@ def test_ours_may_be_known_as_an_equal_one_of_others() -> None:
     swapped.world = "lagging+backoffice"
     assert list(refused_requests(swapped)) == []
     assert find_violations(swapped) == []
+
+
+def test_a_repetition_that_was_executed_is_known_by_another_row() -> None:
+    """The first request was executed and has failed, its late repetition was not."""
+    late = books(
+        rows=[here("b", "k", OperationOutcome.DECLINED), here("a", "")],
+        theirs=[at_nexi("a", "k"), at_nexi("b", "k", "FAILED")],
+    )
+    late.world = "pending+forgetful"
+    assert list(refused_requests(late)) != []
+    late.world = "pending+forgetful+late"
+    assert list(refused_requests(late)) == []
+    late.rows.pop()
+    assert list(refused_requests(late)) != []
 
 
 def test_sums_that_differ() -> None:
