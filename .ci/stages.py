@@ -94,8 +94,13 @@ def suites(of_sqlite: str, of_postgres: str, of_mysql: str) -> list[Stage]:
     ]
 
 
-def singles(histories: int, after: int, stampede: int, fuzz: int) -> list[Stage]:
-    """The longest first: they fill the lanes best."""
+def singles(
+    histories: int, after: int, stampede: int, fuzz: int, mixtures: int
+) -> list[Stage]:
+    """The longest first: they fill the lanes best. ``mixtures`` of worlds: each takes
+    as many processes and as much time as a world.
+    """
+    drawn = {"SEED": "1", "DB": POSTGRES, "ARGS": f"--mixtures {mixtures}"}
     many = {"N": str(histories)}
     demo = f"DATABASE_URL=sqlite:///{FOLDER}/demo.sqlite3 "
     long = 300 + 3 * histories
@@ -113,7 +118,7 @@ def singles(histories: int, after: int, stampede: int, fuzz: int) -> list[Stage]
         ),
         Stage(
             "what follows a charge, in each world",
-            make("histories", NAME="post_charge", N=str(after), SEED="1", DB=POSTGRES),
+            make("histories", NAME="post_charge", N=str(after), **drawn),
             seconds=300 + 60 * after,
         ),
         Stage(
@@ -166,7 +171,7 @@ PACKAGES = Stage(
 )
 STAGES = [
     PACKAGES,
-    *singles(histories=300, after=8, stampede=10, fuzz=40),
+    *singles(histories=300, after=8, stampede=10, fuzz=40, mixtures=2),
     *suites("-q", "-q -m database", "-q -m mariadb"),
     Stage(
         "known defects are noticed",
@@ -189,7 +194,7 @@ if PYTHONS:
 
 FULL = [
     PACKAGES,
-    *singles(histories=1500, after=125, stampede=100, fuzz=300),
+    *singles(histories=1500, after=125, stampede=100, fuzz=300, mixtures=4),
     Stage(
         "histories on MariaDB",
         make("histories", N="1500", SEED="3", DB=MYSQL),
