@@ -94,13 +94,8 @@ def suites(of_sqlite: str, of_postgres: str, of_mysql: str) -> list[Stage]:
     ]
 
 
-def singles(
-    histories: int, after: int, stampede: int, fuzz: int, mixtures: int
-) -> list[Stage]:
-    """The longest first: they fill the lanes best. ``mixtures`` of worlds: each takes
-    as many processes and as much time as a world.
-    """
-    drawn = {"SEED": "1", "DB": POSTGRES, "ARGS": f"--mixtures {mixtures}"}
+def singles(histories: int, after: int, stampede: int, fuzz: int) -> list[Stage]:
+    """The longest first: they fill the lanes best."""
     many = {"N": str(histories)}
     demo = f"DATABASE_URL=sqlite:///{FOLDER}/demo.sqlite3 "
     long = 300 + 3 * histories
@@ -118,7 +113,7 @@ def singles(
         ),
         Stage(
             "what follows a charge, in each world",
-            make("histories", NAME="post_charge", N=str(after), **drawn),
+            make("histories", NAME="post_charge", N=str(after), SEED="1", DB=POSTGRES),
             seconds=300 + 60 * after,
         ),
         Stage(
@@ -171,7 +166,7 @@ PACKAGES = Stage(
 )
 STAGES = [
     PACKAGES,
-    *singles(histories=300, after=8, stampede=10, fuzz=40, mixtures=2),
+    *singles(histories=300, after=8, stampede=10, fuzz=40),
     *suites("-q", "-q -m database", "-q -m mariadb"),
     Stage(
         "known defects are noticed",
@@ -194,7 +189,7 @@ if PYTHONS:
 
 FULL = [
     PACKAGES,
-    *singles(histories=1500, after=125, stampede=100, fuzz=300, mixtures=4),
+    *singles(histories=1500, after=125, stampede=100, fuzz=300),
     Stage(
         "histories on MariaDB",
         make("histories", N="1500", SEED="3", DB=MYSQL),
