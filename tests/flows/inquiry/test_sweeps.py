@@ -246,6 +246,25 @@ def test_a_person_who_asks_does_not_wait(
     assert gateway.counts[LIST] == 0
 
 
+def test_a_person_who_asks_fails_nothing_that_nexi_is_deciding(
+    shopper: Shopper, gateway: Simulator, clock: Clock
+) -> None:
+    order, refused = new_order(), new_order()
+    backup = Backup.take()
+    gateway.state.pending_seconds = 10 * HOUR
+    shopper.pay(order, "pending_then_paid")
+    shopper.pay(refused, "declined")
+    backup.restore()
+    clock.advance(31 * MINUTE)
+    assert flows.reconcile(order).failed == 0
+    assert state_and_amounts(order)[0] == OrderState.PAYING
+    assert flows.reconcile(refused).failed == 1
+    refused.refresh_from_db()
+    assert (refused.state, refused.reason) == (OrderState.FAILED, "declined")
+    clock.advance(10 * HOUR)
+    assert flows.reconcile(order).paid == 1
+
+
 def test_an_init_whose_answer_was_lost_and_that_nexi_charged_is_reviewed(
     shopper: Shopper, gateway: Simulator
 ) -> None:
