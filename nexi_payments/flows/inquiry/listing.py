@@ -113,8 +113,16 @@ def _compare(listed: Sequence[OrderResult]) -> Iterator[Difference]:
         if order is None:
             if one.authorized or one.captured:
                 yield Difference(one)
-        elif differs(order, one, last_known.get(order.pk)):
+        elif _is_unsent(order) or differs(order, one, last_known.get(order.pk)):
             yield Difference(one, order)
+
+
+def _is_unsent(order: PaymentOrder) -> bool:
+    """Whether nothing was sent about a listed order, says our database: only a backup
+    explains it. Its charge may be pending, then no total shows it.
+    """
+    unsent = order.state in (OrderState.INIT, OrderState.FAILED)
+    return unsent and not order.operations.exists()
 
 
 def _newest_operations(returned: Sequence[tuple[int, str]]) -> dict[int, datetime]:

@@ -200,6 +200,23 @@ def test_an_order_that_was_paid_after_the_backup_does_not_expire(
     assert not Discrepancy.objects.exists()
 
 
+def test_an_order_that_is_pending_after_the_backup_does_not_expire(
+    shopper: Shopper, gateway: Simulator, clock: Clock
+) -> None:
+    order = new_order()
+    flows.reconcile()
+    backup = Backup.take()
+    gateway.state.pending_seconds = 10 * HOUR
+    shopper.pay(order, "pending_then_paid")
+    backup.restore()
+    clock.advance(31 * MINUTE)
+    counts = flows.reconcile()
+    assert (counts.orphans, counts.failed) == (1, 0)
+    assert state_and_amounts(order)[0] == OrderState.PAYING
+    clock.advance(10 * HOUR)
+    assert flows.reconcile(order).paid == 1
+
+
 def test_an_order_never_paid_costs_no_call_of_its_own(
     gateway: Simulator, clock: Clock
 ) -> None:
