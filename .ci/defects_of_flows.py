@@ -600,7 +600,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "the cursor moves before the sweep": (
         FLOWS + "inquiry/sweeps.py",
-        "    if not due.update(claimed_until=now + _LEASE):\n",
+        "    if not due.update(claimed_until=now + interval()):\n",
         "    if not due.update(swept_at=now):\n",
         "tests/flows/inquiry/test_sweeps.py",
     ),

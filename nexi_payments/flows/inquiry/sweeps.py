@@ -33,8 +33,6 @@ _FRESH_FOR: Final = 60
 _OVERLAP: Final = timedelta(hours=2)
 #: The window of a database without a cursor.
 _FIRST_WINDOW: Final = timedelta(days=1)
-#: A worker whose process died has a terminal for that long at most.
-_LEASE: Final = timedelta(minutes=10)
 
 
 def interval() -> timedelta:
@@ -61,6 +59,9 @@ def sweep() -> int:
 def sweep_terminal(terminal: Terminal) -> int | None:
     """Sweeps one terminal if it is due. ``None`` when it is not due, another worker
     sweeps it, or Nexi did not answer.
+
+    A worker has a terminal for one interval: a killed one delays a single sweep. When
+    it needs longer, another one sweeps beside it, and both write the same.
     """
     now = timezone.now()
     cursor, _ = SweepCursor.objects.get_or_create(terminal=terminal.name)
@@ -71,7 +72,7 @@ def sweep_terminal(terminal: Terminal) -> int | None:
         pk=cursor.pk,
         swept_at=since,
     )
-    if not due.update(claimed_until=now + _LEASE):
+    if not due.update(claimed_until=now + interval()):
         return None
     mine = SweepCursor.objects.filter(pk=cursor.pk, swept_at=since)
     start = now - _FIRST_WINDOW if since is None else since - _OVERLAP

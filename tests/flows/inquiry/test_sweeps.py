@@ -141,9 +141,15 @@ def test_a_gateway_that_does_not_answer_is_swept_again(
     assert SweepCursor.objects.get().swept_at is not None
 
 
-def test_one_worker_sweeps_and_a_dead_one_does_not_count(
-    gateway: Simulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("settle_after", [900, 90])
+def test_one_worker_sweeps_and_a_dead_one_delays_one_sweep(
+    gateway: Simulator,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    change_settings: Any,
+    settle_after: int,
 ) -> None:
+    change_settings(SETTLE_AFTER=settle_after)
     terminal = conf.current().terminal("default")
 
     def killed(*args: Any) -> int:
@@ -155,8 +161,9 @@ def test_one_worker_sweeps_and_a_dead_one_does_not_count(
     with pytest.raises(KeyboardInterrupt):
         sweeps.sweep()
     monkeypatch.setattr(sweeps, "search", search)
+    clock.advance(0.009 * settle_after * MINUTE)
     assert not sweeps.is_fresh(terminal)
-    clock.advance(11 * MINUTE)
+    clock.advance(0.003 * settle_after * MINUTE)
     assert sweeps.is_fresh(terminal)
     assert gateway.counts[LIST] == 1
 
