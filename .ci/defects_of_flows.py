@@ -570,9 +570,15 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     # -- after a restore
     "a due charge is sent without asking": (
         FLOWS + "contract_charges.py",
-        "    if _was_made_before(order, client, deadline):\n        return\n",
-        "",
+        "    if not _was_made_before(order, client, deadline):\n",
+        "    if True:\n",
         "tests/flows/test_charges_before_a_restore.py",
+    ),
+    "a charge is adopted though it was sent": (
+        FLOWS + "inquiry/orphans.py",
+        "    if order.state not in _UNSENT or order.operations.exists():\n",
+        "    if False:\n",
+        "tests/flows/inquiry/test_orphans.py",
     ),
     "the id of a due charge is random": (
         FLOWS + "orders/attempts.py",

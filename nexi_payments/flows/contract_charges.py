@@ -136,23 +136,33 @@ def _charge(
 ) -> None:
     client = conf.client(conf.current().terminal(order.terminal))
     deadline = Deadline(conf.current().total_timeout)
-    if _was_made_before(order, client, deadline):
-        return
+    if not _was_made_before(order, client, deadline):
+        _send(order, contract, actor, client, deadline)
+    if order.state == OrderState.PAYING and wait:
+        query.inquire_while_waiting(order, client, deadline)
+
+
+def _send(
+    order: PaymentOrder,
+    contract: Contract,
+    actor: Actor,
+    client: Client,
+    deadline: Deadline,
+) -> None:
     purchase = create.build_purchase(order, order.cardholder_name)
     call = _ContractCharge(order, client, deadline, actor, purchase, contract)
     try:
         operations.run(call)
     except GatewayError as error:
         terminal_outages.log_failure(order, error, client, deadline)
-    if order.state == OrderState.PAYING and wait:
-        query.inquire_while_waiting(order, client, deadline)
 
 
 def _was_made_before(order: PaymentOrder, client: Client, deadline: Deadline) -> bool:
-    """Whether Nexi knows this charge already: our database was restored from a backup.
+    """Whether this charge needs not be sent: another process did it while we asked, or
+    Nexi knows it already, because our database was restored from a backup.
 
-    Then it is adopted, whatever became of it, and not sent again. Raises
-    ``GatewayUnavailable`` when Nexi does not answer.
+    A charge that Nexi knows is adopted, whatever became of it, and not sent again.
+    Raises ``GatewayUnavailable`` when Nexi does not answer.
     """
     error: GatewayError | None = None
     try:
@@ -162,6 +172,8 @@ def _was_made_before(order: PaymentOrder, client: Client, deadline: Deadline) ->
     if error is not None:
         terminal_outages.log_failure(order, error, client, deadline)
         raise GatewayUnavailable(order.terminal)
+    if order.state != OrderState.INIT:
+        return True
     if found is None:
         return False
     log.warning("order %s is known to Nexi, and was not sent again", order.order_id)

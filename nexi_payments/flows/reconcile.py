@@ -201,6 +201,8 @@ def _ask_and_expire(order: PaymentOrder, client: Client) -> bool:
         found = query.find_at_nexi(order, client, deadline)
     except GatewayError:
         return False
+    if order.state != OrderState.INIT:
+        return True  # a shopper was faster: the attempt has a schedule of its own
     if found is not None:  # pending, too: only an inquiry may say that it has failed
         orphans.claim_as_sent(order, found)
         return query.inquire_and_apply(order, client, deadline).answered

@@ -13,6 +13,7 @@ from django.utils import timezone
 from nexi_payments import conf, flows
 from nexi_payments.enums import ContractState, OrderState
 from nexi_payments.exceptions import GatewayUnavailable
+from nexi_payments.flows.inquiry import query
 from nexi_payments.flows.orders import order_ids
 from nexi_payments.models import Discrepancy, Operation
 from nexi_payments.simulator import Reply, Simulator
@@ -195,6 +196,25 @@ def test_a_charge_by_the_shop_is_asked_for_too(
     assert gateway.counts[MIT_ENDPOINT] == 1
     assert charge_contract(contract, "S-2").state == OrderState.PAID
     assert gateway.counts[MIT_ENDPOINT] == 2
+
+
+def test_a_charge_that_another_process_makes_meanwhile_is_not_adopted(
+    shopper: Shopper, gateway: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its operation is on disk: a second one would never be settled."""
+    contract = make_contract(shopper)
+    find_at_nexi = query.find_at_nexi
+
+    def charged_meanwhile(*args: Any) -> Any:
+        monkeypatch.setattr(query, "find_at_nexi", find_at_nexi)
+        charge_contract(contract, "S-1")
+        return find_at_nexi(*args)
+
+    monkeypatch.setattr(query, "find_at_nexi", charged_meanwhile)
+    order = charge_contract(contract, "S-1")
+    assert (order.state, mit_orders(contract)) == (OrderState.PAID, [order])
+    assert [one.outcome for one in order.operations.all()] == ["done"]
+    assert gateway.counts[MIT_ENDPOINT] == 1
 
 
 def test_a_charge_still_pending_is_waited_for(

@@ -77,7 +77,8 @@ def claim_as_sent(order: PaymentOrder, found: OrderResult) -> bool:
     process died: the next inquiry tells its outcome.
 
     For an order of which nothing was sent, says our database: it comes from a backup
-    that is older than the charge. False when the order has changed.
+    that is older than the charge. False when the order has changed, or when something
+    was sent about it.
     """
     try:
         _write_sent_charge(order, _time_of_charge(found))
@@ -89,6 +90,9 @@ def claim_as_sent(order: PaymentOrder, found: OrderResult) -> bool:
 
 @db_transactions.retried()
 def _write_sent_charge(order: PaymentOrder, sent_at: datetime) -> None:
+    # an operation that is written after this check changes the version
+    if order.state not in _UNSENT or order.operations.exists():
+        raise PreconditionFailed
     kind = _KIND_BY_CHANNEL.get(Channel(order.channel), OperationKind.PAYMENT)
     operation = _charge_in_doubt(order, kind, sent_at)
     operation.save(force_insert=True)

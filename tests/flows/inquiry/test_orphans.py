@@ -13,6 +13,7 @@ from django.utils import timezone
 from nexi_payments import conf, flows
 from nexi_payments.enums import Channel, ContractState, DiscrepancyKind, OrderState
 from nexi_payments.flows.inquiry import listing, orphans
+from nexi_payments.gateway.responses import OrderResult
 from nexi_payments.models import Contract, Discrepancy, Event, Operation, PaymentOrder
 from nexi_payments.simulator import Reply, Simulator
 from tests.support.backups import Backup, forget
@@ -195,6 +196,16 @@ def test_captures_refunds_and_voids_since_come_back(
     assert state_and_amounts(again) == (OrderState.PAID, 1250, 0, 400, 0)
     assert state_and_amounts(cancelled)[:2] == (OrderState.AUTHORIZED, 0)
     assert restore() == [NOTHING]
+
+
+@pytest.mark.parametrize("card", ["frictionless", "declined"])
+def test_what_was_sent_is_not_written_as_lost(shopper: Shopper, card: str) -> None:
+    order = shopper.pay(new_order(), card)
+    before = PaymentOrder.objects.filter(pk=order.pk).values()[0]
+    found = OrderResult(order_id=order.order_id)
+    assert orphans.claim_as_sent(order, found) is False
+    assert PaymentOrder.objects.filter(pk=order.pk).values()[0] == before
+    assert not order.operations.filter(outcome="in_doubt").exists()
 
 
 def test_an_order_at_the_issuer_that_was_paid_since_is_reviewed(

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from nexi_payments import conf, flows
 from nexi_payments.enums import OrderState
-from nexi_payments.flows.inquiry import listing, sweeps
+from nexi_payments.flows.inquiry import listing, query, sweeps
 from nexi_payments.flows.ledger import terminal_outages
 from nexi_payments.gateway.client import Client
 from nexi_payments.models import Discrepancy, Operation, PaymentOrder
@@ -287,6 +287,33 @@ def test_a_person_who_asks_fails_nothing_that_nexi_is_deciding(
     assert (refused.state, refused.reason) == (OrderState.FAILED, "declined")
     clock.advance(10 * HOUR)
     assert flows.reconcile(order).paid == 1
+
+
+@pytest.mark.parametrize("paid", [True, False])
+def test_a_person_who_asks_does_not_touch_what_a_shopper_began_meanwhile(
+    shopper: Shopper,
+    gateway: Simulator,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    paid: bool,
+) -> None:
+    order = new_order()
+    clock.advance(31 * MINUTE)
+    asked = PaymentOrder.objects.get(pk=order.pk)
+    find_at_nexi = query.find_at_nexi
+
+    def begun_meanwhile(*args: Any) -> Any:
+        monkeypatch.setattr(query, "find_at_nexi", find_at_nexi)
+        expires_at = timezone.now() + timedelta(minutes=30)  # the shop prolonged it
+        PaymentOrder.objects.update(expires_at=expires_at)
+        shopper.pay(order) if paid else shopper.start(order)
+        return find_at_nexi(*args)
+
+    monkeypatch.setattr(query, "find_at_nexi", begun_meanwhile)
+    assert flows.reconcile(asked).failed == 0
+    order.refresh_from_db()
+    assert order.state == (OrderState.PAID if paid else OrderState.AWAITING_3DS)
+    assert not order.operations.filter(outcome="in_doubt").exists()
 
 
 def test_an_init_whose_answer_was_lost_and_that_nexi_charged_is_reviewed(
