@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, reverse
 
+from nexi_payments import page_paths
 from nexi_payments.conf.settings import Settings, current
 from nexi_payments.conf.terminals import Terminal
 from nexi_payments.conf.validators import LOOPBACK
@@ -30,7 +30,7 @@ LOCAL_SITE: Final = "http://127.0.0.1:8000"
 
 def simulator_address(site: str) -> str:
     """The URL of the simulator and its issuer page."""
-    path = reverse("nexi_payments:simulator", args=["-"]).removesuffix("-")
+    path = page_paths.public_path("simulator", "-").removesuffix("-")
     return simulator_origin(site) + path
 
 
@@ -66,15 +66,6 @@ def site_address(host_header: str = "", *, secure: bool = False) -> str:
         "NEXI_PAYMENTS['PUBLIC_URL'] is required: the issuer sends the shopper back to"
         " it"
     )
-
-
-def has_api() -> bool:
-    """Whether the URLs of the REST API are included."""
-    try:
-        reverse("nexi_payments_api:moto")
-    except NoReverseMatch:
-        return False
-    return True
 
 
 def _all_simulated(settings: Settings) -> bool:

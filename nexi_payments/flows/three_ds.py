@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from django.urls import reverse
 from django.utils import timezone
 
-from nexi_payments import conf, sealed_cards
+from nexi_payments import conf, page_paths, sealed_cards
 from nexi_payments.card import Card
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState, Reason
 from nexi_payments.exceptions import (
@@ -91,7 +90,7 @@ def start_payment(
         return Step(order)
     if order.state != OrderState.AWAITING_3DS:
         return Step(order)
-    return_path = reverse("nexi_payments:return", args=[order.public_id, call.token])
+    return_path = page_paths.public_path("return", order.public_id, call.token)
     fields = {
         "ThreeDsRequest": call.answer.auth_request,
         "ReturnUrl": address + return_path,

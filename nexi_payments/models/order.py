@@ -10,11 +10,10 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Q
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import enums, money
+from nexi_payments import enums, money, page_paths
 from nexi_payments.enums import Channel, OrderState, Reason
 from nexi_payments.models.deadlocks import RetryingModel, RetryingQuerySet
 
@@ -303,7 +302,7 @@ class PaymentOrder(RetryingModel):
 
     def page_url(self) -> str:
         """The path of the card page, a secret: see ``models.created_order``."""
-        return reverse("nexi_payments:pay", args=[self.public_id])
+        return page_paths.page_path("pay", self.public_id)
 
     @property
     def total(self) -> Decimal:

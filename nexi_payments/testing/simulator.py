@@ -11,9 +11,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.test import Client
-from django.urls import Resolver404, resolve, reverse
+from django.urls import Resolver404, resolve
 
-from nexi_payments import conf, flows
+from nexi_payments import conf, flows, page_paths
 from nexi_payments.card import Card
 from nexi_payments.enums import OrderState
 from nexi_payments.models import PaymentOrder
@@ -196,7 +196,7 @@ class NexiSimulator:
         with run_commit_hooks():
             Shopper().return_from_issuer(form, fields)
             order = PaymentOrder.objects.get(pk=key)
-            result = reverse("nexi_payments:result", args=[order.public_id])
+            result = page_paths.page_path("result", order.public_id)
             self._page = Shopper(_client_for(order)).get(result)
         return PaymentOrder.objects.get(pk=key)
 
@@ -394,7 +394,7 @@ def _assert_accessible(page: Any) -> None:
 def _public_id_in(location: str) -> str:
     """Return the public id of the order whose result page is at ``location``."""
     try:
-        found = resolve(urlsplit(location).path)
+        found = resolve(urlsplit(location).path, page_paths.urlconf())
     except Resolver404:
         return ""
     return str(found.kwargs.get("public_id", ""))

@@ -19,10 +19,9 @@ from django.http import (
     JsonResponse,
     UnreadablePostError,
 )
-from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
-from nexi_payments import card_extraction, flows, strict_json
+from nexi_payments import card_extraction, flows, page_paths, strict_json
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.views.payment import get_site, see_other
 from nexi_payments.web.responses import with_security_headers
@@ -44,7 +43,7 @@ def return_from_hosted_page(
     """The shopper is back, having paid or not. Always the same redirect to the result
     page, which goes on asking. The body is not read.
     """
-    result = see_other(reverse("nexi_payments:result", args=[public_id]))
+    result = see_other(page_paths.page_path("result", public_id))
     if request.method not in ("GET", "POST"):
         return result
     try:

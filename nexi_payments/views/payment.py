@@ -11,10 +11,9 @@ from django.http import (
     HttpResponseRedirect,
     JsonResponse,
 )
-from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from nexi_payments import conf, enums, flows
+from nexi_payments import conf, enums, flows, page_paths
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.web import amount_texts, card_consent, shopper_texts
 from nexi_payments.web.client_info import get_client_ip, get_request_id
@@ -60,8 +59,8 @@ def page_context(order: PaymentOrder | None, **more: Any) -> dict[str, Any]:
         "pay_url": order.page_url(),
         "methods": (),
         "takes_cards": flows.accepts_own_card_page(order),
-        "result_url": reverse("nexi_payments:result", args=[order.public_id]),
-        "status_url": reverse("nexi_payments:status", args=[order.public_id]),
+        "result_url": page_paths.page_path("result", order.public_id),
+        "status_url": page_paths.page_path("status", order.public_id),
         "test_mode": not conf.current().is_live(order.terminal),
         **more,
     }
@@ -90,7 +89,7 @@ def render_with_methods(
 
 
 def redirect_to_result(order: PaymentOrder) -> HttpResponse:
-    return see_other(reverse("nexi_payments:result", args=[order.public_id]))
+    return see_other(page_paths.page_path("result", order.public_id))
 
 
 def see_other(url: str) -> HttpResponse:
@@ -161,7 +160,7 @@ def status(request: HttpRequest, public_id: str) -> HttpResponse:
     _ask_about_hosted_page(request, order)
     next_url = None
     if order.is_final:
-        next_url = reverse("nexi_payments:result", args=[order.public_id])
+        next_url = page_paths.page_path("result", order.public_id)
     return with_security_headers(
         JsonResponse(
             {

@@ -10,10 +10,9 @@ import logging
 from django.conf import settings as django_settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
-from nexi_payments import card_extraction, flows
+from nexi_payments import card_extraction, flows, page_paths
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.views import return_body
 from nexi_payments.views.payment import EMPTY_CONTEXT, get_actor, get_site, see_other
@@ -36,7 +35,7 @@ def return_from_issuer(
     response is always the same redirect to the result page: it reveals nothing about
     tokens, and no 4xx or 5xx writes this URL to a log.
     """
-    result = reverse("nexi_payments:result", args=[public_id])
+    result = page_paths.page_path("result", public_id)
     if request.method in ("GET", "HEAD"):
         data = return_body.parse_query(request)
         if data is None or not data.pares:

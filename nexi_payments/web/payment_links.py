@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.core import signing
-from django.urls import reverse
 
+from nexi_payments import page_paths
 from nexi_payments.models import PaymentOrder
 
 _SALT = "nexi_payments.payment_link"
@@ -20,7 +20,7 @@ def build_url(order: PaymentOrder, site: str) -> str:
     """
     root = order.retry_of or order
     token = signing.dumps(root.order_id, salt=_SALT)
-    return site + reverse("nexi_payments:link", args=[token])
+    return site + page_paths.public_path("link", token)
 
 
 def find_order(token: str, *, max_age: timedelta) -> PaymentOrder | None:
