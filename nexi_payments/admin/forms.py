@@ -21,8 +21,9 @@ from nexi_payments.admin.amount_field import AmountMixin
 from nexi_payments.admin.error_texts import error_text
 from nexi_payments.exceptions import TerminalNotConfigured
 from nexi_payments.models import Contract, PaymentOrder
+from nexi_payments.models.text_storage import unstorable_character
 from nexi_payments.pan_scanner import contains_card_number
-from nexi_payments.web.card_form import CardForm
+from nexi_payments.web.card_form import CardForm, unstorable_text_error
 
 CARD_NUMBER_NOT_ALLOWED = _(
     "This looks like a card number. It must not be written here."
@@ -30,7 +31,8 @@ CARD_NUMBER_NOT_ALLOWED = _(
 
 
 class _NoCardNumbersForm(forms.Form):
-    """Every field rejects card numbers. The page does not repeat a rejected one."""
+    """Every field rejects card numbers, which the page does not repeat, and characters
+    that the database cannot store."""
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -40,6 +42,8 @@ class _NoCardNumbersForm(forms.Form):
                 self._clear_value(name)
                 self.errors.pop(name, None)
                 self.add_error(name, CARD_NUMBER_NOT_ALLOWED)
+            elif character := unstorable_character(str(data.get(name) or "")):
+                self.add_error(name, unstorable_text_error(character))
         return data
 
     def has_card_number(self) -> bool:

@@ -95,8 +95,9 @@ def resolve_view(path: str) -> Any:
     """The view of a path in ``ROOT_URLCONF`` or in our ``URLCONF``, or ``None``.
 
     One of our own views counts before one of the project: the middleware that chooses
-    the URLconf of a host has not run yet. A path with a language prefix resolves in that language only, and at this point the
-    thread still has the language of its previous request.
+    the URLconf of a host has not run yet. A path with a language prefix resolves in
+    that language only, and at this point the thread still has the language of its
+    previous request.
     """
     found = _resolve(path, settings.ROOT_URLCONF)
     other = page_paths.urlconf()

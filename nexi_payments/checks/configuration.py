@@ -86,8 +86,8 @@ def _check_urlconf() -> Iterator[CheckMessage]:
         yield Error(
             problem,
             hint='path("payments/", include("nexi_payments.urls")). If each host name '
-            "has a URLconf of its own, set NEXI_PAYMENTS['URLCONF'] to that of the host "
-            "of PUBLIC_URL.",
+            "has a URLconf of its own, set NEXI_PAYMENTS['URLCONF'] to that of the"
+            " host of PUBLIC_URL.",
             id="nexi_payments.E004",
         )
 

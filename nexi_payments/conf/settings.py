@@ -264,9 +264,7 @@ def load(raw: Any = None) -> Settings:
         public_url=validators.absolute_url(
             raw.get("PUBLIC_URL"), "NEXI_PAYMENTS['PUBLIC_URL']", allow_http=not live
         ),
-        urlconf=validators.dotted_path(
-            raw.get("URLCONF"), "NEXI_PAYMENTS['URLCONF']"
-        ),
+        urlconf=validators.dotted_path(raw.get("URLCONF"), "NEXI_PAYMENTS['URLCONF']"),
         rate_limits=validators.rate_limits(
             raw.get("RATE_LIMITS"), "NEXI_PAYMENTS['RATE_LIMITS']"
         ),

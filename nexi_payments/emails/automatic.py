@@ -16,7 +16,7 @@ from django.db.models import F
 from django.utils import timezone, translation
 from django.utils.module_loading import import_string
 
-from nexi_payments import conf
+from nexi_payments import conf, shop_time
 from nexi_payments.emails import receipts, sending
 from nexi_payments.enums import (
     Channel,
@@ -129,7 +129,7 @@ def send_expiry_notices(today: date | None = None) -> int:
     """
     if CARD_EXPIRES not in conf.current().mails:
         return 0
-    today = today or timezone.localdate()
+    today = today or shop_time.today()
     sent = 0
     for contract in _expiring_contracts(today):
         unclaimed = Contract.objects.filter(

@@ -13,9 +13,9 @@ from typing import Any, Final
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template, render_to_string
-from django.utils import translation
+from django.utils import timezone, translation
 
-from nexi_payments import conf, money
+from nexi_payments import conf, money, shop_time
 from nexi_payments.enums import Channel, ContractKind
 from nexi_payments.models import PaymentOrder
 
@@ -32,7 +32,7 @@ def send(
 
     False if the mail server did not accept it; the log has the reason.
     """
-    with translation.override(language):
+    with translation.override(language), timezone.override(shop_time.zone()):
         amount = money.display(order.amount, order.currency)
         context = {
             "order": order,

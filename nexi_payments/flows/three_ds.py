@@ -28,7 +28,7 @@ from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.gateway.responses import InitResult
 from nexi_payments.models import Operation, PaymentOrder
-from nexi_payments.pan_scanner import reject_card_number
+from nexi_payments.models.text_storage import reject_text
 
 
 def start_payment(
@@ -51,7 +51,7 @@ def start_payment(
     attempt is on Nexi's page, ``PaymentBeingConfirmed`` and ``GatewayUnavailable``;
     nothing was sent then. Every other result, also a decline, is ``step.order.state``.
     """
-    reject_card_number("cardholder", cardholder)
+    reject_text("cardholder", cardholder)
     terminal = conf.current().terminal(attempts.shop_terminal(order))
     if not terminal.has_own_card_page:
         raise CardsNotAccepted(terminal.name)

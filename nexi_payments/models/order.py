@@ -10,6 +10,7 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -92,6 +93,12 @@ class PaymentOrder(RetryingModel):
     description = models.CharField(_("description"), max_length=255, blank=True)
     customer_name = models.CharField(_("customer"), max_length=255, blank=True)
     customer_email = models.CharField(_("e-mail"), max_length=254, blank=True)
+    #: what ``customer_email`` is searched by; the database makes it
+    email_key = models.GeneratedField(
+        expression=Lower("customer_email"),
+        output_field=models.CharField(max_length=254),
+        db_persist=True,
+    )
     cardholder_name = models.CharField(_("cardholder"), max_length=255, blank=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -209,7 +216,7 @@ class PaymentOrder(RetryingModel):
                     ("currency", "currency"),
                     ("method", "method"),
                     ("card_last4", "last4"),
-                    ("customer_email", "email"),
+                    ("email_key", "email"),
                 )
             ),
             *(

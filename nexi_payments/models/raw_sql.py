@@ -243,7 +243,7 @@ def _insert_sql(
     columns = [
         _column(alias, model, field.name)
         for field in model._meta.concrete_fields
-        if not (numbered and field is key)
+        if not (field.generated or (numbered and field is key))
     ]
     names = ", ".join([column.name for column in columns])
     marks = ", ".join(["%s"] * len(columns))
