@@ -19,6 +19,8 @@ _CHECKS: Final = (
     ("database", "check_databases", Tags.database, False),
     ("hosted_page", "check_hosted_page", Tags.security, False),
     ("hosted_page", "check_notifications", Tags.security, True),
+    ("way_back", "check_way_back", Tags.security, False),
+    ("way_back", "check_domains", Tags.security, True),
     ("deployment", "check_deployment", Tags.security, True),
 )
 

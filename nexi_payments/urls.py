@@ -10,6 +10,14 @@ from nexi_payments.web.responses import no_store
 
 app_name = "nexi_payments"
 
+#: What other sites post to: reached without its final slash, too. APPEND_SLASH would
+#: redirect, and a browser turns a redirected POST into a GET without a body.
+_POSTED_TO = (
+    ("return/<slug:public_id>/<str:token>", no_store(views.return_from_issuer)),
+    ("hosted/<slug:public_id>/<str:token>", no_store(views.return_from_hosted_page)),
+    ("notify/<slug:public_id>/<str:token>", no_store(views.notify)),
+)
+
 urlpatterns = [
     path("pay/<slug:public_id>/", no_store(views.pay), name="pay"),
     path(
@@ -27,4 +35,5 @@ urlpatterns = [
     path("status/<slug:public_id>/", no_store(views.status), name="status"),
     path("link/<str:token>/", no_store(views.follow_link), name="link"),
     path("simulator/<path:path>", no_store(views.simulator), name="simulator"),
+    *(path(route, view) for route, view in _POSTED_TO),
 ]
