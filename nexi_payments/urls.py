@@ -6,6 +6,7 @@
 from django.urls import path
 
 from nexi_payments import views
+from nexi_payments.web.languages import in_chosen_language
 from nexi_payments.web.responses import no_store
 
 app_name = "nexi_payments"
@@ -19,7 +20,7 @@ _POSTED_TO = (
 )
 
 urlpatterns = [
-    path("pay/<slug:public_id>/", no_store(views.pay), name="pay"),
+    path("pay/<slug:public_id>/", no_store(in_chosen_language(views.pay)), name="pay"),
     path(
         "return/<slug:public_id>/<str:token>/",
         no_store(views.return_from_issuer),
@@ -31,8 +32,16 @@ urlpatterns = [
         name="hosted",
     ),
     path("notify/<slug:public_id>/<str:token>/", no_store(views.notify), name="notify"),
-    path("result/<slug:public_id>/", no_store(views.result), name="result"),
-    path("status/<slug:public_id>/", no_store(views.status), name="status"),
+    path(
+        "result/<slug:public_id>/",
+        no_store(in_chosen_language(views.result)),
+        name="result",
+    ),
+    path(
+        "status/<slug:public_id>/",
+        no_store(in_chosen_language(views.status)),
+        name="status",
+    ),
     path("link/<str:token>/", no_store(views.follow_link), name="link"),
     path("simulator/<path:path>", no_store(views.simulator), name="simulator"),
     *(path(route, view) for route, view in _POSTED_TO),

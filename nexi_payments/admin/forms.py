@@ -11,9 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
-from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, money
@@ -23,6 +21,7 @@ from nexi_payments.exceptions import TerminalNotConfigured
 from nexi_payments.models import Contract, PaymentOrder
 from nexi_payments.models.text_storage import unstorable_character
 from nexi_payments.pan_scanner import contains_card_number
+from nexi_payments.web import languages
 from nexi_payments.web.card_form import CardForm, unstorable_text_error
 
 CARD_NUMBER_NOT_ALLOWED = _(
@@ -290,8 +289,8 @@ class EmailForm(forms.Form):
     def __init__(self, *args: Any, order: PaymentOrder, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["email"].initial = order.customer_email
-        self.fields["language"].choices = list(django_settings.LANGUAGES)  # type: ignore[attr-defined]
-        self.fields["language"].initial = translation.get_language()
+        self.fields["language"].choices = list(languages.offered())  # type: ignore[attr-defined]
+        self.fields["language"].initial = languages.default()
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"]

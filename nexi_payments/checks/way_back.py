@@ -54,8 +54,8 @@ def _follow(site: SplitResult, path: str) -> Iterator[CheckMessage]:
             yield Error(
                 f"ALLOWED_HOSTS lacks {site.hostname}, the host of PUBLIC_URL: each"
                 " return from 3-D Secure is a 400.",
-                hint=f"Add {site.hostname!r} to ALLOWED_HOSTS: each return from the issuer is"
-                " rejected until then.",
+                hint=f"Add {site.hostname!r} to ALLOWED_HOSTS: each return from the"
+                " issuer is rejected until then.",
                 id="nexi_payments.E053",
             )
             return
