@@ -98,8 +98,11 @@ def _recipient(order: PaymentOrder) -> str:
 
 def _owner_email(contract: Contract) -> str:
     """Email address of the account, or of the newest payment with one."""
-    if contract.user is not None and (email := getattr(contract.user, "email", "")):
-        return str(email)
+    try:
+        if contract.user is not None and (email := getattr(contract.user, "email", "")):
+            return str(email)
+    except Exception as error:  # a property of the host's user model
+        log.error("the email address of a user: %s", type(error).__name__)
     payments = contract.payments.exclude(customer_email="").order_by("-pk")
     return payments.values_list("customer_email", flat=True).first() or ""
 

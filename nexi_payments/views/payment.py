@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -29,6 +30,8 @@ from nexi_payments.web.responses import (
     render_page,
     with_security_headers,
 )
+
+log = logging.getLogger("nexi_payments.views")
 
 #: Context of pages without a payment. Every name that a template reads has a value:
 #: Django logs failed lookups to django.template at DEBUG, with the URL of the request.
@@ -68,8 +71,12 @@ def get_order_of_result(
 def _is_shown_to(request: HttpRequest, order: PaymentOrder) -> bool:
     if order.user_id is None:
         return True
-    user = getattr(request, "user", None)
-    return user is not None and user.pk == order.user_id
+    try:
+        user = getattr(request, "user", None)
+        return user is not None and user.pk == order.user_id
+    except Exception as error:  # of the host's session or user backend
+        log.error("the visitor is not known: %s", type(error).__name__)
+        return False
 
 
 def page_context(order: PaymentOrder | None, **more: Any) -> dict[str, Any]:
