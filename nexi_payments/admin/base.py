@@ -233,8 +233,14 @@ def verify_card_url(request: HttpRequest, site: str) -> str:
         return ""
     if not conf.current().verification_terminals:
         return ""
+    return url_in_site(site, "admin:nexi_payments_cardverification_verify")
+
+
+def url_in_site(site: str, name: str, *args: Any) -> str:
+    """URL of a page of the admin site ``site``; "" if the site has no such page: it may
+    register another selection of our models."""
     try:
-        return reverse("admin:nexi_payments_cardverification_verify", current_app=site)
+        return reverse(name, args=args, current_app=site)
     except NoReverseMatch:
         return ""
 
