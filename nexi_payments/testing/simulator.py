@@ -11,7 +11,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.test import Client
-from django.urls import Resolver404, resolve
 
 from nexi_payments import conf, flows, page_paths
 from nexi_payments.card import Card
@@ -41,6 +40,7 @@ from nexi_payments.testing.forms import (
     parse_form,
     redirect_target,
 )
+from nexi_payments.testing.host_client import HostClient
 from nexi_payments.testing.isolation import use_simulator
 from nexi_payments.testing.shopper import Shopper
 
@@ -377,7 +377,7 @@ class CardDataWatch:
 
 
 def _client_for(order: PaymentOrder) -> Client:
-    client = Client()
+    client = HostClient()
     if order.user is not None:
         client.force_login(order.user)
     return client
@@ -392,12 +392,11 @@ def _assert_accessible(page: Any) -> None:
 
 
 def _public_id_in(location: str) -> str:
-    """Return the public id of the order whose result page is at ``location``."""
-    try:
-        found = resolve(urlsplit(location).path, page_paths.urlconf())
-    except Resolver404:
-        return ""
-    return str(found.kwargs.get("public_id", ""))
+    """Return the public id of the order whose result page is at ``location``, under
+    any prefix and language."""
+    parts = urlsplit(location).path.split("/")
+    named = PaymentOrder.objects.filter(public_id__in=parts)
+    return named.values_list("public_id", flat=True).first() or ""
 
 
 def _assert_no_findings(scan: CardDataScan) -> None:

@@ -23,8 +23,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from nexi_payments import card_extraction, flows, page_paths, strict_json
 from nexi_payments.models import PaymentOrder, db_transactions
+from nexi_payments.views import return_proofs
 from nexi_payments.views.payment import get_site, see_other
-from nexi_payments.web import return_proofs
 from nexi_payments.web.responses import with_security_headers
 from nexi_payments.web.sensitive import sensitive_view
 

@@ -17,12 +17,8 @@ from django.views.decorators.http import require_safe
 
 from nexi_payments import conf, enums, flows, page_paths
 from nexi_payments.models import PaymentOrder, db_transactions
-from nexi_payments.web import (
-    amount_texts,
-    card_consent,
-    return_proofs,
-    shopper_texts,
-)
+from nexi_payments.views import return_proofs
+from nexi_payments.web import amount_texts, card_consent, shopper_texts
 from nexi_payments.web.client_info import get_client_ip, get_request_id
 from nexi_payments.web.responses import (
     NO_REFERRER,

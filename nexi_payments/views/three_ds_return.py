@@ -14,9 +14,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from nexi_payments import card_extraction, flows, page_paths
 from nexi_payments.models import PaymentOrder, db_transactions
-from nexi_payments.views import return_body
+from nexi_payments.views import return_body, return_proofs
 from nexi_payments.views.payment import EMPTY_CONTEXT, get_actor, get_site, see_other
-from nexi_payments.web import return_proofs
 from nexi_payments.web.responses import NO_REFERRER, render_page
 from nexi_payments.web.sensitive import sensitive_view
 

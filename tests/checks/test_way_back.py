@@ -62,7 +62,7 @@ def ids(found: list[CheckMessage]) -> list[str]:
             ["E052"],
         ),
         (BARE, {"APPEND_SLASH": False}, []),
-        (BARE, {"ALLOWED_HOSTS": ["web"]}, ["E053"]),
+        (BARE, {"ALLOWED_HOSTS": ["web"], "PREPEND_WWW": True}, []),
         (BARE, {"ALLOWED_HOSTS": ["*"]}, []),
         ({"PUBLIC_URL": ""}, {"PREPEND_WWW": True}, []),
         (BARE, {"ROOT_URLCONF": "tests.support.urls_empty"}, []),
@@ -107,6 +107,8 @@ def test_what_it_says(deployed: Any, change_settings: Any) -> None:
         (["shop.example", "shop.de"], ".shop.example", ["W050"]),
         (["shop.example", "web", "10.0.0.7", "[::1]", "app.localhost"], None, []),
         (["*"], None, []),
+        (["web", "shop.de"], None, ["E053"]),
+        ([], None, ["E053"]),
     ],
 )
 def test_two_domains(
