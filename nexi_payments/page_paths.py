@@ -25,9 +25,10 @@ def urlconf() -> str:
 def public_path(name: str, *args: str) -> str:
     """The path of a page on the host of ``PUBLIC_URL``, for absolute URLs.
 
-    Raises ``NoReverseMatch`` if ``urlconf()`` does not include our URLs.
+    By ``urlconf()``; if that lacks our pages (E004), by the URLconf of the present
+    request. Raises ``NoReverseMatch`` without either.
     """
-    return reverse(f"{PAGES}:{name}", urlconf=urlconf(), args=args)
+    return _path(name, args, (urlconf(), get_urlconf()))
 
 
 def page_path(name: str, *args: str) -> str:
@@ -36,12 +37,17 @@ def page_path(name: str, *args: str) -> str:
     By the URLconf of the present request, where that includes our pages, else as
     ``public_path``.
     """
-    if get_urlconf() not in (None, urlconf()):
-        try:
-            return reverse(f"{PAGES}:{name}", args=args)
-        except NoReverseMatch:
-            pass  # the host of this request has no pages of ours
-    return public_path(name, *args)
+    return _path(name, args, (get_urlconf(), urlconf()))
+
+
+def _path(name: str, args: tuple[str, ...], urlconfs: tuple[str | None, ...]) -> str:
+    first, second = urlconfs
+    try:
+        return reverse(f"{PAGES}:{name}", urlconf=first or urlconf(), args=args)
+    except NoReverseMatch:
+        if second in (None, first):
+            raise
+    return reverse(f"{PAGES}:{name}", urlconf=second, args=args)
 
 
 def has_api() -> bool:

@@ -28,10 +28,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def is_loopback(hostname: str | None) -> bool:
-    """Whether a host name, without port and brackets, is this machine: "localhost", any
-    name below it ("shop.localhost", RFC 6761), or a loopback address."""
+    """Whether it is this machine: also "shop.localhost" (RFC 6761), and 127.0.0.2."""
     name = (hostname or "").lower()
-    if name == "localhost" or name.endswith(".localhost"):
+    if f".{name}".endswith(".localhost"):
         return True
     try:
         return ipaddress.ip_address(name).is_loopback
