@@ -15,10 +15,12 @@ _CHECKS: Final = (
     ("configuration", "check_settings", Tags.security, False),
     ("simulator", "check_simulator", Tags.security, False),
     ("hooks", "check_hooks", Tags.security, False),
-    ("database", "check_router", Tags.security, False),
+    ("routers", "check_router", Tags.security, False),
     ("database", "check_databases", Tags.database, False),
     ("hosted_page", "check_hosted_page", Tags.security, False),
     ("hosted_page", "check_notifications", Tags.security, True),
+    ("way_back", "check_way_back", Tags.security, False),
+    ("way_back", "check_domains", Tags.security, True),
     ("deployment", "check_deployment", Tags.security, True),
 )
 

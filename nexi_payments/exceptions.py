@@ -4,6 +4,7 @@ NexiPaymentsError
 ├── InvalidAmount               an amount that cannot be charged in that currency
 ├── InvalidReference            a reference that is too long, or missing where needed
 ├── InvalidCustomer             customer data that Nexi does not accept
+├── UnstorableText              a character that the database cannot store
 ├── ShopOrderError              REFERENCE_LOOKUP does not confirm a phone order
 │   ├── ShopOrderUnknown        it knows no order of that reference
 │   ├── ShopOrderDiffers        its order has another amount or currency
@@ -60,6 +61,7 @@ from nexi_payments.input_errors import (
     InvalidCustomer,
     InvalidReference,
     NexiPaymentsError,
+    UnstorableText,
 )
 
 if TYPE_CHECKING:
@@ -111,6 +113,7 @@ __all__ = [
     "TooManyAttempts",
     "TooManyVerifications",
     "UnknownOutcome",
+    "UnstorableText",
 ]
 
 

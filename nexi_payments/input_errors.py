@@ -21,5 +21,17 @@ class InvalidCustomer(NexiPaymentsError, ValueError):
     """Unknown members or over-long values in ``customer``."""
 
 
+class UnstorableText(NexiPaymentsError, ValueError):
+    """A text has a character that the database cannot store; ``character`` is it.
+    Nothing was stored or sent."""
+
+    def __init__(self, name: str, character: str) -> None:
+        self.character = character
+        super().__init__(
+            f"{name} has a character that the database cannot store:"
+            f" U+{ord(character):04X}"
+        )
+
+
 class CardDataNotAllowed(NexiPaymentsError, ValueError):
     """A text seems to contain a card number. Nothing was stored or sent."""

@@ -14,6 +14,10 @@ SETTINGS: Final = {
         "`https://shop.example`: where shoppers return to from 3-D Secure. Never taken"
         " from the Host header"
     ),
+    "URLCONF": (
+        "dotted path of the URLconf that answers on the host of `PUBLIC_URL`. Empty ="
+        " `ROOT_URLCONF`. Only for projects that choose a URLconf for each host name"
+    ),
     "SEALED_CARD_KEYS": (
         "URL-safe base64 of 32 random bytes each, the current one first. They encrypt"
         " the card during 3-D Secure. Optional with DEBUG"

@@ -185,9 +185,9 @@ def _docstring(world: type[World]) -> str:
 
 
 def url_names() -> str:
-    names = [str(pattern.name) for pattern in urls.urlpatterns]
-    words = _words(meanings.URLS, names, "URLS")
-    paths = {str(pattern.name): str(pattern.pattern) for pattern in urls.urlpatterns}
+    named = [pattern for pattern in urls.urlpatterns if pattern.name]
+    paths = {str(pattern.name): str(pattern.pattern) for pattern in named}
+    words = _words(meanings.URLS, list(paths), "URLS")
     return table(
         ("name", "path", "what"),
         ((f"`nexi_payments:{name}`", code(paths[name]), words[name]) for name in words),

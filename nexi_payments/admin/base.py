@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,7 @@ from nexi_payments.enums import Channel
 from nexi_payments.models import CardVerification, Contract, PaymentOrder
 from nexi_payments.web.client_info import get_client_ip, get_request_id
 
+log = logging.getLogger("nexi_payments.admin")
 View = Callable[..., HttpResponseBase]
 
 
@@ -133,8 +135,15 @@ class StaffView:
         return TemplateResponse(request, template, context, status=status)
 
     def log_change(self, request: HttpRequest, row: models.Model, note: str) -> None:
-        """Write what staff did into the row's history."""
-        self.admin.log_change(request, row, note)
+        """Write what staff did into the row's history. Our own events have it, too.
+
+        It is written after the deed: an error of the log (another database, a receiver
+        of the host) must not look as if nothing was done.
+        """
+        try:
+            self.admin.log_change(request, row, note)
+        except Exception as error:
+            log.error("no entry in the admin's log: %s", type(error).__name__)
 
     def redirect(self, name: str, *args: Any) -> HttpResponse:
         """Redirect to a page of the model, by the name of its URL."""
@@ -224,8 +233,14 @@ def verify_card_url(request: HttpRequest, site: str) -> str:
         return ""
     if not conf.current().verification_terminals:
         return ""
+    return url_in_site(site, "admin:nexi_payments_cardverification_verify")
+
+
+def url_in_site(site: str, name: str, *args: Any) -> str:
+    """URL of a page of the admin site ``site``; "" if the site has no such page: it may
+    register another selection of our models."""
     try:
-        return reverse("admin:nexi_payments_cardverification_verify", current_app=site)
+        return reverse(name, args=args, current_app=site)
     except NoReverseMatch:
         return ""
 

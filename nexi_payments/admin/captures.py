@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import money, payment_methods, permissions
 from nexi_payments.admin.amount_field import input_text
+from nexi_payments.admin.base import url_in_site
 from nexi_payments.flows import Available
 from nexi_payments.models import Operation, PaymentOrder
 
@@ -92,5 +92,5 @@ def contract_link(
     address = ""
     if permissions.has_any(request, *permissions.CAN_VIEW_CONTRACTS):
         name = "admin:nexi_payments_contract_change"
-        address = reverse(name, args=[order.contract.pk], current_app=site)
+        address = url_in_site(site, name, order.contract.pk)
     return {"contract": order.contract, "address": address}

@@ -16,14 +16,13 @@ from django.core.paginator import Paginator
 from django.db import connections
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import conf, payment_methods
+from nexi_payments import conf, payment_methods, shop_time
 from nexi_payments.admin import method_texts
 from nexi_payments.enums import OrderState
-from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models import Operation, PaymentOrder, db_transactions
 from nexi_payments.models.hosted_page import TerminalMethods
 
 #: Maximum number of rows to page through. Filters and the CSV reach older ones.
@@ -144,8 +143,8 @@ class CreatedFilter(admin.SimpleListFilter):
 
 
 def _date_range(word: str | None) -> tuple[datetime, datetime] | None:
-    """Half-open interval in local days; ``None`` for an unknown word."""
-    today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    """Half-open interval in days of the shop; ``None`` for an unknown word."""
+    today = shop_time.today()
     tomorrow = today + timedelta(days=1)
     month = today.replace(day=1)
     ranges = {
@@ -156,7 +155,10 @@ def _date_range(word: str | None) -> tuple[datetime, datetime] | None:
         "last_month": ((month - timedelta(days=1)).replace(day=1), month),
         "year": (today.replace(month=1, day=1), tomorrow),
     }
-    return ranges.get(word or "")
+    if word not in ranges:
+        return None
+    since, until = ranges[word]
+    return shop_time.start_of_day(since), shop_time.start_of_day(until)
 
 
 class InDoubtFilter(admin.SimpleListFilter):
@@ -207,9 +209,10 @@ def search(queryset: QuerySet[PaymentOrder], text: str) -> QuerySet[PaymentOrder
 def _search_queries(text: str) -> Iterator[QuerySet[PaymentOrder]]:
     """Yield each query in the order of its index, so that nothing is sorted."""
     newest = PaymentOrder.objects.order_by("-created_at", "-id")
+    text = text.strip()
     if "@" in text:
-        for email in {text, text.lower()}:
-            yield newest.filter(customer_email=email)
+        for key in _email_keys(text):
+            yield newest.filter(email_key=key)
         return
     if len(text) == 4 and text.isdigit():
         yield newest.filter(card_last4=text)
@@ -221,12 +224,20 @@ def _search_queries(text: str) -> Iterator[QuerySet[PaymentOrder]]:
         rows = Operation.objects.filter(gateway_operation_id=text).order_by()
         owners = list(rows.values_list("order_id", flat=True)[:_MAX_MATCHES])
         yield unsorted.filter(pk__in=owners)
-    # an exact match sorts first
-    yield newest.order_by("reference").filter(_prefix_filter("reference", text))
+    # an exact match sorts first; order numbers are mostly in one case
+    for spelling in dict.fromkeys((text, text.upper(), text.lower())):
+        prefix = _prefix_filter("reference", spelling)
+        yield newest.order_by("reference").filter(prefix)
+
+
+def _email_keys(text: str) -> set[str]:
+    """How databases write an address in lower case: SQLite knows ASCII only."""
+    ascii_only = "".join(one.lower() if one.isascii() else one for one in text)
+    return {text.lower(), ascii_only}
 
 
 def _prefix_filter(column: str, text: str) -> Q:
     """A prefix match that the index of each database supports."""
-    if connections["default"].vendor == "sqlite":
+    if connections[db_transactions.alias()].vendor == "sqlite":
         return Q(**{f"{column}__gte": text, f"{column}__lt": text + "\U0010ffff"})
     return Q(**{f"{column}__startswith": text})

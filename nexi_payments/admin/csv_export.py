@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 from django.db.models import Q, QuerySet
 from django.http import StreamingHttpResponse
-from django.utils import timezone
 
-from nexi_payments import money
+from nexi_payments import money, shop_time
 from nexi_payments.models import PaymentOrder
 
 PAGE_SIZE: Final = 2000
@@ -60,7 +61,7 @@ def csv_response(rows: Iterable[Iterable[Any]], name: str) -> StreamingHttpRespo
     writer = csv.writer(_Echo())
     lines = (writer.writerow([escape_cell(value) for value in row]) for row in rows)
     return StreamingHttpResponse(
-        lines,
+        chain([codecs.BOM_UTF8], lines),  # without it Excel reads another encoding
         content_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="{name}.csv"',
@@ -91,5 +92,5 @@ def _value(order: PaymentOrder, name: str) -> Any:
     if name in _AMOUNTS:
         return money.to_major(value, order.currency)
     if name == "created_at":
-        return timezone.localtime(value).isoformat(sep=" ", timespec="seconds")
+        return shop_time.local(value).isoformat(sep=" ", timespec="seconds")
     return value

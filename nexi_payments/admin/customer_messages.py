@@ -82,12 +82,11 @@ class CustomerMessages(StaffPages):
         attempt = latest_attempt(order)
         template = _sendable_email(order, attempt)
         if request.method == "POST" and template:
-            link = _link_url(request, order) if template == "payment_link" else ""
-            self._send_email(request, attempt, template, link)
+            self._send_email(request, attempt, template)
         return self._redirect_to_result(order)
 
     def _send_email(
-        self, request: HttpRequest, order: PaymentOrder, template: str, link: str = ""
+        self, request: HttpRequest, order: PaymentOrder, template: str
     ) -> None:
         form = EmailForm(request.POST, order=order)
         if not form.is_valid():
@@ -98,6 +97,7 @@ class CustomerMessages(StaffPages):
         if template == "receipt":
             sent = customer_emails.send_receipt(order, to, language, actor=actor)
         else:
+            link = _link_url(request, order, language)
             sent = customer_emails.send_payment_link(
                 order, to, language, link, actor=actor
             )
@@ -178,7 +178,7 @@ def _sendable_email(order: PaymentOrder, attempt: PaymentOrder) -> str:
     return "payment_link" if linked and not is_finished(attempt) else ""
 
 
-def _link_url(request: HttpRequest, order: PaymentOrder) -> str:
+def _link_url(request: HttpRequest, order: PaymentOrder, language: str = "") -> str:
     host = request.META.get("HTTP_HOST", "")
     site = conf.site_address(host, secure=request.is_secure())
-    return payment_links.build_url(order, site)
+    return payment_links.build_url(order, site, language)

@@ -14,10 +14,10 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern
-from django.utils import formats, timezone
+from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import enums, money, permissions
+from nexi_payments import enums, money, permissions, shop_time
 from nexi_payments.admin import csv_export, method_texts, revenue, svg_chart
 from nexi_payments.admin.base import StaffPages
 from nexi_payments.enums import Channel
@@ -51,7 +51,7 @@ class PeriodForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        today = timezone.localdate()
+        today = shop_time.today()
         since = data.get("since") or data.get("until") or today
         until = data.get("until") or max(since, today if not self.data else since)
         if until < since or (until - since).days >= _MAX_DAYS:

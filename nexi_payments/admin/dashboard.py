@@ -16,7 +16,7 @@ from django.utils import formats, timezone
 from django.utils.http import urlencode
 from django.utils.timesince import timesince
 
-from nexi_payments import conf, money
+from nexi_payments import conf, money, shop_time
 from nexi_payments.admin import revenue, svg_chart
 from nexi_payments.enums import OrderState
 from nexi_payments.models import Discrepancy, Event, PaymentOrder
@@ -74,7 +74,7 @@ class OpenCount:
 
 def dashboard_context(admin_url: Callable[[str], str]) -> dict[str, Any]:
     """Context of ``staff/dashboard.html``. ``admin_url``: page name → URL."""
-    until = timezone.localdate()
+    until = shop_time.today()
     since = until - timedelta(DAYS - 1)
     days = revenue.days_between(since, until)
     week = _revenue_by_currency(days)

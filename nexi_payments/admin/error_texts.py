@@ -28,6 +28,7 @@ from nexi_payments.exceptions import (
     ShopOrderUnavailable,
     TerminalNotConfigured,
     TerminalUnavailable,
+    UnstorableText,
 )
 from nexi_payments.flows.manual_review import Shown
 
@@ -97,6 +98,10 @@ def error_text(error: Exception) -> Any:
         ),
         CardDataNotAllowed: _(
             "This looks like a card number. It must not be written here."
+        ),
+        UnstorableText: _(
+            "A text has a character that cannot be stored. Nothing was sent; leave it"
+            " out, for example an emoji."
         ),
         InvalidReference: _(
             "The recurring charges of this card use this reference. Take another;"

@@ -11,9 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
-from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, money
@@ -21,8 +19,10 @@ from nexi_payments.admin.amount_field import AmountMixin
 from nexi_payments.admin.error_texts import error_text
 from nexi_payments.exceptions import TerminalNotConfigured
 from nexi_payments.models import Contract, PaymentOrder
+from nexi_payments.models.text_storage import unstorable_character
 from nexi_payments.pan_scanner import contains_card_number
-from nexi_payments.web.card_form import CardForm
+from nexi_payments.web import languages
+from nexi_payments.web.card_form import CardForm, unstorable_text_error
 
 CARD_NUMBER_NOT_ALLOWED = _(
     "This looks like a card number. It must not be written here."
@@ -30,7 +30,8 @@ CARD_NUMBER_NOT_ALLOWED = _(
 
 
 class _NoCardNumbersForm(forms.Form):
-    """Every field rejects card numbers. The page does not repeat a rejected one."""
+    """Every field rejects card numbers, which the page does not repeat, and characters
+    that the database cannot store."""
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -40,6 +41,8 @@ class _NoCardNumbersForm(forms.Form):
                 self._clear_value(name)
                 self.errors.pop(name, None)
                 self.add_error(name, CARD_NUMBER_NOT_ALLOWED)
+            elif character := unstorable_character(str(data.get(name) or "")):
+                self.add_error(name, unstorable_text_error(character))
         return data
 
     def has_card_number(self) -> bool:
@@ -286,8 +289,8 @@ class EmailForm(forms.Form):
     def __init__(self, *args: Any, order: PaymentOrder, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["email"].initial = order.customer_email
-        self.fields["language"].choices = list(django_settings.LANGUAGES)  # type: ignore[attr-defined]
-        self.fields["language"].initial = translation.get_language()
+        self.fields["language"].choices = list(languages.offered())  # type: ignore[attr-defined]
+        self.fields["language"].initial = languages.default()
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
 
 from nexi_payments import permissions
-from nexi_payments.admin.base import ReadOnlyAdmin
+from nexi_payments.admin.base import ReadOnlyAdmin, url_in_site
 from nexi_payments.models import DailyReport, PhoneOrder, ReviewQueue
 
 
@@ -25,7 +25,10 @@ class _IndexLink(ReadOnlyAdmin):
     ) -> HttpResponse:
         permissions.require_any(request, *self.viewers)
         name = f"admin:nexi_payments_paymentorder_{self.target_name}"
-        return HttpResponseRedirect(reverse(name, current_app=self.admin_site.name))
+        url = url_in_site(self.admin_site.name, name)
+        if not url:
+            raise Http404("this admin site does not register PaymentOrder")
+        return HttpResponseRedirect(url)
 
 
 @admin.register(PhoneOrder)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any, Final
 
 from django.db import connections
@@ -26,9 +26,8 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
-from nexi_payments import enums
+from nexi_payments import enums, shop_time
 from nexi_payments.enums import OperationKind, OperationOutcome
 from nexi_payments.gateway import result_codes
 from nexi_payments.models import Operation, PaymentOrder, db_transactions
@@ -63,7 +62,10 @@ def revenue_operations(since: date, until: date) -> QuerySet[Any]:
     """
     day = Case(
         *(
-            When(settled_at__lt=_start_of_day(one + timedelta(1)), then=Value(index))
+            When(
+                settled_at__lt=shop_time.start_of_day(one + timedelta(1)),
+                then=Value(index),
+            )
             for index, one in enumerate(days_between(since, until))
         ),
         output_field=IntegerField(),
@@ -73,8 +75,8 @@ def revenue_operations(since: date, until: date) -> QuerySet[Any]:
         Operation.objects.filter(
             charged | Q(kind__in=(OperationKind.CAPTURE, OperationKind.REFUND)),
             outcome=OperationOutcome.DONE,
-            settled_at__gte=_start_of_day(since),
-            settled_at__lt=_start_of_day(until + timedelta(1)),
+            settled_at__gte=shop_time.start_of_day(since),
+            settled_at__lt=shop_time.start_of_day(until + timedelta(1)),
         )
         .order_by()
         .annotate(
@@ -133,7 +135,3 @@ def _subtract_other_currencies(rows: list[DailySum], main: str) -> Iterator[Dail
         minor = row.minor - sum(one.minor for one in others)
         if count:
             yield replace(row, currency=main, count=count, minor=minor)
-
-
-def _start_of_day(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from nexi_payments import card_extraction, enums, flows, money
+from nexi_payments import card_extraction, enums, flows, money, page_paths
 from nexi_payments.api import (
     authentication,
     client_secrets,
@@ -254,7 +253,7 @@ def next_action(
     if redirect_to:
         return {"type": "redirect_to_url", "url": redirect_to}
     if order.state in enums.SUCCESSFUL:
-        result = reverse("nexi_payments:result", args=[order.public_id])
+        result = page_paths.page_path("result", order.public_id)
         url = add_payment_id(order.success_url, order.order_id)
         return {"type": "done", "url": url if order.success_url else result}
     link_expired = order.state == OrderState.INIT and not order.accepts_card

@@ -50,6 +50,7 @@ from nexi_payments.exceptions import (
     TerminalUnavailable,
     TooManyAttempts,
     TooManyVerifications,
+    UnstorableText,
 )
 from nexi_payments.web.client_info import get_request_id
 from nexi_payments.web.problem_documents import (
@@ -75,6 +76,11 @@ _EXCEPTION_PROBLEMS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     InvalidAmount: (400, "invalid_amount", "This amount cannot be charged."),
     InvalidReference: (400, "invalid_reference", "The reference is invalid."),
     InvalidCustomer: (400, "invalid_customer", "The customer data is invalid."),
+    UnstorableText: (
+        400,
+        "invalid_text",
+        "A text has a character that the shop cannot store. Nothing was stored.",
+    ),
     CardDataNotAllowed: (
         400,
         "card_data_not_allowed",
@@ -299,7 +305,12 @@ def _as_problem(error: NexiPaymentsError) -> Exception:
     if isinstance(error, OrderError):
         extra["order"] = error.order.order_id
     if isinstance(
-        error, InvalidAmount | InvalidReference | InvalidCustomer | CardDataNotAllowed
+        error,
+        InvalidAmount
+        | InvalidReference
+        | InvalidCustomer
+        | CardDataNotAllowed
+        | UnstorableText,
     ):
         # these texts are our own: of the input they hold member and currency names only
         extra["hint"] = str(error)

@@ -7,10 +7,9 @@ import re
 from datetime import date
 from typing import Any, Final
 
-from django.utils import timezone
 from rest_framework import serializers
 
-from nexi_payments import conf
+from nexi_payments import conf, shop_time
 from nexi_payments.api.fields import (
     AmountField,
     StrictBooleanField,
@@ -143,7 +142,7 @@ class ContractRequestSerializer(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> ContractTerms:
         if "amount" in attrs and "interval_days" not in attrs:
             raise serializers.ValidationError({"amount": ["Needs `interval_days`."]})
-        if attrs.get("until", date.max) < timezone.localdate():
+        if attrs.get("until", date.max) < shop_time.today():
             raise serializers.ValidationError({"until": ["Must not be in the past."]})
         return ContractTerms(**attrs)
 

@@ -14,6 +14,8 @@ from django.http import HttpRequest
 from django.urls import Resolver404, get_resolver
 from django.utils import translation
 
+from nexi_payments import page_paths
+
 _MARK: Final = "_nexi_payments_body_kind"
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -90,17 +92,27 @@ def is_own_view(view: Any) -> bool:
 
 
 def resolve_view(path: str) -> Any:
-    """The view of a path in ``ROOT_URLCONF``, or ``None``.
+    """The view of a path in ``ROOT_URLCONF`` or in our ``URLCONF``, or ``None``.
 
-    A path with a language prefix resolves in that language only, and at this point the
-    thread still has the language of its previous request.
+    One of our own views counts before one of the project: the middleware that chooses
+    the URLconf of a host has not run yet. A path with a language prefix resolves in
+    that language only, and at this point the thread still has the language of its
+    previous request.
     """
-    prefixed, _ = is_language_prefix_patterns_used(settings.ROOT_URLCONF)
+    found = _resolve(path, settings.ROOT_URLCONF)
+    other = page_paths.urlconf()
+    if other != settings.ROOT_URLCONF and not is_own_view(found):
+        return _resolve(path, other) or found
+    return found
+
+
+def _resolve(path: str, urlconf: str) -> Any:
+    prefixed, _ = is_language_prefix_patterns_used(urlconf)
     try:
         if not prefixed:
-            return get_resolver(settings.ROOT_URLCONF).resolve(path).func
+            return get_resolver(urlconf).resolve(path).func
         language = translation.get_language_from_path(path) or settings.LANGUAGE_CODE
         with translation.override(language):
-            return get_resolver(settings.ROOT_URLCONF).resolve(path).func
+            return get_resolver(urlconf).resolve(path).func
     except Resolver404:
         return None

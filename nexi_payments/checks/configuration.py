@@ -18,9 +18,9 @@ from django.core.checks import (
 from django.core.exceptions import ImproperlyConfigured
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 
-from nexi_payments import conf
+from nexi_payments import conf, page_paths
 from nexi_payments.conf.settings import DATABASE
 from nexi_payments.enums import Flow
 from nexi_payments.web import sri
@@ -69,12 +69,25 @@ def _check_urls(settings: conf.Settings) -> Iterator[CheckMessage]:
             hint="The path comes from your URLconf.",
             id="nexi_payments.E003",
         )
+    yield from _check_urlconf()
+
+
+def _check_urlconf() -> Iterator[CheckMessage]:
+    """E004. Checks run without a request: ``request.urlconf`` is not seen here."""
+    name = page_paths.urlconf()
     try:
-        reverse("nexi_payments:pay", args=["x"])
-    except NoReverseMatch:
+        page_paths.public_path("pay", "x")
+    except (NoReverseMatch, ImportError) as error:
+        problem = (
+            f"The URLs of nexi_payments are not included in {name}."
+            if isinstance(error, NoReverseMatch)
+            else f"NEXI_PAYMENTS['URLCONF'] cannot be imported: {name}."
+        )
         yield Error(
-            "The URLs of nexi_payments are not included.",
-            hint='path("payments/", include("nexi_payments.urls"))',
+            problem,
+            hint='path("payments/", include("nexi_payments.urls")). If each host name '
+            "has a URLconf of its own, set NEXI_PAYMENTS['URLCONF'] to that of the"
+            " host of PUBLIC_URL.",
             id="nexi_payments.E004",
         )
 

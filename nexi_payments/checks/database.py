@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from django.apps import apps
 from django.core.checks import (
     CheckMessage,
     Error,
     Warning,  # noqa: A004  Django's own name
 )
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connections, router, transaction
+from django.db import DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
@@ -24,39 +23,18 @@ from nexi_payments.enums import ContractState
 from nexi_payments.flows.ledger import terminal_outages
 from nexi_payments.models import Contract, PaymentOrder, db_transactions
 from nexi_payments.models.bookkeeping import Heartbeat
+from nexi_payments.models.text_storage import UTF8MB4
 
+#: psycopg's IsolationLevel, an ``IntEnum``: a project may set the number.
+_PSYCOPG_READ_COMMITTED: Final = 2
+#: Of the connection, of new tables, and of a column of ours that differs.
+_MYSQL_CHARSETS: Final = """
+    SELECT @@character_set_connection, @@character_set_database, (
+        SELECT MIN(character_set_name) FROM information_schema.columns
+        WHERE table_schema = DATABASE() AND table_name LIKE 'nexi\\_payments\\_%'
+        AND character_set_name <> 'utf8mb4'
+    )"""
 _STRICT_MODES: Final = frozenset({"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"})
-
-
-def check_router(**kwargs: Any) -> list[CheckMessage]:
-    """E012, E013: one database for all tables, also for reading. A transaction guards
-    one database only, and a replica may lag behind the latest commit."""
-    alias = db_transactions.alias()
-    elsewhere = sorted(
-        model.__name__
-        for model in apps.get_app_config("nexi_payments").get_models()
-        if router.db_for_write(model) != alias
-    )
-    found: list[CheckMessage] = []
-    if elsewhere:
-        found.append(
-            Error(
-                f"A router sends {', '.join(elsewhere)} to another database than"
-                f" {alias!r}, where PaymentOrder is.",
-                hint="Send all tables of nexi_payments to one database.",
-                id="nexi_payments.E012",
-            )
-        )
-    if router.db_for_read(PaymentOrder) != alias:
-        found.append(
-            Error(
-                "A router reads payments from another database than they are written "
-                "to.",
-                hint="Exclude the app 'nexi_payments' from reading replicas.",
-                id="nexi_payments.E013",
-            )
-        )
-    return found
 
 
 def check_databases(
@@ -155,7 +133,7 @@ def _check_sqlite(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
     """W001: with SQLite's defaults, concurrent requests fail: "database is locked"."""
     options = _options(connection)
     if (
-        options.get("transaction_mode") != "IMMEDIATE"
+        str(options.get("transaction_mode")).upper() != "IMMEDIATE"
         or "wal" not in str(options.get("init_command", "")).lower()
     ):
         yield Warning(
@@ -175,7 +153,7 @@ def _check_postgresql(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]
             level = cursor.fetchone()[0]
             if level != "read committed":
                 yield _isolation_error(connection, level)
-        elif getattr(level, "name", str(level)) != "READ_COMMITTED":
+        elif level != _PSYCOPG_READ_COMMITTED:
             yield _isolation_error(connection, getattr(level, "name", str(level)))
         cursor.execute("SHOW synchronous_commit")
         if cursor.fetchone()[0] == "off":
@@ -185,6 +163,10 @@ def _check_postgresql(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]
                 "it: ALTER ROLE … SET synchronous_commit = on",
                 id="nexi_payments.W005",
             )
+        cursor.execute("SHOW server_encoding")
+        encoding = cursor.fetchone()[0]
+        if encoding != "UTF8":
+            yield _charset_error(connection, encoding, "UTF8")
 
 
 def _check_mysql(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
@@ -200,6 +182,11 @@ def _check_mysql(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
             [PaymentOrder._meta.db_table],
         )
         engine, collation = cursor.fetchone() or ("InnoDB", "")
+        cursor.execute(_MYSQL_CHARSETS)
+        charsets = cursor.fetchone()
+    wrong = sorted({one for one in charsets if one and one != UTF8MB4})
+    if wrong:
+        yield _charset_error(connection, ", ".join(wrong), UTF8MB4)
     if not _STRICT_MODES & set(modes.split(",")):
         yield Error(
             f"MySQL database {connection.alias!r} truncates values that are too long.",
@@ -226,6 +213,19 @@ def _check_mysql(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
             "create the database with COLLATE utf8mb4_bin.",
             id="nexi_payments.W006",
         )
+
+
+def _charset_error(
+    connection: BaseDatabaseWrapper, found: str, wanted: str
+) -> CheckMessage:
+    return Error(
+        f"Database {connection.alias!r} stores text as {found}, not {wanted}: a name"
+        " with an emoji, or in another script, cannot be stored.",
+        hint=f"Create the database with {wanted}. MySQL and MariaDB: ALTER DATABASE … "
+        "CHARACTER SET utf8mb4, then ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4 for"
+        " each table of nexi_payments, and no other 'charset' in OPTIONS.",
+        id="nexi_payments.E050",
+    )
 
 
 def _check_untested_vendor(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:

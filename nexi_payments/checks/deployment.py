@@ -24,7 +24,7 @@ from django.utils.module_loading import import_string
 
 from nexi_payments import conf
 from nexi_payments.card_extraction import handlers
-from nexi_payments.conf.validators import LOOPBACK
+from nexi_payments.conf.validators import is_loopback
 from nexi_payments.signals import payment_paid, receiver_names
 from nexi_payments.web import static_files
 
@@ -119,7 +119,7 @@ def _check_phone_orders(settings: conf.Settings) -> Iterator[CheckMessage]:
 def _check_return_from_issuer(settings: conf.Settings) -> Iterator[CheckMessage]:
     """Settings that block the browser's way back from the issuer, or to our pages."""
     site = urlsplit(settings.public_url)
-    if site.hostname in LOOPBACK:
+    if is_loopback(site.hostname):
         yield Warning(
             f"PUBLIC_URL is {settings.public_url}, which is this machine.",
             hint="The issuer would send shoppers to their own machine. Set PUBLIC_URL "

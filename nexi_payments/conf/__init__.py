@@ -6,13 +6,13 @@ For this package only: hosts read their own settings.
 from nexi_payments.conf.gateway_factory import call_context, client, simulator
 from nexi_payments.conf.settings import Settings, current, load
 from nexi_payments.conf.site import (
-    has_api,
     hosted_page_origins,
     is_safe_hosted_page_url,
     is_safe_three_ds_url,
     site_address,
 )
 from nexi_payments.conf.terminals import PRODUCTION, SANDBOX, SIMULATOR, Terminal
+from nexi_payments.page_paths import has_api
 
 __all__ = [
     "PRODUCTION",

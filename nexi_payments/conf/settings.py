@@ -31,6 +31,8 @@ class Settings:
 
     terminals: Mapping[str, Terminal]
     public_url: str = ""
+    #: dotted path of the URLconf of that host; "" = ROOT_URLCONF
+    urlconf: str = ""
     sealed_card_keys: tuple[bytes, ...] = field(default=(), repr=False)
     sealed_card_keys_derived: bool = False
     sealed_card_ttl: float = 900
@@ -158,6 +160,7 @@ class Settings:
 _KEYS: Final = (
     "TERMINALS",
     "PUBLIC_URL",
+    "URLCONF",
     "SEALED_CARD_KEYS",
     "SEALED_CARD_TTL",
     "SEALED_CARD_CVV",
@@ -261,6 +264,7 @@ def load(raw: Any = None) -> Settings:
         public_url=validators.absolute_url(
             raw.get("PUBLIC_URL"), "NEXI_PAYMENTS['PUBLIC_URL']", allow_http=not live
         ),
+        urlconf=validators.dotted_path(raw.get("URLCONF"), "NEXI_PAYMENTS['URLCONF']"),
         rate_limits=validators.rate_limits(
             raw.get("RATE_LIMITS"), "NEXI_PAYMENTS['RATE_LIMITS']"
         ),

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, reverse
 
+from nexi_payments import page_paths
 from nexi_payments.conf.settings import Settings, current
 from nexi_payments.conf.terminals import Terminal
-from nexi_payments.conf.validators import LOOPBACK
+from nexi_payments.conf.validators import is_loopback
 
 #: URLs that every parser reads alike: no userinfo, backslash, escape or unusual
 #: character.
@@ -30,21 +30,23 @@ LOCAL_SITE: Final = "http://127.0.0.1:8000"
 
 def simulator_address(site: str) -> str:
     """The URL of the simulator and its issuer page."""
-    path = reverse("nexi_payments:simulator", args=["-"]).removesuffix("-")
+    path = page_paths.public_path("simulator", "-").removesuffix("-")
     return simulator_origin(site) + path
 
 
 def simulator_origin(site: str) -> str:
-    """The origin of the issuer page: a shop on this machine has it on the other name.
+    """The origin of the issuer page: a shop on this machine has it on another name.
 
     That is another site for the browser, so cookies behave on the way back as with a
     real issuer.
     """
     parts = urlsplit(site or LOCAL_SITE)
-    other_names = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
-    host = other_names.get(parts.hostname or "", "")
+    if not is_loopback(parts.hostname):
+        return site
+    is_name = str(parts.hostname).endswith("localhost")
+    host = "127.0.0.1" if is_name else "localhost"
     port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{host}{port}" if host else site
+    return f"{parts.scheme}://{host}{port}"
 
 
 def site_address(host_header: str = "", *, secure: bool = False) -> str:
@@ -59,22 +61,13 @@ def site_address(host_header: str = "", *, secure: bool = False) -> str:
         return settings.public_url
     if django_settings.DEBUG or _all_simulated(settings):
         parts = urlsplit(f"//{host_header}")
-        if parts.hostname in LOOPBACK | {"testserver"}:
+        if is_loopback(parts.hostname) or parts.hostname == "testserver":
             return f"{'https' if secure else 'http'}://{host_header}"
         return LOCAL_SITE
     raise ImproperlyConfigured(
         "NEXI_PAYMENTS['PUBLIC_URL'] is required: the issuer sends the shopper back to"
         " it"
     )
-
-
-def has_api() -> bool:
-    """Whether the URLs of the REST API are included."""
-    try:
-        reverse("nexi_payments_api:moto")
-    except NoReverseMatch:
-        return False
-    return True
 
 
 def _all_simulated(settings: Settings) -> bool:
@@ -106,7 +99,7 @@ def hosted_page_origins(name: str, site: str = "") -> list[str]:
         origins += [
             f"http://{host}"
             for host in opener.hosted_page_hosts
-            if urlsplit(f"//{host}").hostname in LOOPBACK
+            if is_loopback(urlsplit(f"//{host}").hostname)
         ]
     return origins
 
@@ -124,7 +117,7 @@ def _is_safe_url(url: str, hosts: Iterable[str], terminal: Terminal, site: str) 
     allowed = set(hosts)
     if terminal.simulated:
         allowed.add(urlsplit(simulator_address(site)).netloc)
-    if hostname in LOOPBACK and not terminal.is_live:
+    if is_loopback(hostname) and not terminal.is_live:
         return any(urlsplit(f"//{entry}").hostname == hostname for entry in allowed)
     if scheme != "https":
         return False

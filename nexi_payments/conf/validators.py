@@ -25,7 +25,17 @@ from nexi_payments import money, payment_methods
 from nexi_payments.exceptions import InvalidAmount
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def is_loopback(hostname: str | None) -> bool:
+    """Whether it is this machine: also "shop.localhost" (RFC 6761), and 127.0.0.2."""
+    name = (hostname or "").lower()
+    if f".{name}".endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def reject_unknown_keys(
@@ -173,7 +183,7 @@ def absolute_url(value: Any, setting: str, *, allow_http: bool) -> str:
     if not url:
         return ""
     parts = urlsplit(url)
-    http_allowed = parts.hostname in LOOPBACK and allow_http
+    http_allowed = is_loopback(parts.hostname) and allow_http
     if (
         parts.scheme not in (("https", "http") if http_allowed else ("https",))
         or not parts.hostname

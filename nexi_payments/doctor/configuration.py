@@ -7,9 +7,9 @@ from typing import Final
 
 from django.core.checks import ERROR, Tags, run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 
-from nexi_payments import conf, signals
+from nexi_payments import conf, page_paths, signals
 from nexi_payments.doctor.findings import OK, WARNING, Finding
 
 _SIGNALS: Final = (
@@ -45,9 +45,9 @@ def absolute_urls() -> Iterator[Finding]:
     yield Finding("urls", "urls:", indent=0)
     try:
         site = conf.site_address()
-        return_path = reverse("nexi_payments:return", args=["PAYMENT", "TOKEN"])
-        result = reverse("nexi_payments:result", args=["PAYMENT"])
-        status = reverse("nexi_payments:status", args=["PAYMENT"])
+        return_path = page_paths.public_path("return", "PAYMENT", "TOKEN")
+        result = page_paths.public_path("result", "PAYMENT")
+        status = page_paths.public_path("status", "PAYMENT")
     except (ImproperlyConfigured, NoReverseMatch) as error:
         yield Finding("urls", f"none: {error}", WARNING)
         return

@@ -16,7 +16,7 @@ from django.db.models import F
 from django.utils import timezone, translation
 from django.utils.module_loading import import_string
 
-from nexi_payments import conf
+from nexi_payments import conf, shop_time
 from nexi_payments.emails import receipts, sending
 from nexi_payments.enums import (
     Channel,
@@ -98,8 +98,11 @@ def _recipient(order: PaymentOrder) -> str:
 
 def _owner_email(contract: Contract) -> str:
     """Email address of the account, or of the newest payment with one."""
-    if contract.user is not None and (email := getattr(contract.user, "email", "")):
-        return str(email)
+    try:
+        if contract.user is not None and (email := getattr(contract.user, "email", "")):
+            return str(email)
+    except Exception as error:  # a property of the host's user model
+        log.error("the email address of a user: %s", type(error).__name__)
     payments = contract.payments.exclude(customer_email="").order_by("-pk")
     return payments.values_list("customer_email", flat=True).first() or ""
 
@@ -129,7 +132,7 @@ def send_expiry_notices(today: date | None = None) -> int:
     """
     if CARD_EXPIRES not in conf.current().mails:
         return 0
-    today = today or timezone.localdate()
+    today = today or shop_time.today()
     sent = 0
     for contract in _expiring_contracts(today):
         unclaimed = Contract.objects.filter(

@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import logging
-import smtplib
 from datetime import date
 from typing import Any, Final
 
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template, render_to_string
-from django.utils import translation
+from django.utils import timezone, translation
 
-from nexi_payments import conf, money
+from nexi_payments import conf, money, shop_time
 from nexi_payments.enums import Channel, ContractKind
 from nexi_payments.models import PaymentOrder
 
@@ -32,7 +31,7 @@ def send(
 
     False if the mail server did not accept it; the log has the reason.
     """
-    with translation.override(language):
+    with translation.override(language), timezone.override(shop_time.zone()):
         amount = money.display(order.amount, order.currency)
         context = {
             "order": order,
@@ -67,11 +66,15 @@ def send_card_expiry_notice(
 def _dispatch(
     template: str, recipient: str, context: dict[str, Any], about: str
 ) -> bool:
-    """Send text and, if there is an HTML template, HTML. Line 1 is the subject."""
-    context["merchant"] = conf.current().merchant_name
-    text = render_to_string(f"nexi_payments/email/{template}.txt", context)
-    subject, _, body = text.strip().partition("\n")
+    """Send text and, if there is an HTML template, HTML. Line 1 is the subject.
+
+    Backends and templates of the host raise errors of their own: none may cost more
+    than the email.
+    """
     try:
+        context["merchant"] = conf.current().merchant_name
+        text = render_to_string(f"nexi_payments/email/{template}.txt", context)
+        subject, _, body = text.strip().partition("\n")
         connection: Any = get_connection()
         if getattr(connection, "timeout", 0) is None:
             connection.timeout = _SMTP_TIMEOUT  # Django's default waits without limit
@@ -84,8 +87,7 @@ def _dispatch(
         if html := _render_html(template, context):
             message.attach_alternative(html, "text/html")
         return message.send() == 1
-    except (OSError, smtplib.SMTPException, ValueError) as error:
-        # ValueError: an address that the mail package cannot put into a header
+    except Exception as error:
         log.error("email for %s: %s", about, type(error).__name__)
         return False
 

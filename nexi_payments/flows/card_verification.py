@@ -34,7 +34,7 @@ from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.models import CardVerification, db_transactions
-from nexi_payments.pan_scanner import reject_card_number
+from nexi_payments.models.text_storage import reject_text
 
 log = logging.getLogger("nexi_payments.card_verification")
 
@@ -86,7 +86,7 @@ def get_or_verify_card(
     actor: Actor = NO_ACTOR,
 ) -> tuple[CardVerification, bool]:
     """As ``verify_card``; also returns whether the verification was made now."""
-    reject_card_number("cardholder", cardholder)
+    reject_text("cardholder", cardholder)
     terminal_config = conf.current().terminal(terminal)
     if not terminal_config.has_own_card_page:
         raise CardsNotAccepted(terminal_config.name)

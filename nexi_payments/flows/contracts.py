@@ -27,7 +27,7 @@ from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.responses import ContractResult
 from nexi_payments.models import Contract, PaymentOrder, db_transactions
-from nexi_payments.pan_scanner import reject_card_number
+from nexi_payments.models.text_storage import reject_text
 
 log = logging.getLogger("nexi_payments.contracts")
 
@@ -139,7 +139,7 @@ def contracts_at_nexi(
     Raises ``GatewayError``, ``CardDataNotAllowed``, and ``RuntimeError`` inside a
     transaction.
     """
-    reject_card_number("customer_id", customer_id)
+    reject_text("customer_id", customer_id)
     db_transactions.require_no_transaction()
     client = conf.client(conf.current().terminal(terminal))
     try:

@@ -28,7 +28,7 @@ from nexi_payments.flows.ledger import (
 from nexi_payments.flows.ledger.operations import OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.models import Discrepancy, PaymentOrder
-from nexi_payments.pan_scanner import reject_card_number
+from nexi_payments.models.text_storage import reject_text
 
 
 class Shown(StrEnum):
@@ -94,7 +94,7 @@ def resolve(
         raise InvalidState(order)
     if not reason.strip():
         raise ValueError("a resolution needs a reason")
-    reject_card_number("reason", reason)
+    reject_text("reason", reason)
     client = conf.client(conf.current().terminal(order.terminal))
     inquiry = query.inquire_and_apply(order, client)
     if inquiry.reading is None:

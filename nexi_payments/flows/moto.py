@@ -40,7 +40,7 @@ from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.gateway.responses import OperationResult
 from nexi_payments.models import Operation, PaymentOrder
-from nexi_payments.pan_scanner import reject_card_number
+from nexi_payments.models.text_storage import reject_text
 
 #: A charge of the same amount within this time may be a duplicate.
 DUPLICATE_WINDOW: Final = timedelta(minutes=10)
@@ -173,7 +173,7 @@ def pay_moto(
     another attempt is on Nexi's page, ``PaymentBeingConfirmed`` and
     ``GatewayUnavailable``. Nothing was sent after any of these.
     """
-    reject_card_number("cardholder", cardholder)
+    reject_text("cardholder", cardholder)
     terminal = conf.current().terminal(order.terminal)
     if not terminal.moto:
         raise MotoNotAllowed(terminal.name)

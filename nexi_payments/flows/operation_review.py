@@ -26,7 +26,7 @@ from nexi_payments.flows.inquiry.snapshot import Snapshot
 from nexi_payments.flows.ledger import discrepancies
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.models import Operation, PaymentOrder
-from nexi_payments.pan_scanner import reject_card_number
+from nexi_payments.models.text_storage import reject_text
 
 #: What a person may decide about an operation.
 DECISIONS: Final = (OperationOutcome.DONE, OperationOutcome.DECLINED)
@@ -131,7 +131,7 @@ def _resolve_discrepancies(order: PaymentOrder, kind: str, actor: Actor) -> None
 def _check_reason(reason: str) -> None:
     if not reason.strip():
         raise ValueError("a decision needs a reason")
-    reject_card_number("reason", reason)
+    reject_text("reason", reason)
 
 
 def _inquire(order: PaymentOrder) -> None:

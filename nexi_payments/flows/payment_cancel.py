@@ -22,7 +22,7 @@ from nexi_payments.flows.ledger.operations import PreconditionFailed
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import purchase
 from nexi_payments.models import PaymentOrder, db_transactions, raw_sql
-from nexi_payments.pan_scanner import reject_card_number
+from nexi_payments.models.text_storage import reject_text
 
 _CHARGED: Final = (OrderState.AUTHORIZED, OrderState.PAID, OrderState.REVIEW)
 #: Requests of a shopper change the attempt meanwhile: a new one is created, its card is
@@ -56,7 +56,7 @@ def cancel(
     payment that was voided or refunded, and for a charge of a saved card; and
     ``CardDataNotAllowed`` for a reason with a card number. Nothing has changed then.
     """
-    reject_card_number("reason", reason)
+    reject_text("reason", reason)
     for _ in range(_TRIES):
         with suppress(PreconditionFailed):
             try:

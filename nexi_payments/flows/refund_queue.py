@@ -24,7 +24,7 @@ from nexi_payments.models import (
     QueuedRefund,
     db_transactions,
 )
-from nexi_payments.pan_scanner import reject_card_number
+from nexi_payments.models.text_storage import reject_text
 
 
 def enqueue_refund(
@@ -81,7 +81,7 @@ def withdraw_refund(
 def _checked(name: str, text: str, length: int) -> str:
     if len(text) > length:
         raise ValueError(f"{name} is longer than {length} characters")
-    reject_card_number(name, text)
+    reject_text(name, text)
     return text
 
 

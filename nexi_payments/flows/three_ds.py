@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from django.urls import reverse
 from django.utils import timezone
 
-from nexi_payments import conf, sealed_cards
+from nexi_payments import conf, page_paths, sealed_cards
 from nexi_payments.card import Card
 from nexi_payments.enums import OperationKind, OperationOutcome, OrderState, Reason
 from nexi_payments.exceptions import (
@@ -29,7 +28,7 @@ from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.gateway.responses import InitResult
 from nexi_payments.models import Operation, PaymentOrder
-from nexi_payments.pan_scanner import reject_card_number
+from nexi_payments.models.text_storage import reject_text
 
 
 def start_payment(
@@ -52,7 +51,7 @@ def start_payment(
     attempt is on Nexi's page, ``PaymentBeingConfirmed`` and ``GatewayUnavailable``;
     nothing was sent then. Every other result, also a decline, is ``step.order.state``.
     """
-    reject_card_number("cardholder", cardholder)
+    reject_text("cardholder", cardholder)
     terminal = conf.current().terminal(attempts.shop_terminal(order))
     if not terminal.has_own_card_page:
         raise CardsNotAccepted(terminal.name)
@@ -91,7 +90,7 @@ def start_payment(
         return Step(order)
     if order.state != OrderState.AWAITING_3DS:
         return Step(order)
-    return_path = reverse("nexi_payments:return", args=[order.public_id, call.token])
+    return_path = page_paths.public_path("return", order.public_id, call.token)
     fields = {
         "ThreeDsRequest": call.answer.auth_request,
         "ReturnUrl": address + return_path,

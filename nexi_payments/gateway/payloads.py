@@ -95,14 +95,14 @@ def order_member(purchase: Purchase) -> dict[str, Any]:
     }
     if purchase.customer_id:
         body["customerId"] = purchase.customer_id[:27]
-    if purchase.description:
-        body["description"] = purchase.description[:255]
+    if description := plain_text(purchase.description):
+        body["description"] = description
     if purchase.reference and not _looks_like_script(purchase.reference):
         body["customField"] = purchase.reference[:255]
     customer = dict(purchase.customer_info)
-    if purchase.cardholder:
-        customer["cardHolderName"] = purchase.cardholder[:255]
-    if purchase.email:
+    if cardholder := plain_text(purchase.cardholder):
+        customer["cardHolderName"] = cardholder
+    if purchase.email and not _looks_like_script(purchase.email):
         customer["cardHolderEmail"] = purchase.email[:255]
     if customer:
         body["customerInfo"] = customer
@@ -114,6 +114,14 @@ def _looks_like_script(text: str) -> bool:
     for ``customField``: without it the payment works all the same.
     """
     return not text.isprintable() or bool(_SCRIPT.search(text))
+
+
+def plain_text(text: str) -> str:
+    """At most 255 characters that Nexi does not take for script: without ``<`` and
+    ``>``, control characters, and ``javascript:``. The same text gives the same result,
+    as a request may be sent again with its key."""
+    printable = "".join(one if one.isprintable() else " " for one in text)
+    return " ".join(_SCRIPT.sub(" ", printable).split())[:255].rstrip()
 
 
 def card_member(card: Card) -> dict[str, str]:

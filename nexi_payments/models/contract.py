@@ -9,10 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import money
+from nexi_payments import money, shop_time
 from nexi_payments.enums import (
     Channel,
     ContractKind,
@@ -139,7 +138,7 @@ class Contract(RetryingModel):
     @property
     def is_expired(self) -> bool:
         """Past its last day."""
-        return self.until is not None and self.until < timezone.localdate()
+        return self.until is not None and self.until < shop_time.today()
 
     @property
     def is_usable(self) -> bool:

@@ -10,11 +10,11 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Q
-from django.urls import reverse
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import enums, money
+from nexi_payments import enums, money, page_paths
 from nexi_payments.enums import Channel, OrderState, Reason
 from nexi_payments.models.deadlocks import RetryingModel, RetryingQuerySet
 
@@ -93,6 +93,12 @@ class PaymentOrder(RetryingModel):
     description = models.CharField(_("description"), max_length=255, blank=True)
     customer_name = models.CharField(_("customer"), max_length=255, blank=True)
     customer_email = models.CharField(_("e-mail"), max_length=254, blank=True)
+    #: what ``customer_email`` is searched by; the database makes it
+    email_key = models.GeneratedField(
+        expression=Lower("customer_email"),
+        output_field=models.CharField(max_length=254),
+        db_persist=True,
+    )
     cardholder_name = models.CharField(_("cardholder"), max_length=255, blank=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -210,7 +216,7 @@ class PaymentOrder(RetryingModel):
                     ("currency", "currency"),
                     ("method", "method"),
                     ("card_last4", "last4"),
-                    ("customer_email", "email"),
+                    ("email_key", "email"),
                 )
             ),
             *(
@@ -303,7 +309,7 @@ class PaymentOrder(RetryingModel):
 
     def page_url(self) -> str:
         """The path of the card page, a secret: see ``models.created_order``."""
-        return reverse("nexi_payments:pay", args=[self.public_id])
+        return page_paths.page_path("pay", self.public_id)
 
     @property
     def total(self) -> Decimal:

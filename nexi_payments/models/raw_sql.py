@@ -9,25 +9,27 @@ empty). Use a queryset for anything else.
 
 Names come from ``_meta``, and fields adapt the values. Four things have no documented
 name in Django: ``mark_for_rollback_on_error``, without which a host that catches an
-error could go on in a failed transaction; ``has_listeners``, as ``save`` alone calls
-receivers; ``quote_name``; and the converters of the compiler, because ``raw()``, which
-is documented, takes three times as long.
+error could go on in a failed transaction; ``has_listeners``, as receivers are rare;
+``quote_name``; and the converters of the compiler, because ``raw()``, which is
+documented, takes three times as long.
 """
 
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
-from django.db import connections, models, transaction
+from django.db import OperationalError, connections, models, transaction
 from django.db.models import signals
 from django.db.models.expressions import Combinable
 
 from nexi_payments.models import db_transactions, deadlocks
 
+log = logging.getLogger("nexi_payments.models")
 Row = TypeVar("Row", bound=models.Model)
 Where = Mapping[str, Any]
 
@@ -64,12 +66,32 @@ def insert(row: models.Model) -> None:
     """``row.save(force_insert=True)``.
 
     For use in a transaction, which a deadlock or an ``IntegrityError`` rolls back.
+    Receivers of the host are called as ``save`` calls them; what they raise is logged.
     """
     alias = db_transactions.alias()
     model = type(row)
-    if any(one.has_listeners(model) for one in (signals.pre_save, signals.post_save)):
-        row.save(force_insert=True, using=alias)  # calls the host's receivers
+    told = {"raw": False, "using": alias, "update_fields": None}
+    _call_receivers(signals.pre_save, row, told)
+    _insert(row, model, alias)
+    _call_receivers(signals.post_save, row, {"created": True, **told})
+
+
+def _call_receivers(signal: Any, row: models.Model, told: dict[str, Any]) -> None:
+    """In a savepoint: the commit is that of a charge or its outcome, and a receiver of
+    the host must not roll it back. A deadlock ends the transaction for everybody.
+    """
+    if not signal.has_listeners(type(row)):
         return
+    try:
+        with transaction.atomic(using=told["using"]):
+            signal.send(sender=type(row), instance=row, **told)
+    except OperationalError:
+        raise
+    except Exception as error:
+        log.error("a receiver of %s: %s", type(row).__name__, type(error).__name__)
+
+
+def _insert(row: models.Model, model: type[models.Model], alias: str) -> None:
     connection = connections[alias]
     numbered = row.pk is None
     sql, columns = _insert_sql(alias, model, numbered)
@@ -243,7 +265,7 @@ def _insert_sql(
     columns = [
         _column(alias, model, field.name)
         for field in model._meta.concrete_fields
-        if not (numbered and field is key)
+        if not (field.generated or (numbered and field is key))
     ]
     names = ", ".join([column.name for column in columns])
     marks = ", ".join(["%s"] * len(columns))

@@ -58,6 +58,7 @@ _OMITTED_FIELDS: Final[dict[type[models.Model], set[str]]] = {
         "public_id",
         "customer_name",
         "customer_email",
+        "email_key",
         "cardholder_name",
         "description",
         "success_url",

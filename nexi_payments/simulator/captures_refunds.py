@@ -37,7 +37,7 @@ def cancel(state: SimulatorState, request: Request, operation_id: str) -> Reply:
     """Needs a key. It is unknown whether Nexi honours it: here it does not."""
     data = request.json()
     _require_key(request)
-    schema_validator.validate(data, request_schemas.CANCEL)
+    schema_validator.validate_request(data, request_schemas.CANCEL)
     rule = post_charge_rules.cancel_rule
     with state.store.edit_operation(operation_id) as record:
         return _execute(state, record, operation_id, request, rule)
@@ -48,7 +48,7 @@ def _handle_idempotent(
 ) -> Reply:
     data, key = request.json(), request.idempotency_key
     _require_key(request)
-    schema_validator.validate(data, request_schemas.POST_CHARGE_OPERATION)
+    schema_validator.validate_request(data, request_schemas.POST_CHARGE_OPERATION)
     fingerprint = idempotency.fingerprint(target, what, data)
     with state.store.edit_operation(target) as record:
         earlier = idempotency.earlier_reply(state, key, fingerprint)

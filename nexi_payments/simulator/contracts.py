@@ -30,7 +30,7 @@ def charge(state: SimulatorState, request: Request) -> Reply:
     data, key = request.json(), request.idempotency_key
     if not 1 <= len(key) <= idempotency.MAX_KEY_LENGTH:
         return responses.error_reply("PS0025", "idempotency key wrong or missing")
-    schema_validator.validate(data, request_schemas.MIT)
+    schema_validator.validate_request(data, request_schemas.MIT)
     fingerprint = idempotency.fingerprint("mit", data)
     store, order = state.store, data["order"]
     with store.transaction():
@@ -56,7 +56,7 @@ def charge(state: SimulatorState, request: Request) -> Reply:
 def verify(state: SimulatorState, request: Request) -> Reply:
     """``POST /orders/card_verification``: no charge, no 3-D Secure, no order."""
     data = request.json()
-    schema_validator.validate(data, request_schemas.VERIFICATION)
+    schema_validator.validate_request(data, request_schemas.VERIFICATION)
     pan = data["card"]["pan"]
     ending = test_cards.ending_of(pan)
     code = test_cards.DECLINE_CODES.get(ending, "000")

@@ -31,7 +31,7 @@ def create(state: SimulatorState, request: Request) -> Reply:
     What Nexi does with a method that the terminal lacks is not published: here it is
     rejected."""
     data = request.json()
-    schema_validator.validate(data, request_schemas.HOSTED_PAGE)
+    schema_validator.validate_request(data, request_schemas.HOSTED_PAGE)
     page = new_page(state, data)
     if not state.store.add_page(page):
         return responses.error_reply(*responses.ORDER_ID_USED)

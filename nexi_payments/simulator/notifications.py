@@ -7,6 +7,7 @@ ones of somebody who has found the address.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import secrets
 import threading
@@ -42,7 +43,6 @@ HEADERS: Final = {
 #: Notifications and deliveries that are kept; the oldest deliveries are dropped first.
 _MAX_DELIVERIES: Final = 200
 _TIMEOUT: Final = 10.0
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def new_security_token() -> str:
 def post_to_loopback(url: str, headers: Mapping[str, str], data: bytes) -> int:
     """Post to a shop on this machine; another address gets nothing (0)."""
     parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
+    if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
         return 0
     request = urllib.request.Request(url, data, dict(headers))  # noqa: S310
     # no proxy of the environment: the body holds a token
@@ -110,6 +110,16 @@ def post_to_loopback(url: str, headers: Mapping[str, str], data: bytes) -> int:
             return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def _is_loopback(hostname: str) -> bool:
+    """ "localhost", a name below it, or a loopback address."""
+    if hostname == "localhost" or hostname.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return False
 
 
 class NotificationQueue:

@@ -27,7 +27,7 @@ _GATEWAY_DOWN: Final = Reply(
 def init(state: SimulatorState, request: Request, flow: str) -> Reply:
     """Create an order, once for an id. ``flow`` is "3steps" or "2steps"."""
     data = request.json()
-    schema_validator.validate(data, request_schemas.INIT)
+    schema_validator.validate_request(data, request_schemas.INIT)
     record = _new_record(state, flow, data)
     if record["ending"] == "gateway_down":
         return _GATEWAY_DOWN
@@ -53,7 +53,7 @@ def moto(state: SimulatorState, request: Request) -> Reply:
 
     Cards that would be challenged are paid. "garbage" creates no order."""
     data = request.json()
-    schema_validator.validate(data, request_schemas.MOTO)
+    schema_validator.validate_request(data, request_schemas.MOTO)
     record = _new_record(state, "moto", data)
     if record["ending"] == "gateway_down":
         return _GATEWAY_DOWN

@@ -29,7 +29,7 @@ _MAX_DAYS: Final = timedelta(days=90)
 def create(state: SimulatorState, request: Request) -> Reply:
     """``POST /orders/paybylink``, once for an order id."""
     data = request.json()
-    schema_validator.validate(data, request_schemas.PAYMENT_LINK)
+    schema_validator.validate_request(data, request_schemas.PAYMENT_LINK)
     last_day = _parse_day(state, data, since=_today(state))
     page = hosted_orders.new_page(state, data) | {
         "link": {
@@ -54,7 +54,7 @@ def get(state: SimulatorState, request: Request, link_id: str) -> Reply:
 def renew(state: SimulatorState, request: Request, link_id: str) -> Reply:
     """A new last day, at most 90 days after the first one."""
     data = request.json()
-    schema_validator.validate(data, request_schemas.RENEWAL)
+    schema_validator.validate_request(data, request_schemas.RENEWAL)
 
     def change(page: Record) -> Reply:
         link = page["link"]
@@ -67,7 +67,7 @@ def renew(state: SimulatorState, request: Request, link_id: str) -> Reply:
 
 def cancel(state: SimulatorState, request: Request, link_id: str) -> Reply:
     """A 200 without a body. PS0045: used. PS0044: it was deleted before."""
-    schema_validator.validate(request.json(), request_schemas.EMPTY)
+    schema_validator.validate_request(request.json(), request_schemas.EMPTY)
 
     def change(page: Record) -> Reply:
         page["link"]["deleted"] = True

@@ -31,7 +31,7 @@ _VALIDATABLE: Final = frozenset({"PENDING", "THREEDS_VALIDATED", "THREEDS_FAILED
 def validate(state: SimulatorState, request: Request) -> Reply:
     """Return the cryptogram of an authentication. ``THREEDS_FAILED`` is a 200."""
     data = request.json()
-    schema_validator.validate(data, request_schemas.VALIDATION)
+    schema_validator.validate_request(data, request_schemas.VALIDATION)
     with state.store.edit_payment(data["operationId"]) as record:
         if (
             record is None
@@ -64,7 +64,7 @@ def validate(state: SimulatorState, request: Request) -> Reply:
 def pay(state: SimulatorState, request: Request, flow: str) -> Reply:
     """Charge an operation once. Mask and expiry must match the card of init."""
     data, three = request.json(), flow == "3steps"
-    schema_validator.validate(
+    schema_validator.validate_request(
         data,
         request_schemas.PAYMENT_3STEPS if three else request_schemas.PAYMENT_2STEPS,
     )

@@ -184,7 +184,8 @@ CANCEL: Final = Object({"description": _text_up_to(255)})
 #: Ports 80 and 443 only; any port on this machine, which the real gateway cannot reach.
 _MERCHANT_URL: Final = Text(
     r"(?=.{1,2048}\Z)https?://"
-    r"((localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?|[^\s/?#@:]+(:(80|443))?)"
+    r"((([a-z0-9-]+\.)*localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?"
+    r"|[^\s/?#@:]+(:(80|443))?)"
     r"([/?#]\S*)?"
 )
 _PAYMENT_SESSION: Final = Object(

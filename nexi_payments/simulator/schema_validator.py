@@ -8,9 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from nexi_payments.simulator.test_cards import luhn_valid
+
+#: Published of PS0041: "JavaScript found in a field". Which texts that are is not:
+#: markup of any kind is refused here.
+_SCRIPT: Final = re.compile(r"[<>]|javascript:", re.IGNORECASE)
 
 
 class RequestRejected(Exception):
@@ -65,6 +69,13 @@ class Object:
 Schema = Text | Integer | ListOf | Object
 
 
+def validate_request(body: Any, schema: Schema) -> None:
+    """Raise ``RequestRejected`` for a body that does not match ``schema``, or has a
+    text that looks like script (PS0041)."""
+    validate(body, schema)
+    _reject_script(body)
+
+
 def validate(value: Any, schema: Schema, member: str = "body") -> None:
     """Raise ``InvalidRequest`` for an unknown, missing or malformed member."""
     if isinstance(schema, Object):
@@ -82,6 +93,16 @@ def validate(value: Any, schema: Schema, member: str = "body") -> None:
         isinstance(value, bool) or not isinstance(value, int) or value < schema.minimum
     ):
         raise InvalidRequest("PS0026", member)
+
+
+def _reject_script(value: Any) -> None:
+    if isinstance(value, str) and _SCRIPT.search(value):
+        raise RequestRejected("PS0041", "JavaScript found in a field")
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _reject_script(item)
 
 
 def _validate_object(value: Any, schema: Object, member: str) -> None:

@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any
 from unittest import mock
 
+from django.apps import apps
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.cache import caches
 from django.core.handlers.base import BaseHandler
@@ -209,9 +209,12 @@ def _as_text(value: Any) -> str:
     return str(value)
 
 
-def _sessions() -> list[Session]:
-    installed = "django.contrib.sessions" in settings.INSTALLED_APPS
-    return list(Session.objects.all()) if installed else []
+def _sessions() -> list[Any]:
+    if not apps.is_installed("django.contrib.sessions"):
+        return []
+    from django.contrib.sessions.models import Session  # only where it is installed
+
+    return list(Session.objects.all())
 
 
 def _sqlite_files() -> Iterator[tuple[str, str]]:

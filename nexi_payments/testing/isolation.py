@@ -84,7 +84,7 @@ def _simulated_terminal(raw: Any) -> Any:
 def _https_public_url(url: Any) -> Any:
     """Return an https URL: the shop serves the simulated issuer, which needs https."""
     parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
-    if parts.scheme == "http" and parts.hostname not in validators.LOOPBACK:
+    if parts.scheme == "http" and not validators.is_loopback(parts.hostname):
         return parts._replace(scheme="https").geturl()
     return url
 

@@ -7,7 +7,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.test import Client
+
+from nexi_payments.testing.host_client import HostClient
 
 #: The host of Django's test client; allowed in tests only.
 _TEST_HOST: Final = "testserver"
@@ -20,8 +21,9 @@ def deliver(url: str, headers: Mapping[str, str], body: bytes) -> int:
     For ``Simulator.deliver``, in tests and in a demo. In tests the host is that of the
     test client, as for the shopper: ``PUBLIC_URL`` need not be in ``ALLOWED_HOSTS``."""
     parts = urlsplit(url)
-    host = _TEST_HOST if _TEST_HOST in settings.ALLOWED_HOSTS else parts.netloc
-    client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    client = HostClient(enforce_csrf_checks=True, raise_request_exception=False)
+    in_tests = _TEST_HOST in settings.ALLOWED_HOSTS
+    host = client.defaults.get("HTTP_HOST", _TEST_HOST) if in_tests else parts.netloc
     response = client.post(
         f"{parts.path}?{parts.query}" if parts.query else parts.path,
         body,

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from django.test import Client
-
 from nexi_payments.testing.forms import (
     Form,
     card_fields,
@@ -29,7 +27,7 @@ class Visitor:
     request_options: ClassVar[Mapping[str, Any]] = {"secure": True}
 
     def __init__(self, browser: Any = None) -> None:
-        self.browser = browser or Client()
+        self.browser = browser or _new_browser()
 
     def get(self, path: str, **query: str) -> Any:
         return self.browser.get(path, query, **self.request_options)
@@ -65,7 +63,14 @@ class Shopper(Visitor):
         )
 
     def browser_without_cookies(self) -> Any:
-        return Client()
+        return _new_browser()
+
+
+def _new_browser() -> Any:
+    # imported late: processes without Django's settings bring a browser of their own
+    from nexi_payments.testing.host_client import HostClient
+
+    return HostClient()
 
 
 def _path_of(url: str) -> str:

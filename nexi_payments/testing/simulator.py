@@ -11,9 +11,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.test import Client
-from django.urls import Resolver404, resolve, reverse
 
-from nexi_payments import conf, flows
+from nexi_payments import conf, flows, page_paths
 from nexi_payments.card import Card
 from nexi_payments.enums import OrderState
 from nexi_payments.models import PaymentOrder
@@ -41,6 +40,7 @@ from nexi_payments.testing.forms import (
     parse_form,
     redirect_target,
 )
+from nexi_payments.testing.host_client import HostClient
 from nexi_payments.testing.isolation import use_simulator
 from nexi_payments.testing.shopper import Shopper
 
@@ -196,7 +196,7 @@ class NexiSimulator:
         with run_commit_hooks():
             Shopper().return_from_issuer(form, fields)
             order = PaymentOrder.objects.get(pk=key)
-            result = reverse("nexi_payments:result", args=[order.public_id])
+            result = page_paths.page_path("result", order.public_id)
             self._page = Shopper(_client_for(order)).get(result)
         return PaymentOrder.objects.get(pk=key)
 
@@ -377,7 +377,7 @@ class CardDataWatch:
 
 
 def _client_for(order: PaymentOrder) -> Client:
-    client = Client()
+    client = HostClient()
     if order.user is not None:
         client.force_login(order.user)
     return client
@@ -392,12 +392,11 @@ def _assert_accessible(page: Any) -> None:
 
 
 def _public_id_in(location: str) -> str:
-    """Return the public id of the order whose result page is at ``location``."""
-    try:
-        found = resolve(urlsplit(location).path)
-    except Resolver404:
-        return ""
-    return str(found.kwargs.get("public_id", ""))
+    """Return the public id of the order whose result page is at ``location``, under
+    any prefix and language."""
+    parts = urlsplit(location).path.split("/")
+    named = PaymentOrder.objects.filter(public_id__in=parts)
+    return named.values_list("public_id", flat=True).first() or ""
 
 
 def _assert_no_findings(scan: CardDataScan) -> None:

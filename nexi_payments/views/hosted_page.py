@@ -19,11 +19,11 @@ from django.http import (
     JsonResponse,
     UnreadablePostError,
 )
-from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
-from nexi_payments import card_extraction, flows, strict_json
+from nexi_payments import card_extraction, flows, page_paths, strict_json
 from nexi_payments.models import PaymentOrder, db_transactions
+from nexi_payments.views import return_proofs
 from nexi_payments.views.payment import get_site, see_other
 from nexi_payments.web.responses import with_security_headers
 from nexi_payments.web.sensitive import sensitive_view
@@ -44,17 +44,18 @@ def return_from_hosted_page(
     """The shopper is back, having paid or not. Always the same redirect to the result
     page, which goes on asking. The body is not read.
     """
-    result = see_other(reverse("nexi_payments:result", args=[public_id]))
+    result = page_paths.page_path("result", public_id)
     if request.method not in ("GET", "POST"):
-        return result
+        return see_other(result)
     try:
         order = PaymentOrder.objects.filter(public_id=public_id).first()
+        result += return_proofs.query(order, token)
         if order is not None:
             flows.return_from_hosted_page(order, token, site=get_site(request))
     except Exception as error:
         # Reconciliation finds the outcome. No traceback: its frames have the token.
         log.warning("return from the hosted page: %s", type(error).__name__)
-    return result
+    return see_other(result)
 
 
 @csrf_exempt

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import (
@@ -11,11 +13,11 @@ from django.http import (
     HttpResponseRedirect,
     JsonResponse,
 )
-from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from nexi_payments import conf, enums, flows
+from nexi_payments import conf, enums, flows, page_paths
 from nexi_payments.models import PaymentOrder, db_transactions
+from nexi_payments.views import return_proofs
 from nexi_payments.web import amount_texts, card_consent, shopper_texts
 from nexi_payments.web.client_info import get_client_ip, get_request_id
 from nexi_payments.web.responses import (
@@ -24,6 +26,8 @@ from nexi_payments.web.responses import (
     render_page,
     with_security_headers,
 )
+
+log = logging.getLogger("nexi_payments.views")
 
 #: Context of pages without a payment. Every name that a template reads has a value:
 #: Django logs failed lookups to django.template at DEBUG, with the URL of the request.
@@ -41,10 +45,34 @@ def get_order(request: HttpRequest, public_id: str) -> PaymentOrder | None:
     """The order, if it exists and this visitor may see it."""
     rows = PaymentOrder.objects.select_related("user", "details")
     order = rows.filter(public_id=public_id).first()
-    if order is None or order.user_id is None:
-        return order
-    user = getattr(request, "user", None)
-    return order if user is not None and user.pk == order.user_id else None
+    return order if order is not None and _is_shown_to(request, order) else None
+
+
+def get_order_of_result(
+    request: HttpRequest, public_id: str
+) -> tuple[PaymentOrder | None, str]:
+    """The order, and "", if this visitor may see and pay it. If they came back from its
+    payment without being logged in here: the order, and the query that proves it.
+    """
+    rows = PaymentOrder.objects.select_related("user", "details")
+    order = rows.filter(public_id=public_id).first()
+    if order is None or _is_shown_to(request, order):
+        return order, ""
+    proof = request.GET.get(return_proofs.PARAMETER, "")
+    if not return_proofs.is_valid(order, proof):
+        return None, ""
+    return order, f"?{urlencode({return_proofs.PARAMETER: proof})}"
+
+
+def _is_shown_to(request: HttpRequest, order: PaymentOrder) -> bool:
+    if order.user_id is None:
+        return True
+    try:
+        user = getattr(request, "user", None)
+        return user is not None and user.pk == order.user_id
+    except Exception as error:  # of the host's session or user backend
+        log.error("the visitor is not known: %s", type(error).__name__)
+        return False
 
 
 def page_context(order: PaymentOrder | None, **more: Any) -> dict[str, Any]:
@@ -60,8 +88,8 @@ def page_context(order: PaymentOrder | None, **more: Any) -> dict[str, Any]:
         "pay_url": order.page_url(),
         "methods": (),
         "takes_cards": flows.accepts_own_card_page(order),
-        "result_url": reverse("nexi_payments:result", args=[order.public_id]),
-        "status_url": reverse("nexi_payments:status", args=[order.public_id]),
+        "result_url": page_paths.page_path("result", order.public_id),
+        "status_url": page_paths.page_path("status", order.public_id),
         "test_mode": not conf.current().is_live(order.terminal),
         **more,
     }
@@ -90,7 +118,7 @@ def render_with_methods(
 
 
 def redirect_to_result(order: PaymentOrder) -> HttpResponse:
-    return see_other(reverse("nexi_payments:result", args=[order.public_id]))
+    return see_other(page_paths.page_path("result", order.public_id))
 
 
 def see_other(url: str) -> HttpResponse:
@@ -126,16 +154,30 @@ def _ask_about_hosted_page(request: HttpRequest, order: PaymentOrder) -> None:
 @require_safe
 def result(request: HttpRequest, public_id: str) -> HttpResponse:
     """Result page: redirect to the shop, offer all ways to pay again, or wait."""
-    order = get_order(request, public_id)
+    order, proof = get_order_of_result(request, public_id)
     if order is None:
         return not_found_page(request)
     _ask_about_hosted_page(request, order)
     if order.state in enums.SUCCESSFUL and order.success_url:
         return see_other(add_payment_id(order.success_url, order.order_id))
-    if may_pay_again(order):
+    if may_pay_again(order) and not proof:
         return render_with_methods(request, "result.html", order)
     template = "result.html" if order.is_final else "pending.html"
-    return render_page(request, template, page_context(order))
+    context = page_context(order)
+    if proof:
+        context |= _without_payment(context, proof)
+    return render_page(request, template, context)
+
+
+def _without_payment(context: dict[str, Any], proof: str) -> dict[str, Any]:
+    """For a visitor who may see the outcome, and not pay."""
+    result_url = context["result_url"] + proof
+    return {
+        "takes_cards": False,
+        "pay_url": context["order"].failure_url or result_url,
+        "result_url": result_url,
+        "status_url": context["status_url"] + proof,
+    }
 
 
 def may_pay_again(order: PaymentOrder) -> bool:
@@ -150,7 +192,7 @@ def may_pay_again(order: PaymentOrder) -> bool:
 def status(request: HttpRequest, public_id: str) -> HttpResponse:
     """JSON ``{state, final, message, next}`` for polling; ``next`` is set when
     final."""
-    order = get_order(request, public_id)
+    order, proof = get_order_of_result(request, public_id)
     if order is None:
         body = {
             "state": "unknown",
@@ -161,7 +203,7 @@ def status(request: HttpRequest, public_id: str) -> HttpResponse:
     _ask_about_hosted_page(request, order)
     next_url = None
     if order.is_final:
-        next_url = reverse("nexi_payments:result", args=[order.public_id])
+        next_url = page_paths.page_path("result", order.public_id) + proof
     return with_security_headers(
         JsonResponse(
             {

@@ -10,12 +10,11 @@ import logging
 from django.conf import settings as django_settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
-from nexi_payments import card_extraction, flows
+from nexi_payments import card_extraction, flows, page_paths
 from nexi_payments.models import PaymentOrder, db_transactions
-from nexi_payments.views import return_body
+from nexi_payments.views import return_body, return_proofs
 from nexi_payments.views.payment import EMPTY_CONTEXT, get_actor, get_site, see_other
 from nexi_payments.web.responses import NO_REFERRER, render_page
 from nexi_payments.web.sensitive import sensitive_view
@@ -36,7 +35,15 @@ def return_from_issuer(
     response is always the same redirect to the result page: it reveals nothing about
     tokens, and no 4xx or 5xx writes this URL to a log.
     """
-    result = reverse("nexi_payments:result", args=[public_id])
+    rows = PaymentOrder.objects.filter(public_id=public_id).select_related("details")
+    try:
+        order = rows.first()
+    except Exception:  # of the database
+        # As below: the shopper reads the result page, and may send the form again.
+        log.exception("return from 3-D Secure failed")
+        order = None
+    result = page_paths.page_path("result", public_id)
+    result += return_proofs.query(order, token)
     if request.method in ("GET", "HEAD"):
         data = return_body.parse_query(request)
         if data is None or not data.pares:
@@ -47,7 +54,8 @@ def return_from_issuer(
     if request.method != "POST":
         return see_other(result)
     try:
-        _resume(request, public_id, token)
+        if order is not None:
+            _resume(request, order, token)
     except Exception:
         # The claim is committed; reconciliation finds the outcome. An error page would
         # show this URL with its token.
@@ -61,11 +69,7 @@ def return_from_issuer(
     return see_other(result)
 
 
-def _resume(request: HttpRequest, public_id: str, token: str) -> None:
-    rows = PaymentOrder.objects.filter(public_id=public_id).select_related("details")
-    order = rows.first()
-    if order is None:
-        return
+def _resume(request: HttpRequest, order: PaymentOrder, token: str) -> None:
     data = return_body.parse_post(request)
     if data is None:
         log.warning("order %s: malformed return from 3-D Secure", order.order_id)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, QueryDict
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from stdnum import luhn
 
-from nexi_payments import card_extraction
+from nexi_payments import card_extraction, shop_time
 from nexi_payments.card import Card, brand_of
+from nexi_payments.gateway.payloads import plain_text
+from nexi_payments.models.text_storage import unstorable_character
 from nexi_payments.pan_scanner import contains_card_number
+from nexi_payments.pan_scanner.folding import fold
 
 FormT = TypeVar("FormT", bound=forms.Form)
 
@@ -25,6 +27,12 @@ class _CardDataInput(forms.TextInput):
     def format_value(self, value: Any) -> None:
         return None
 
+
+#: What people and other programs put between digits: spaces, dashes and dots of any
+#: kind.
+_SEPARATORS: Final = re.compile(r"[\s.\-\u00b7\u2010-\u2015\u2022\u2212_]+")
+#: Characters. A browser cuts what is pasted to it, before any script.
+_MAX_PASTED: Final = 64
 
 _INVALID_NUMBER = _("This card number is not right. Please check the digits.")
 _INVALID_EXPIRY = _("Enter month and year like this: 05/30.")
@@ -46,6 +54,15 @@ def _card_data_input(purpose: str, *, error: Any, **attrs: Any) -> _CardDataInpu
     )
 
 
+def unstorable_text_error(character: str) -> ValidationError:
+    """The error of a field whose text the database cannot store (E050)."""
+    return ValidationError(
+        _("The character %(character)s cannot be stored here. Leave it out."),
+        params={"character": character},
+        code="unstorable",
+    )
+
+
 class CardForm(forms.Form):
     """Cardholder, number, expiry date and security code, in the order of the card.
 
@@ -63,7 +80,7 @@ class CardForm(forms.Form):
     )
     card_number = forms.CharField(
         label=_("Card number"),
-        max_length=23,
+        max_length=_MAX_PASTED,
         widget=_card_data_input("cc-number", error=_INVALID_NUMBER),
         error_messages={
             "required": _("Enter the number on the front of the card."),
@@ -72,7 +89,7 @@ class CardForm(forms.Form):
     )
     expiry = forms.CharField(
         label=_("Valid until (MM/YY)"),
-        max_length=9,
+        max_length=_MAX_PASTED,
         widget=_card_data_input(
             "cc-exp", error=_INVALID_EXPIRY, placeholder=_("MM/YY")
         ),
@@ -83,7 +100,7 @@ class CardForm(forms.Form):
     )
     security_code = forms.CharField(
         label=_("Security code"),
-        max_length=4,
+        max_length=_MAX_PASTED,
         widget=_card_data_input("cc-csc", error=_INVALID_CODE),
         error_messages={
             "required": _("Enter the three digits on the back (Amex: four in front)."),
@@ -100,10 +117,14 @@ class CardForm(forms.Form):
                 _("This looks like a card number. Enter the name on the card."),
                 code="card_number",
             )
+        if character := unstorable_character(name):
+            raise unstorable_text_error(character)
+        if not plain_text(name):
+            raise ValidationError(_("Enter the name on the card."), code="required")
         return name
 
     def clean_card_number(self) -> str:
-        digits = re.sub(r"[ \-]", "", self.cleaned_data["card_number"])
+        digits = _SEPARATORS.sub("", fold(self.cleaned_data["card_number"]))
         if not re.fullmatch(r"[0-9]{13,19}", digits) or not luhn.is_valid(digits):
             raise ValidationError(
                 _INVALID_NUMBER,
@@ -113,15 +134,16 @@ class CardForm(forms.Form):
 
     def clean_expiry(self) -> str:
         found = re.fullmatch(
-            r"([0-9]{1,2})\s*[/\-. ]\s*(?:20)?([0-9]{2})|([0-9]{2})(?:20)?([0-9]{2})",
-            self.cleaned_data["expiry"].strip(),
+            r"([0-9]{1,2})[\s/.,\-\u2010-\u2015\u2212]+(?:20)?([0-9]{2})"
+            r"|([0-9]{2})(?:20)?([0-9]{2})",
+            fold(self.cleaned_data["expiry"]).strip(),
             re.ASCII,
         )
         month = int((found and (found[1] or found[3])) or 0)
         if found is None or not 1 <= month <= 12:
             raise ValidationError(_INVALID_EXPIRY, code="invalid")
         year = 2000 + int(found[2] or found[4])
-        today = timezone.localdate()
+        today = shop_time.earliest_day_on_earth()
         if (year, month) < (today.year, today.month):
             raise ValidationError(_("This card is no longer valid."), code="expired")
         if year > today.year + 30:
@@ -129,7 +151,7 @@ class CardForm(forms.Form):
         return f"{month:02d}{year % 100:02d}"
 
     def clean_security_code(self) -> str:
-        code: str = self.cleaned_data["security_code"]
+        code = _SEPARATORS.sub("", fold(self.cleaned_data["security_code"]))
         if not re.fullmatch(r"[0-9]{3,4}", code):
             raise ValidationError(_INVALID_CODE, code="invalid")
         return code

@@ -83,7 +83,7 @@ def test_filters(
 def csv_of(clerk: Clerk, **query: str) -> str:
     answer = clerk.get(ORDERS_URL + "export/", **query)
     assert answer.status_code == 200
-    return b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    return b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
 
 
 def test_search_finds_by_each_kind_of_text(
@@ -99,12 +99,36 @@ def test_search_finds_by_each_kind_of_text(
         refund.gateway_operation_id,
         "4549",
         "Giulia@example.com",
+        "  giulia@EXAMPLE.com ",
+        "ord-7",
     ):
         page = clerk.get_text(ORDERS_URL, q=text)
         assert paid.order_id in page, text
         assert other.order_id not in page, text
     for text in ("RD-7", "giulia", "nobody@example.com", "0000", "x" * 18, "%", "_"):
         assert paid.order_id not in clerk.get_text(ORDERS_URL, q=text), text
+
+
+def test_a_stored_address_of_any_spelling_is_found(clerk: Clerk) -> None:
+    order = new_order(customer={"email": "Giulia.Bianchi@Example.COM"})
+    umlaut = new_order(customer={"email": "J@M\u00fcller.Example"})
+    for text in ("giulia.bianchi@example.com", "GIULIA.BIANCHI@EXAMPLE.COM"):
+        page = clerk.get_text(ORDERS_URL, q=text)
+        assert order.order_id in page
+        assert umlaut.order_id not in page
+    assert umlaut.order_id in clerk.get_text(ORDERS_URL, q="j@m\u00fcller.example")
+    PaymentOrder.objects.filter(pk=order.pk).update(customer_email="")
+    page = clerk.get_text(ORDERS_URL, q="giulia.bianchi@example.com")
+    assert order.order_id not in page  # erased with the address itself
+
+
+def test_a_spreadsheet_knows_the_encoding(clerk: Clerk) -> None:
+    new_order(customer={"name": "Zo\u00eb M\u00fcller"})
+    answer = clerk.get(ORDERS_URL + "export/")
+    raw = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    assert raw.startswith(b"\xef\xbb\xbfcreated_at,")
+    assert raw.count(b"\xef\xbb\xbf") == 1
+    assert "Zo\u00eb M\u00fcller" in raw.decode()
 
 
 def test_an_operation_at_nexi_is_found_whatever_its_digits(

@@ -13,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from nexi_payments import flows
+from nexi_payments import flows, shop_time
 from nexi_payments.admin import svg_chart
 from nexi_payments.enums import Channel
 from nexi_payments.models import Operation
@@ -43,12 +43,12 @@ def day(every_currency: None, shopper: Shopper) -> Clerk:
 
 def rows(reader: Clerk, **query: str) -> list[tuple[str, ...]]:
     answer = reader.get(TILL, format="csv", **query)
-    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
     return [tuple(row) for row in csv.reader(io.StringIO(text))][1:]
 
 
 def test_what_a_day_adds_up_to(reader: Clerk, day: Clerk) -> None:
-    today = timezone.localdate().isoformat()
+    today = shop_time.today().isoformat()
     assert set(rows(reader)) == {
         (today, "anna", "EUR", "", "VISA", "moto", "charged", "1", "10.00"),
         (today, "anna", "CHF", "", "VISA", "moto", "charged", "1", "5.00"),
@@ -114,7 +114,7 @@ def test_periods_that_cannot_be(reader: Clerk, query: dict[str, str]) -> None:
 
 
 def test_one_question_for_a_month(reader: Clerk, day: Clerk) -> None:
-    today = timezone.localdate()
+    today = shop_time.today()
     since = today - timedelta(30)
     query = {"since": since.isoformat(), "until": today.isoformat()}
     with CaptureQueriesContext(connection) as asked:

@@ -239,13 +239,15 @@ def test_report_and_csv_by_method(
         ("Card", "VISA", "shop", "12.50", 1),
         ("PayPal", "PAYPAL", "shop", "12.50", 1),
     ]
-    csv = clerk.get(REPORT_URL + "?format=csv").getvalue().decode()
+    csv = clerk.get(REPORT_URL + "?format=csv").getvalue().decode("utf-8-sig")
     assert csv.splitlines()[0] == (
         "day,clerk,currency,method,brand,channel,kind,count,amount"
     )
     assert ",EUR,PAYPAL,PAYPAL,shop,charged,1,12.50" in csv
     assert ",EUR,,VISA,shop,charged,1,12.50" in csv
-    exported = clerk.get(ORDERS_URL + "export/?method=PAYPAL").getvalue().decode()
+    exported = (
+        clerk.get(ORDERS_URL + "export/?method=PAYPAL").getvalue().decode("utf-8-sig")
+    )
     header, row = exported.splitlines()
     assert dict(zip(header.split(","), row.split(","), strict=True))["method"] == (
         "PAYPAL"

@@ -31,8 +31,8 @@ def test_an_error_tracker_learns_no_card(migrated: Path) -> None:
         "continue 400 []",
         "method 405 []",
         "throttled 429 []",
-        "cache 500 []",
-        "cache-moto 500 []",
+        "cache 200 []",
+        "cache-moto 200 []",
         "key 500 []",
         "database 500 []",
     ]

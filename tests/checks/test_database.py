@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from typing import Any
 
 import pytest
 from django.core.checks import run_checks
 from django.db import connection, connections, models
 
-from nexi_payments.checks import database
+from nexi_payments.checks import database, routers
 from nexi_payments.enums import ContractState
 from nexi_payments.models import Contract
 from tests.support.contracts import make_contract
@@ -92,22 +93,37 @@ def test_isolation_and_sqlite_modes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_postgresql_set_otherwise() -> None:
     check = database._check_postgresql
-    assert ids(check(server(("read committed",), ("on",)))) == []
-    assert ids(check(server(("repeatable read",), ("on",)))) == ["E016"]
-    assert ids(check(server(("read committed",), ("off",)))) == ["W005"]
+    utf8 = ("UTF8",)
+    assert ids(check(server(("read committed",), ("on",), utf8))) == []
+    assert ids(check(server(("repeatable read",), ("on",), utf8))) == ["E016"]
+    assert ids(check(server(("read committed",), ("off",), utf8))) == ["W005"]
+    assert ids(check(server(("read committed",), ("on",), ("LATIN1",)))) == ["E050"]
+    # the number or the member of psycopg's enumeration
+    level: Any
+    for level in (2, IntEnum("Level", "READ_UNCOMMITTED READ_COMMITTED")(2)):
+        assert ids(check(server(("on",), utf8, isolation_level=level))) == []
+    assert ids(check(server(("on",), utf8, isolation_level=4))) == ["E016"]
 
 
 def test_mysql_set_otherwise() -> None:
     check = database._check_mysql
     strict, good = ("STRICT_TRANS_TABLES,NO_ZERO_DATE", "1"), ("InnoDB", "utf8mb4_bin")
-    assert ids(check(server(strict, good))) == []
-    assert ids(check(server(strict, None))) == []  # before the first migration
-    assert ids(check(server(("", "1"), good))) == ["E014"]
-    assert ids(check(server(strict, ("MyISAM", "utf8mb4_bin")))) == ["E015"]
-    assert ids(check(server((strict[0], "2"), good))) == ["W005"]
-    assert ids(check(server(strict, ("InnoDB", "utf8mb4_general_ci")))) == ["W006"]
+    mb4 = ("utf8mb4", "utf8mb4", None)
+    assert ids(check(server(strict, good, mb4))) == []
+    assert ids(check(server(strict, None, mb4))) == []  # before the first migration
+    assert ids(check(server(("", "1"), good, mb4))) == ["E014"]
+    assert ids(check(server(strict, ("MyISAM", "utf8mb4_bin"), mb4))) == ["E015"]
+    assert ids(check(server((strict[0], "2"), good, mb4))) == ["W005"]
+    ci = ("InnoDB", "utf8mb4_general_ci")
+    assert ids(check(server(strict, ci, mb4))) == ["W006"]
     level = {"isolation_level": "serializable"}
-    assert ids(check(server(strict, good, **level))) == ["E016"]
+    assert ids(check(server(strict, good, mb4, **level))) == ["E016"]
+    for three in (
+        ("utf8mb3", "utf8mb4", None),
+        ("utf8mb4", "utf8mb3", None),
+        ("utf8mb4", "utf8mb4", "latin1"),
+    ):
+        assert ids(check(server(strict, good, three))) == ["E050"]
 
 
 def test_another_vendor(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,14 +144,31 @@ class Router:
         return self.replica or None
 
 
+class MigratesElsewhere(Router):
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
+        return False if app_label == "contenttypes" else None
+
+
+def test_a_router_that_migrates_a_table_elsewhere(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = [MigratesElsewhere()]
+    (message,) = routers.check_router()
+    assert message.id == "nexi_payments.E051"
+    assert "contenttypes.ContentType" in message.msg
+
+
 def test_routers(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.DATABASE_ROUTERS = [Router()]
-    assert ids(database.check_router()) == []
+    assert ids(routers.check_router()) == []
     monkeypatch.setattr(Router, "moved", "SealedCard")
-    assert ids(database.check_router()) == ["E012"]
+    assert ids(routers.check_router()) == ["E012"]
+    # the hint of E012, taken literally: ours in one database, users in another
+    monkeypatch.setattr(Router, "moved", "User")
+    (message,) = routers.check_router()
+    assert message.id == "nexi_payments.E051"
+    assert "auth.User" in message.msg
     monkeypatch.setattr(Router, "moved", "")
     monkeypatch.setattr(Router, "replica", "replica")
-    assert ids(database.check_router()) == ["E013"]
+    assert ids(routers.check_router()) == ["E013"]
 
 
 def test_w028_a_contract_in_a_currency_that_is_not_taken(

@@ -326,6 +326,7 @@ def test_a_host_that_listens_is_told(order: PaymentOrder) -> None:
 OTHER_SQL = {
     "checks/database.py",
     "doctor/backlog.py",
+    "models/text_storage.py",
     "simulator/store.py",
     "testing/card_data_scan.py",
 }

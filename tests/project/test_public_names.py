@@ -286,6 +286,7 @@ def test_url_names() -> None:
         f"{module.app_name}:{pattern.name}"
         for module in (urls, api_urls)
         for pattern in module.urlpatterns
+        if pattern.name
     }
     desk = "admin:nexi_payments_paymentorder_moto"
     assert reverse(desk)

@@ -310,14 +310,14 @@ def test_both_languages_have_every_text() -> None:
 
 
 def test_texts_of_the_shop_are_escaped(terminal: MerchantClient) -> None:
-    body = hosted_order(resultUrl='https://shop.test/"><b>')
-    body["order"]["description"] = "<script>alert(1)</script>"
+    body = hosted_order(resultUrl='https://shop.test/"&lt')
+    body["order"]["description"] = 'Tom & "Jerry"'
     url = terminal.post("/orders/hpp", body)["hostedPage"]
     shopper = Browser(terminal.simulator, url)
     page = shopper.get(shopper.get().links[1])
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.source
+    assert "Tom &amp; &quot;Jerry&quot;" in page.source
     outcome = shopper.post(page, ending="pay")
-    assert outcome.links == ['https://shop.test/"><b>']
+    assert outcome.links == ['https://shop.test/"&lt']
 
 
 def test_nothing_from_another_host_and_nothing_inline(terminal: MerchantClient) -> None:

@@ -196,7 +196,8 @@ def test_without_djangos_middleware_there_is_one_language(
 def test_a_shop_with_several_host_names(
     gateway: Simulator, settings: Any, with_user: bool
 ) -> None:
-    """The issuer leads to ``PUBLIC_URL``, where the shopper's session is not."""
+    """The issuer leads to ``PUBLIC_URL``, where the shopper's session is not: the token
+    of the return proves that they paid."""
     settings.ALLOWED_HOSTS = ["it.shop.test", "127.0.0.1"]
     user = get_user_model().objects.create_user("giulia") if with_user else None
     order = new_order(user=user, success_url="https://it.shop.test/thanks/")
@@ -210,11 +211,8 @@ def test_a_shop_with_several_host_names(
     order.refresh_from_db()
     assert order.state == "paid"
     result = Client(HTTP_HOST="127.0.0.1:8000").get(answer["Location"])
-    if with_user:
-        assert result.status_code == 404
-    else:
-        thanks = f"https://it.shop.test/thanks/?payment={order.order_id}"
-        assert (result.status_code, result["Location"]) == (303, thanks)
+    thanks = f"https://it.shop.test/thanks/?payment={order.order_id}"
+    assert (result.status_code, result["Location"]) == (303, thanks)
 
 
 def test_an_order_with_a_user_shows_only_to_that_user(gateway: Simulator) -> None:
@@ -247,7 +245,8 @@ def test_only_what_other_sites_post_is_exempt() -> None:
         for pattern in get_resolver("nexi_payments.urls").url_patterns
         if getattr(pattern.callback, "csrf_exempt", False)
     ]
-    assert exempt == ["return", "hosted", "notify", "simulator"]
+    # those without a name: the same without a final slash
+    assert exempt == ["return", "hosted", "notify", "simulator", None, None, None]
 
 
 @pytest.mark.parametrize("method", ["put", "delete", "patch"])

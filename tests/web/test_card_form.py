@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
+import time_machine
 
 from nexi_payments.enums import OrderState
 from nexi_payments.models import PaymentOrder
 from nexi_payments.models.bookkeeping import TerminalOutage
 from nexi_payments.simulator import Simulator
+from nexi_payments.web.card_form import CardForm
 from tests.support.shopper import CARDS, Shopper, new_order, parse_form
 
 pytestmark = [
@@ -41,11 +44,9 @@ def test_the_card_page(shopper: Shopper) -> None:
     [
         ({"card_number": "4349940199004548"}, "This card number is not right"),
         ({"card_number": "4349"}, "This card number is not right"),
-        (
-            {"card_number": "４３４９９４０１９９００４５４９"},
-            "This card number is not right",
-        ),
-        ({"card_number": "4" * 24}, "This is too long for a card number"),
+        ({"card_number": "4" * 24}, "This card number is not right"),
+        ({"card_number": "4" * 65}, "This is too long for a card number"),
+        ({"card_number": "Visa 4349940199004549"}, "This card number is not right"),
         ({"card_number": ""}, "Enter the number on the front"),
         ({"expiry": "13/30"}, "Enter month and year like this"),
         ({"expiry": "0"}, "Enter month and year like this"),
@@ -139,3 +140,72 @@ def test_a_terminal_in_alarm_takes_no_card(shopper: Shopper, order: Any) -> None
     assert response.status_code == 503
     assert b"Card payments are not available right now" in response.content
     assert b"4349" not in response.content
+
+
+GOOD = "4349940199004549"
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "4349\u00a09401\u00a09900\u00a04549",
+        "4349 - 9401 - 9900 - 4549",
+        "4349\u20119401\u20119900\u20114549",
+        "4349 \u2013 9401 \u2013 9900 \u2013 4549",
+        "4349.9401.9900.4549",
+        "\u202f4349\u20099401\u20099900\u20094549\ufeff",
+        "\t4349  9401  9900  4549\t",
+        "４３４９９４０１９９００４５４９",
+    ],
+)
+def test_what_is_pasted_has_its_digits_taken(
+    shopper: Shopper, gateway: Simulator, pasted: str
+) -> None:
+    order = new_order()
+    field = shopper.browser.get(order.page_url()).content.decode()
+    field = field.split('name="card_number"')[1].split(">")[0]
+    assert 'maxlength="64"' in field  # a browser cuts at it before any script runs
+    shopper.start(order, card_number=pasted)
+    order.refresh_from_db()
+    assert (order.state, order.card_last4) == (OrderState.AWAITING_3DS, GOOD[-4:])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"expiry": "12\u00a0/\u00a030"},
+        {"expiry": "12 \u2013 2030"},
+        {"expiry": "12 30"},
+        {"expiry": "１２/３０"},
+        {"security_code": "\u00a0396 "},
+        {"security_code": "3 9 6"},
+    ],
+)
+def test_so_it_is_with_the_other_fields(
+    shopper: Shopper, changes: dict[str, str]
+) -> None:
+    order = new_order()
+    shopper.start(order, **changes)
+    order.refresh_from_db()
+    assert order.state == OrderState.AWAITING_3DS
+
+
+@pytest.mark.parametrize(
+    ("moment", "taken"),
+    [
+        # the last evening of the month where the shop is; there it is 1 May already
+        ("2030-05-01T00:30:00+02:00", True),
+        # 30 April ends last at UTC-12
+        ("2030-05-01T11:59:59+00:00", True),
+        ("2030-05-01T12:00:00+00:00", False),
+    ],
+)
+def test_a_card_is_good_until_its_month_is_over_everywhere(
+    settings: Any, moment: str, taken: bool
+) -> None:
+    settings.TIME_ZONE = "Pacific/Kiritimati"  # UTC+14: the first to have the next day
+    fields = {"cardholder_name": "A", "card_number": GOOD, "security_code": "396"}
+    with time_machine.travel(datetime.fromisoformat(moment), tick=False):
+        form = CardForm({**fields, "expiry": "04/30"})
+        assert form.is_valid() is taken
+        assert (form.card is not None) is taken

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from django.urls import reverse
 from django.utils import timezone, translation
 
-from nexi_payments import conf, sealed_cards
+from nexi_payments import conf, page_paths, sealed_cards
 from nexi_payments.enums import (
     CaptureMode,
     DiscrepancyKind,
@@ -151,7 +150,7 @@ class OpenPage(GatewayCall[OpenedPage | PaymentLink]):
         return BrowserUrls(back, back, self._notification_url())
 
     def _path(self, name: str, token: str) -> str:
-        return reverse(f"nexi_payments:{name}", args=[self.order.public_id, token])
+        return page_paths.public_path(name, self.order.public_id, token)
 
     def _notification_url(self) -> str | None:
         """Nexi calls ports 80 and 443 only. Without it the reconciler finds all."""

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from nexi_payments import enums, money
+from nexi_payments import enums, money, shop_time
 from nexi_payments.enums import Channel, ContractKind
 from nexi_payments.flows.orders import order_ids
 from nexi_payments.gateway.payloads import ContractCreation
 from nexi_payments.models import Contract, PaymentOrder
-from nexi_payments.pan_scanner import reject_card_number
+from nexi_payments.models.text_storage import reject_text
 
 #: Days. Nexi's contractFrequency has at most four digits.
 _LONGEST_INTERVAL: Final = 9999
@@ -52,13 +52,13 @@ def attach_contract(order: PaymentOrder, terms: ContractTerms) -> None:
         raise ValueError(f"interval_days must be between 1 and {_LONGEST_INTERVAL}")
     if terms.amount is not None and terms.interval_days is None:
         raise ValueError("a contract with an amount needs 'interval_days'")
-    if terms.until is not None and terms.until < timezone.localdate():
+    if terms.until is not None and terms.until < shop_time.today():
         raise ValueError("the last day of the contract is in the past")
     customer_id = terms.customer_id or _customer_id(order.user_id)
     if len(customer_id) > 27:
         raise ValueError("customer_id has more than 27 characters")
-    reject_card_number("the contract's description", terms.description)
-    reject_card_number("customer_id", customer_id)
+    reject_text("the contract's description", terms.description)
+    reject_text("customer_id", customer_id)
     amount = terms.amount
     order.contract = Contract(
         customer_id=customer_id,

@@ -28,7 +28,8 @@ from nexi_payments.flows.orders.contract_terms import ContractTerms
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.models import PaymentOrder
 from nexi_payments.models.created_order import CreatedOrder, with_absolute_url
-from nexi_payments.pan_scanner import reject_card_number, url_contains_card_number
+from nexi_payments.models.text_storage import reject_text
+from nexi_payments.pan_scanner import url_contains_card_number
 
 
 def create_order(
@@ -147,7 +148,7 @@ def build(
     validate_amount(terminal_config, minor, currency)
     contact = customer_data.validated_contact(customer)
     number = reference_text(reference) or None
-    reject_card_number("description", description)
+    reject_text("description", description)
     order = PaymentOrder(
         terminal=terminal_config.name,
         flow=terminal_config.flow,
@@ -188,7 +189,7 @@ def reference_text(reference: object) -> str:
     Raises ``InvalidReference`` and ``CardDataNotAllowed``.
     """
     text = "" if reference is None else str(reference).strip()
-    reject_card_number("reference", text)
+    reject_text("reference", text)
     if len(text) > 100:
         raise InvalidReference(
             f"reference has {len(text)} characters, more than 100: use the key of your"

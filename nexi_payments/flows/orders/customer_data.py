@@ -13,6 +13,7 @@ from nexi_payments import customers
 from nexi_payments.conf.validators import did_you_mean
 from nexi_payments.exceptions import CardDataNotAllowed, InvalidCustomer
 from nexi_payments.models import CustomerDetails, PaymentOrder
+from nexi_payments.models.text_storage import reject_text
 from nexi_payments.pan_scanner import (
     MAX_TEXT_LENGTH,
     contains_card_number,
@@ -34,7 +35,7 @@ def validated_contact(customer: Mapping[str, Any] | None) -> dict[str, str]:
         if name not in ("name", "email"):
             continue
         found[name] = str(value or "").strip()
-        reject_card_number(f"customer {name}", found[name])
+        reject_text(f"customer {name}", found[name])
     if len(found.get("name", "")) > 255:
         raise InvalidCustomer("customer name has more than 255 characters")
     if email := found.get("email"):

@@ -10,7 +10,7 @@
   var button = form.querySelector("button[type=submit]");
   var label = button.textContent;
 
-  function digits(text) { return text.replace(/\D/g, ""); }
+  function digits(text) { return text.normalize("NFKC").replace(/\D/g, ""); }
 
   function rewrite(input, format) {
     var before = digits(input.value.slice(0, input.selectionStart)).length;
@@ -65,12 +65,12 @@
       return typed.length > 12 && typed.length < 20 && luhn(typed);
     },
     expiry: function (text) {
-      var found = /^(\d{1,2})\s*[/\-. ]\s*(?:20)?(\d{2})$|^(\d{2})(?:20)?(\d{2})$/.exec(text.trim());
+      var found = /^(\d{1,2})[\s/.,\-\u2010-\u2015\u2212]+(?:20)?(\d{2})$|^(\d{2})(?:20)?(\d{2})$/.exec(text.normalize("NFKC").trim());
       if (!found) return false;
       var month = Number(found[1] || found[3]);
       return month > 0 && month < 13;
     },
-    security_code: function (text) { return /^\d{3,4}$/.test(text.trim()); }
+    security_code: function (text) { return /^[\s\-]*\d{3,4}[\s\-]*$/.test(text.normalize("NFKC")); }
   };
   function showError(input, invalid) {
     var id = input.id + "_error";

@@ -1,0 +1,6 @@
+"""www.shop.example"""
+
+from django.conf.urls.i18n import i18n_patterns
+from django.urls import include, path
+
+urlpatterns = i18n_patterns(path("cassa/", include("nexi_payments.urls")))
