@@ -114,7 +114,7 @@ class NexiLinks(StaffPages):
         context = {
             "title": _("Nexi's payment link"),
             "order": order,
-            "link": nexi_links.fetch_url(order, site=_site(request)),
+            "link": nexi_links.fetch_nexi_link(order, site=_site(request)),
             "until": order.pay_until,
             "live": conf.current().is_live(order.terminal),
             "desk_url": self.admin.admin_url("moto"),
@@ -129,7 +129,7 @@ class NexiLinks(StaffPages):
             messages.error(request, _("This is not an e-mail address: nothing sent."))
             return None
         to, language = form.cleaned_data["email"], form.cleaned_data["language"]
-        url = nexi_links.fetch_url(order, site=_site(request))
+        url = nexi_links.fetch_nexi_link(order, site=_site(request))
         actor = get_actor(request)
         if not customer_emails.send_payment_link(order, to, language, url, actor=actor):
             messages.error(request, _("The mail could not be sent. Try again later."))
@@ -158,7 +158,9 @@ def link_context(attempt: PaymentOrder) -> dict[str, Any]:
     """What the result page offers about Nexi's link."""
     found = nexi_links.find_open(attempt)
     creates = found is None and nexi_links.may_create(attempt)
+    cancelled = nexi_links.find_cancelled(attempt)
     return {
+        "nexi_link_in_doubt": cancelled is not None and not cancelled.is_closed,
         "nexi_link": found,
         "may_create_nexi_link": creates,
         "last_day_form": LastDayForm() if creates or found else None,
