@@ -115,6 +115,9 @@ class _CreateLink(OpenPage):
     """Until Nexi answers, the attempt expires as a page does: a crash leaves no link
     that somebody has."""
 
+    #: two people at once must not both send a link
+    supersedes = False
+
     expires_on: date = date.min
 
     def on_claim(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from django.urls import reverse
@@ -96,7 +96,7 @@ def open_page(
     if not may_open(order):
         raise OrderNotPayable(order)
     if order.state != OrderState.INIT:
-        order, _ = attempts.create_attempt(order)
+        order, _ = attempts.create_attempt(order, supersedes=kind.supersedes)
     call = kind(
         order,
         conf.client(opener, address),
@@ -125,6 +125,8 @@ class OpenPage(GatewayCall[OpenedPage | PaymentLink]):
     kind = OperationKind.HOSTED
     source = OrderState.INIT
     target = OrderState.AWAITING_HOSTED_PAGE
+    #: whether a new attempt may take the place of another one on Nexi's page
+    supersedes: ClassVar[bool] = True
 
     purchase: Purchase
     method: str
