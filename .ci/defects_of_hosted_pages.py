@@ -7,6 +7,7 @@ SAFETY = "tests/flows/hosted/test_money_safety.py"
 DUPLICATES = "tests/flows/hosted/test_duplicates.py"
 WAYS_BACK = "tests/flows/hosted/test_ways_back.py"
 TABLE = "tests/flows/hosted/test_method_table.py"
+SECOND = "tests/flows/hosted/test_second_payments.py"
 LINKS = "tests/system/test_nexi_link_races.py"
 #: name → (file, what it says, what the defect says instead, the tests that must fail)
 DEFECTS: dict[str, tuple[str, str, str, str]] = {
@@ -200,5 +201,17 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         " idempotency.IdempotencyKey(request, request.data)\n        return idempotency"
         ".run_once(key, action)\n\n\nclass CancelNexiLinkView",
         "tests/api/test_nexi_links.py",
+    ),
+    "a paid page is not watched": (
+        FLOWS + "ledger/poll_schedule.py",
+        "order.state == OrderState.FAILED or _may_come_twice(order):",
+        "order.state == OrderState.FAILED:",
+        SECOND,
+    ),
+    "a paid page has no late looks": (
+        FLOWS + "ledger/poll_schedule.py",
+        "    rests = order.state == OrderState.FAILED or _may_come_twice(order, followed)\n",
+        "    rests = order.state == OrderState.FAILED\n",
+        "tests/flows/ledger/test_poll_schedule.py",
     ),
 }
