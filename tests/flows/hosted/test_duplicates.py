@@ -191,7 +191,8 @@ def pausing_worker() -> Iterator[None]:
     """The worker of the queue does not get the database meanwhile."""
 
     def execute(run: Any, sql: str, *rest: Any) -> Any:
-        if 'next_attempt_at" <=' in sql and sql.startswith("SELECT"):
+        quoted = sql.replace("`", '"')  # MariaDB
+        if 'next_attempt_at" <=' in quoted and sql.startswith("SELECT"):
             raise OperationalError("busy")
         return run(sql, *rest)
 
