@@ -7,6 +7,7 @@ SAFETY = "tests/flows/hosted/test_money_safety.py"
 DUPLICATES = "tests/flows/hosted/test_duplicates.py"
 WAYS_BACK = "tests/flows/hosted/test_ways_back.py"
 TABLE = "tests/flows/hosted/test_method_table.py"
+HOUR = "tests/management/test_sandbox_hour.py"
 SECOND = "tests/flows/hosted/test_second_payments.py"
 LINKS = "tests/system/test_nexi_link_races.py"
 #: name → (file, what it says, what the defect says instead, the tests that must fail)
@@ -213,5 +214,29 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "    rests = order.state == OrderState.FAILED or _may_come_twice(order, followed)\n",
         "    rests = order.state == OrderState.FAILED\n",
         "tests/flows/ledger/test_poll_schedule.py",
+    ),
+    "the sandbox hour runs with a key that takes real money": (
+        "nexi_payments/management/commands/nexi_sandbox_hour.py",
+        "(_takes_real_money, (terminal, opener))",
+        "(_takes_real_money, (terminal,))",
+        HOUR,
+    ),
+    "the sandbox hour believes ENVIRONMENT": (
+        "nexi_payments/management/commands/nexi_sandbox_hour.py",
+        "terminal.is_live or terminal.host_environment == PRODUCTION",
+        "terminal.is_live",
+        HOUR,
+    ),
+    "the sandbox hour writes a card number": (
+        "nexi_payments/management/sandbox_hour/notes.py",
+        "        if json_contains_card_number(dict(facts)):\n",
+        "        if False:\n",
+        HOUR,
+    ),
+    "the sandbox hour takes values for names": (
+        "nexi_payments/management/sandbox_hour/person.py",
+        "            if _NAMES.fullmatch(answer):\n",
+        "            if answer:\n",
+        HOUR,
     ),
 }
