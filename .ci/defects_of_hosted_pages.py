@@ -7,6 +7,9 @@ SAFETY = "tests/flows/hosted/test_money_safety.py"
 DUPLICATES = "tests/flows/hosted/test_duplicates.py"
 WAYS_BACK = "tests/flows/hosted/test_ways_back.py"
 TABLE = "tests/flows/hosted/test_method_table.py"
+HOUR = "tests/management/test_sandbox_hour.py"
+SECOND = "tests/flows/hosted/test_second_payments.py"
+LINKS = "tests/system/test_nexi_link_races.py"
 #: name → (file, what it says, what the defect says instead, the tests that must fail)
 DEFECTS: dict[str, tuple[str, str, str, str]] = {
     "another page is opened without a look at the attempt's own": (
@@ -147,5 +150,93 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "        whole = capture.operation.amount if capture else self.order.captured_amount\n",
         "        whole = self.order.captured_amount\n",
         TABLE,
+    ),
+    "a cancel of a link is not written before Nexi is asked": (
+        FLOWS + "hosted/nexi_links.py",
+        "    _ask_to_cancel(link)\n",
+        "    pass\n",
+        LINKS,
+    ),
+    "a link that is cancelled is forgotten without an answer": (
+        FLOWS + "hosted/link_closing.py",
+        "due.filter(is_over | Q(cancel_asked_at__isnull=False))",
+        "due.filter(is_over)",
+        LINKS,
+    ),
+    "an attempt outlives its link": (
+        FLOWS + "hosted/link_closing.py",
+        "    if used or waiting.update(expires_at=timezone.now()):\n",
+        "    if used:\n",
+        LINKS,
+    ),
+    "a renewal without an answer leaves an open link": (
+        FLOWS + "hosted/nexi_links.py",
+        "    earlier.update(latest_day=expires_on)\n",
+        "    pass\n",
+        LINKS,
+    ),
+    "a late renewal opens an attempt that was cancelled": (
+        FLOWS + "hosted/nexi_links.py",
+        "    if link.update(expires_on=expires_on):  # not if it was cancelled meanwhile\n",
+        "    if link.update(expires_on=expires_on) or True:\n",
+        LINKS,
+    ),
+    "two people send a link each": (
+        FLOWS + "hosted/nexi_links.py",
+        "    supersedes = False\n",
+        "    supersedes = True\n",
+        LINKS,
+    ),
+    "a link takes a payment that saves the card": (
+        FLOWS + "hosted/nexi_links.py",
+        "(Channel.SHOP, Channel.LINK) and not saves_card",
+        "(Channel.SHOP, Channel.LINK)",
+        "tests/api/test_nexi_links.py",
+    ),
+    "the API stores the URL of a link": (
+        "nexi_payments/api/nexi_links.py",
+        "            return _link_response(request, order)\n\n        key = idempotency"
+        ".IdempotencyKey(request, request.data)\n        return idempotency.run_once("
+        "key, action)\n\n\nclass CancelNexiLinkView",
+        "            return _link_response(request, order, fetch=True)\n\n        key ="
+        " idempotency.IdempotencyKey(request, request.data)\n        return idempotency"
+        ".run_once(key, action)\n\n\nclass CancelNexiLinkView",
+        "tests/api/test_nexi_links.py",
+    ),
+    "a paid page is not watched": (
+        FLOWS + "ledger/poll_schedule.py",
+        "order.state == OrderState.FAILED or _may_come_twice(order):",
+        "order.state == OrderState.FAILED:",
+        SECOND,
+    ),
+    "a paid page has no late looks": (
+        FLOWS + "ledger/poll_schedule.py",
+        "    rests = order.state == OrderState.FAILED or _may_come_twice(order, followed)\n",
+        "    rests = order.state == OrderState.FAILED\n",
+        "tests/flows/ledger/test_poll_schedule.py",
+    ),
+    "the sandbox hour runs with a key that takes real money": (
+        "nexi_payments/management/commands/nexi_sandbox_hour.py",
+        "(_takes_real_money, (terminal, opener))",
+        "(_takes_real_money, (terminal,))",
+        HOUR,
+    ),
+    "the sandbox hour believes ENVIRONMENT": (
+        "nexi_payments/management/commands/nexi_sandbox_hour.py",
+        "terminal.is_live or terminal.host_environment == PRODUCTION",
+        "terminal.is_live",
+        HOUR,
+    ),
+    "the sandbox hour writes a card number": (
+        "nexi_payments/management/sandbox_hour/notes.py",
+        "        if json_contains_card_number(dict(facts)):\n",
+        "        if False:\n",
+        HOUR,
+    ),
+    "the sandbox hour takes values for names": (
+        "nexi_payments/management/sandbox_hour/person.py",
+        "            if _NAMES.fullmatch(answer):\n",
+        "            if answer:\n",
+        HOUR,
     ),
 }

@@ -378,6 +378,7 @@ class TerminalNotConfigured(TerminalUnavailable, ImproperlyConfigured):
 class GatewayUnavailable(TerminalUnavailable):
     """Nexi did not answer the status inquiry that goes before each capture, void,
     refund, cancel and charge of a saved card. Nothing was sent; try again later.
+    Renewing and cancelling a payment link of Nexi's: its answer was lost.
     """
 
     def __init__(self, terminal: str) -> None:

@@ -147,9 +147,8 @@ TERMINAL: Final = {
         " `default` where this one takes cards by telephone, else this one"
     ),
     "LINKS": (
-        "`nexi`: the desk may also send [Nexi's payment links]"
-        "(payment_methods.md#nexis-payment-links). `own_page`: only secure links to"
-        " your page"
+        "`nexi`: [Nexi's payment links](payment_methods.md#nexis-payment-links), too."
+        " `own_page`: only secure links to your page"
     ),
     "CARDS": (
         "`own_page`: cards are entered on your pages. `hosted_page`: on Nexi's only,"

@@ -105,6 +105,7 @@ NAMES: Final = {
     "may_create_nexi_link": "whether a payment link of Nexi's is offered",
     "nexi_email_form": "recipient and language for Nexi's link",
     "nexi_link": "the open payment link of Nexi's: `expires_on`",
+    "nexi_link_in_doubt": "a sentence while a cancel of that link is not confirmed",
     "may_link": "whether a secure link is offered",
     "may_resend": "whether a signal may be sent again",
     "may_resolve": "whether a discrepancy may be resolved",

@@ -21,6 +21,7 @@ from nexi_payments.admin.customer_messages import latest_attempt
 from nexi_payments.admin.error_texts import error_text
 from nexi_payments.admin.forms import EmailForm
 from nexi_payments.exceptions import (
+    GatewayUnavailable,
     InvalidState,
     NexiPaymentsError,
     OrderNotPayable,
@@ -33,6 +34,12 @@ from nexi_payments.models import PaymentOrder, db_transactions
 
 #: The usual link ends three days from now.
 _USUAL: Final = timedelta(days=2)
+
+
+CANCEL_UNCONFIRMED: Final = _(
+    "Nexi has not confirmed yet that this link is cancelled: until then it may still be"
+    " paid. We ask again automatically."
+)
 
 
 class LastDayForm(forms.Form):
@@ -114,7 +121,7 @@ class NexiLinks(StaffPages):
         context = {
             "title": _("Nexi's payment link"),
             "order": order,
-            "link": nexi_links.fetch_url(order, site=_site(request)),
+            "link": nexi_links.fetch_nexi_link(order, site=_site(request)),
             "until": order.pay_until,
             "live": conf.current().is_live(order.terminal),
             "desk_url": self.admin.admin_url("moto"),
@@ -129,7 +136,7 @@ class NexiLinks(StaffPages):
             messages.error(request, _("This is not an e-mail address: nothing sent."))
             return None
         to, language = form.cleaned_data["email"], form.cleaned_data["language"]
-        url = nexi_links.fetch_url(order, site=_site(request))
+        url = nexi_links.fetch_nexi_link(order, site=_site(request))
         actor = get_actor(request)
         if not customer_emails.send_payment_link(order, to, language, url, actor=actor):
             messages.error(request, _("The mail could not be sent. Try again later."))
@@ -142,12 +149,21 @@ class NexiLinks(StaffPages):
         if not form.is_valid():
             return show_errors(request, form)
         day = form.cleaned_data["last_day"]
-        nexi_links.renew_nexi_link(order, day, site=_site(request))
+        try:
+            nexi_links.renew_nexi_link(order, day, site=_site(request))
+        except GatewayUnavailable:  # it was sent, and may be sent again
+            text = _("Nexi has not confirmed the new last day. Change it once more.")
+            messages.warning(request, text)
+            return None
         messages.success(request, _("The link has a new last day."))
         return self.log_change(request, order, f"{_('Last day')}: {day.isoformat()}")
 
     def _cancel(self, request: HttpRequest, order: PaymentOrder) -> None:
-        nexi_links.cancel_nexi_link(order, site=_site(request))
+        try:
+            nexi_links.cancel_nexi_link(order, site=_site(request))
+        except GatewayUnavailable:  # it was sent, and is sent again
+            messages.warning(request, CANCEL_UNCONFIRMED)
+            return
         messages.success(
             request, _("Nexi has cancelled the link. Nothing was charged.")
         )
@@ -158,7 +174,11 @@ def link_context(attempt: PaymentOrder) -> dict[str, Any]:
     """What the result page offers about Nexi's link."""
     found = nexi_links.find_open(attempt)
     creates = found is None and nexi_links.may_create(attempt)
+    cancelled = nexi_links.find_cancelled(attempt)
     return {
+        "nexi_link_in_doubt": CANCEL_UNCONFIRMED
+        if cancelled is not None and not cancelled.is_closed
+        else "",
         "nexi_link": found,
         "may_create_nexi_link": creates,
         "last_day_form": LastDayForm() if creates or found else None,

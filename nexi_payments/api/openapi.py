@@ -28,7 +28,8 @@ _PROBLEM_DESCRIPTIONS: Final = {
     413: "The body is too large",
     415: "The body is not JSON",
     429: "Too many requests; see Retry-After",
-    503: "Nexi rejects the API key, or the database is unavailable; see `code`",
+    503: "Nexi rejects the API key or does not answer, or the database is unavailable;"
+    " see `code`",
 }
 _READ_STATUSES: Final = (400, 401, 403, 404, 429)
 _WRITE_STATUSES: Final = (400, 401, 403, 404, 409, 413, 415, 429, 503)
@@ -43,12 +44,18 @@ _IDEMPOTENCY_KEY: Final = OpenApiParameter(
 
 
 def operation_schema(
-    success_responses: dict[int, Any], *, body: Any = None, **extra: Any
+    success_responses: dict[int, Any],
+    *,
+    body: Any = None,
+    problems: tuple[int, ...] = (),
+    **extra: Any,
 ) -> Callable[[Method], Method]:
-    """``extend_schema`` with the problems that every method may return."""
+    """``extend_schema`` with the problems that every method may return, and
+    ``problems``.
+    """
     writes = body is not None
     responses: dict[Any, Any] = dict(success_responses)
-    for status in _WRITE_STATUSES if writes else _READ_STATUSES:
+    for status in (*(_WRITE_STATUSES if writes else _READ_STATUSES), *problems):
         responses[(status, MEDIA_TYPE)] = OpenApiResponse(
             ProblemResponseSerializer, _PROBLEM_DESCRIPTIONS[status]
         )

@@ -19,6 +19,7 @@ from nexi_payments.api.fields import (
 )
 from nexi_payments.conf.validators import did_you_mean
 from nexi_payments.flows import ContractTerms
+from nexi_payments.flows.hosted import nexi_links
 from nexi_payments.gateway.payloads import EXEMPTIONS
 
 _MEMBER_NAME: Final = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)
@@ -199,6 +200,26 @@ class PayDetailsRequestSerializer(StrictSerializer):
 
 class HostedPageRequestSerializer(StrictSerializer):
     method = StrictCharField(max_length=32, help_text="A code of `methods/`")
+    language = StrictCharField(
+        max_length=16,
+        required=False,
+        help_text="Of Nexi's page; the language of the request if absent",
+    )
+
+
+class NexiLinkRenewalRequestSerializer(StrictSerializer):
+    expires_on = serializers.DateField(
+        help_text="The last day: from tomorrow to 90 days ahead, in Italian time"
+    )
+
+    def validate_expires_on(self, day: date) -> date:
+        first, last = nexi_links.last_days()
+        if not first <= day <= last:
+            raise serializers.ValidationError(f"Must be from {first} to {last}.")
+        return day
+
+
+class NexiLinkRequestSerializer(NexiLinkRenewalRequestSerializer):
     language = StrictCharField(
         max_length=16,
         required=False,

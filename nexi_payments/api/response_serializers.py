@@ -198,6 +198,21 @@ def order_data(order: PaymentOrder, request: Request) -> dict[str, Any]:
     return data
 
 
+class NexiLinkResponseSerializer(serializers.Serializer[Any]):
+    """A payment link of Nexi's, and its payment."""
+
+    order = OrderResponseSerializer()
+    is_open = serializers.BooleanField(help_text="Whether it can be paid")
+    expires_on = serializers.DateField(
+        allow_null=True, help_text="The last day of an open link"
+    )
+    url = serializers.CharField(
+        allow_null=True,
+        help_text="To be sent to the customer. Stored nowhere: only in the responses to"
+        " its creation and to GET",
+    )
+
+
 class OperationDetailResponseSerializer(serializers.Serializer[Operation]):
     """A request to Nexi. ``outcome`` "accepted": Nexi has not confirmed it yet."""
 

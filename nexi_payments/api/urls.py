@@ -11,6 +11,7 @@ from nexi_payments.api import (
     contracts,
     hosted_page,
     moto,
+    nexi_links,
     orders,
 )
 from nexi_payments.api.views import as_view
@@ -33,6 +34,21 @@ urlpatterns = [
         name="cancel_capture",
     ),
     path("orders/<str:id>/reconcile/", as_view(orders.ReconcileView), name="reconcile"),
+    path(
+        "orders/<str:id>/nexi-link/",
+        as_view(nexi_links.NexiLinkView),
+        name="nexi_link",
+    ),
+    path(
+        "orders/<str:id>/nexi-link/renew/",
+        as_view(nexi_links.RenewNexiLinkView),
+        name="renew_nexi_link",
+    ),
+    path(
+        "orders/<str:id>/nexi-link/cancel/",
+        as_view(nexi_links.CancelNexiLinkView),
+        name="cancel_nexi_link",
+    ),
     path("contracts/", as_view(contracts.ContractsView), name="contracts"),
     path("contracts/<str:id>/", as_view(contracts.ContractView), name="contract"),
     path(

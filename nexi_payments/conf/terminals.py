@@ -79,7 +79,7 @@ class Terminal:
 
     @property
     def sends_nexi_links(self) -> bool:
-        """Whether the desk may send Nexi's own payment links."""
+        """Whether Nexi's own payment links may be made."""
         return self.links == PaymentLinks.NEXI
 
     @property

@@ -25,7 +25,7 @@ class CardEntry(TextChoices):
 
 
 class PaymentLinks(TextChoices):
-    """Whose links the desk may send. The setting ``LINKS``."""
+    """Whose payment links may be sent. The setting ``LINKS``."""
 
     #: secure links to the shop's own page
     OWN_PAGE = "own_page"

@@ -17,6 +17,12 @@ from nexi_payments.flows.contracts import (
     end_contract,
     resume_contract,
 )
+from nexi_payments.flows.hosted.nexi_links import (
+    cancel_nexi_link,
+    create_nexi_link,
+    fetch_nexi_link,
+    renew_nexi_link,
+)
 from nexi_payments.flows.hosted.offers import accepts_own_card_page
 from nexi_payments.flows.hosted.offers import offered_methods as payment_methods
 from nexi_payments.flows.hosted.start import start_hosted_payment
@@ -59,15 +65,18 @@ __all__ = [
     "available",
     "cancel",
     "cancel_capture",
+    "cancel_nexi_link",
     "capture",
     "charge_contract",
     "charge_due",
     "contracts_at_nexi",
     "create_moto_order",
+    "create_nexi_link",
     "create_order",
     "describe_customer",
     "end_contract",
     "enqueue_refund",
+    "fetch_nexi_link",
     "look_at_hosted_page",
     "offer_link",
     "pay_moto",
@@ -75,6 +84,7 @@ __all__ = [
     "receive_notification",
     "reconcile",
     "refund",
+    "renew_nexi_link",
     "resolve",
     "resolve_operation",
     "resume_contract",

@@ -224,6 +224,8 @@ class Migration(migrations.Migration):
                 ('order', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='nexi_link', serialize=False, to='nexi_payments.paymentorder')),
                 ('link_id', models.CharField(blank=True, max_length=255)),
                 ('expires_on', models.DateField()),
+                ('latest_day', models.DateField()),
+                ('cancel_asked_at', models.DateTimeField(null=True)),
                 ('is_closed', models.BooleanField(default=False)),
                 ('tries', models.PositiveIntegerField(default=0)),
                 ('next_try_at', models.DateTimeField()),

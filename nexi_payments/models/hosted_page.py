@@ -54,6 +54,10 @@ class NexiLink(RetryingModel):
     link_id = models.CharField(max_length=255, blank=True)
     #: the last day on which it can be paid, in Italian time
     expires_on = models.DateField()
+    #: the last day that Nexi may know: a renewal whose answer was lost counts
+    latest_day = models.DateField()
+    #: when somebody cancelled it here; Nexi may not have confirmed it yet
+    cancel_asked_at = models.DateTimeField(null=True)
     #: it cannot be paid any more: used, cancelled at Nexi, or over
     is_closed = models.BooleanField(default=False)
     #: failed requests to cancel it, and when the next one is due

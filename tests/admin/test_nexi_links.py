@@ -151,6 +151,38 @@ def test_nexi_does_not_answer(
     assert "Nexi does not answer." in page
 
 
+def test_a_cancel_that_nexi_does_not_confirm(
+    clerk: Clerk, order: PaymentOrder, gateway: Simulator
+) -> None:
+    create(clerk, order)
+    gateway.fail_next("/cancels")
+    page = done(clerk, order, "cancel")
+    assert page.count("Nexi has not confirmed yet that this link is cancelled") == 2
+    for gone in ("Show Nexi's link", "Mail Nexi's link", "Change the last day"):
+        assert gone not in page
+    assert "This link is not open any more" in done(clerk, order, "show")
+    page = done(clerk, order, "cancel")
+    assert "Nexi has cancelled the link. Nothing was charged." in page
+    assert "has not confirmed" not in page
+    order.refresh_from_db()
+    assert order.state == OrderState.FAILED
+    assert gateway.count("/cancels") == 2
+
+
+def test_a_new_day_that_nexi_does_not_confirm(
+    clerk: Clerk, order: PaymentOrder, gateway: Simulator
+) -> None:
+    first = nexi_links.last_days()[0].isoformat()
+    done(clerk, order, "create", last_day=first)
+    gateway.fail_next("/renewals")
+    page = done(clerk, order, "renew", last_day=last_day())
+    assert "Nexi has not confirmed the new last day. Change it once more." in page
+    assert NexiLink.objects.get().expires_on.isoformat() == first
+    page = done(clerk, order, "renew", last_day=last_day())
+    assert "The link has a new last day." in page
+    assert NexiLink.objects.get().expires_on.isoformat() == last_day()
+
+
 def test_other_requests_do_nothing(
     clerk: Clerk, reader: Clerk, order: PaymentOrder, gateway: Simulator
 ) -> None:

@@ -15,6 +15,7 @@ from django.test import Client
 
 from nexi_payments import flows
 from nexi_payments.card import Card
+from nexi_payments.flows.hosted import nexi_links
 from nexi_payments.models import CardVerification, Operation, PaymentOrder
 from nexi_payments.models.bookkeeping import IdempotencyRecord
 from nexi_payments.simulator import Simulator
@@ -55,6 +56,10 @@ DOORS: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "orders/ORDER/reconcile/"): frozenset({"reconcile_payment"}),
     ("POST", "orders/ORDER/cancel/"): frozenset({"void_payment"}),
     ("POST", "orders/ORDER/cancel-capture/"): frozenset({"cancel_capture"}),
+    ("GET", "orders/ORDER/nexi-link/"): frozenset({"take_moto"}),
+    ("POST", "orders/ORDER/nexi-link/"): frozenset({"take_moto"}),
+    ("POST", "orders/ORDER/nexi-link/renew/"): frozenset({"take_moto"}),
+    ("POST", "orders/ORDER/nexi-link/cancel/"): frozenset({"take_moto"}),
     ("GET", "contracts/"): CONTRACTS,
     ("GET", "contracts/CARD/"): CONTRACTS,
     ("POST", "contracts/CARD/charge/"): frozenset({"charge_contract"}),
@@ -63,8 +68,11 @@ DOORS: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "card-verifications/"): frozenset({"verify_card"}),
     ("GET", "card-verifications/CHECK/"): CHECKS,
 }
+LAST_DAY = nexi_links.last_days()[1].isoformat()
 BODIES = {
     "orders/": {**PURCHASE, "reference": "R-2"},
+    "orders/ORDER/nexi-link/": {"expires_on": LAST_DAY},
+    "orders/ORDER/nexi-link/renew/": {"expires_on": LAST_DAY},
     "contracts/CARD/charge/": {**PURCHASE, "reference": "R-4"},
     "moto/": {**PURCHASE, **card_fields(), "reference": "R-3"},
     "card-verifications/": card_fields(),

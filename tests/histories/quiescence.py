@@ -14,6 +14,9 @@ from nexi_payments.models import Contract, Event, PaymentOrder, QueuedRefund
 from tests.histories import hosted_plays, post_charge_rest, processes
 from tests.support.waiting import wait_until
 
+#: With nothing on its way, only a second payment on the page is looked for.
+_PAID = (OrderState.PAID, OrderState.VOIDED, OrderState.REFUNDED)
+
 
 def wait_until_settled() -> None:
     """Beside the running reconciler, for at most four times ``WATCH_FOR``. Contracts
@@ -48,7 +51,8 @@ def _settled() -> bool:
         Q(next_poll_at__lte=soon) | ~Q(state__in=enums.FINAL)
     ).exclude(reviewed)
     # pages are watched for a month, and were looked at just now
-    busy = busy.exclude(Q(state=OrderState.FAILED) & ~Q(method=""))
+    ended = Q(state=OrderState.FAILED) | Q(state__in=_PAID, unsettled_since=None)
+    busy = busy.exclude(ended & ~Q(method=""))
     queued = QueuedRefund.objects.filter(state=QueuedRefundState.QUEUED)
     waiting = Event.objects.filter(deliver_at__isnull=False)
     if busy.exists() or waiting.exists() or queued.exists():

@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from django.db.models import Q
 from django.utils import timezone
 
 from nexi_payments import conf, payment_methods
@@ -15,7 +16,7 @@ from nexi_payments.exceptions import GatewayError, Rejected, TerminalNotConfigur
 from nexi_payments.flows.hosted import ways_back
 from nexi_payments.flows.ledger import poll_schedule
 from nexi_payments.gateway.client import Client
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.models.hosted_page import NexiLink
 
 log = logging.getLogger("nexi_payments.hosted")
@@ -33,13 +34,14 @@ def end_of(day: date) -> datetime:
 
 
 def close_due(*, limit: int = 1000) -> int:
-    """Cancels at Nexi the open links whose attempt is over: paid otherwise, replaced or
-    given up. Returns how many were closed. A link that Nexi cannot be asked about is
-    tried again.
+    """Cancels at Nexi the open links that somebody has cancelled here, and those whose
+    attempt is over: paid otherwise, replaced or given up. Returns how many were closed.
+    A link that Nexi cannot be asked about is tried again.
     """
     now = timezone.now()
     due = NexiLink.objects.filter(is_closed=False, next_try_at__lte=now)
-    over = due.exclude(order__state=OrderState.AWAITING_HOSTED_PAGE)
+    is_over = ~Q(order__state=OrderState.AWAITING_HOSTED_PAGE)
+    over = due.filter(is_over | Q(cancel_asked_at__isnull=False))
     rows = over.select_related("order").order_by("next_try_at")[:limit]
     return sum(_close_over(link, now) for link in rows)
 
@@ -47,8 +49,8 @@ def close_due(*, limit: int = 1000) -> int:
 def _close_over(link: NexiLink, now: datetime) -> bool:
     order = link.order
     by_link = order.authorized_amount and order.method != payment_methods.LINK
-    if by_link or not link.link_id or now >= end_of(link.expires_on):
-        _mark_closed(link)  # it was paid, nobody has it, or its last day is over
+    if by_link or not link.link_id or now >= end_of(link.latest_day):
+        _mark_closed(link, order)  # it was paid, nobody has it, or its last day is over
         return True
     next_try = now + poll_schedule.retry_delay(link.tries + 1)
     mine = NexiLink.objects.filter(pk=link.pk, tries=link.tries, is_closed=False)
@@ -59,10 +61,7 @@ def _close_over(link: NexiLink, now: datetime) -> bool:
     except TerminalNotConfigured as error:
         log.critical("payment link of order %s: %s", order.order_id, error)
         return False
-    used = close(link, order, client)
-    if used:
-        ways_back.trigger(order)  # it may have been paid: asked about at once
-    return used is not None
+    return close(link, order, client) is not None
 
 
 def close(link: NexiLink, order: PaymentOrder, client: Client) -> bool | None:
@@ -80,9 +79,19 @@ def close(link: NexiLink, order: PaymentOrder, client: Client) -> bool | None:
     except GatewayError as error:
         log.warning("payment link of order %s: %s", order.order_id, error)
         return None
-    _mark_closed(link)
+    _mark_closed(link, order, used=used)
     return used
 
 
-def _mark_closed(link: NexiLink) -> None:
+@db_transactions.retried()
+def _mark_closed(link: NexiLink, order: PaymentOrder, *, used: bool = False) -> None:
+    """In one commit with what follows: an attempt whose link nobody can pay must not
+    stay open.
+    """
     NexiLink.objects.filter(pk=link.pk).update(is_closed=True)
+    waiting = PaymentOrder.objects.filter(
+        pk=order.pk, state=OrderState.AWAITING_HOSTED_PAGE
+    )
+    # if it was used it may have been paid: asked about at once, too
+    if used or waiting.update(expires_at=timezone.now()):
+        ways_back.trigger(order)

@@ -1,4 +1,4 @@
-"""Nexi's own payment links: create, show again, renew and cancel them.
+"""Nexi's own payment links: create, fetch, renew and cancel them.
 
 A link is an attempt on Nexi's page that is open for days instead of an hour, and that
 Nexi can close. The attempt is committed before the link is made; a lost answer charges
@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from django.db.models import Q
-from django.utils import timezone, translation
+from django.utils import timezone
 
 from nexi_payments import conf, payment_methods
 from nexi_payments.enums import Channel, OperationOutcome, OrderState, Reason
@@ -24,16 +24,12 @@ from nexi_payments.exceptions import (
     OrderNotPayable,
     Rejected,
 )
-from nexi_payments.flows.hosted import link_closing, siblings, ways_back
-from nexi_payments.flows.hosted.start import OpenPage
+from nexi_payments.flows.hosted import link_closing
+from nexi_payments.flows.hosted.start import OpenPage, open_page
 from nexi_payments.flows.inquiry import query
-from nexi_payments.flows.ledger import (
-    operations,
-    terminal_outages,
-)
 from nexi_payments.flows.ledger.operations import OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.flows.orders import attempts, create, velocity
+from nexi_payments.flows.orders import attempts, contract_terms
 from nexi_payments.flows.steps import Step
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.deadline import Deadline
@@ -54,13 +50,22 @@ def last_days() -> tuple[date, date]:
 
 
 def may_create(order: PaymentOrder) -> bool:
-    """Whether ``create_nexi_link`` may be called: a secure link that is not used, or
-    whose last attempt has failed, on a terminal with ``LINKS`` "nexi".
+    """Whether ``create_nexi_link`` may be called: nobody has begun to pay, or the last
+    attempt has failed, on a terminal with ``LINKS`` "nexi". Not for phone orders before
+    ``offer_link``, nor for orders that save a card.
     """
-    unused = order.state in (OrderState.INIT, OrderState.FAILED) and order.accepts_card
     terminal = conf.current().terminals.get(attempts.shop_terminal(order))
     sends = terminal is not None and terminal.sends_nexi_links
-    return unused and sends and order.channel == Channel.LINK
+    return sends and _is_payable(order) and _suits_link(order)
+
+
+def _is_payable(order: PaymentOrder) -> bool:
+    return order.state in (OrderState.INIT, OrderState.FAILED) and order.accepts_card
+
+
+def _suits_link(order: PaymentOrder) -> bool:
+    saves_card = contract_terms.contract_to_create(order) is not None
+    return order.channel in (Channel.SHOP, Channel.LINK) and not saves_card
 
 
 def create_nexi_link(
@@ -71,52 +76,38 @@ def create_nexi_link(
     site: str = "",
     actor: Actor = NO_ACTOR,
 ) -> Step:
-    """Makes a payment link of Nexi's for ``order``, to be paid until ``expires_on``.
+    """Makes a payment link of Nexi's for ``order``, to be paid until the end of
+    ``expires_on``: from tomorrow to 90 days ahead, in Italian time.
 
-    ``order`` is a secure link (``flows.offer_link``), as ``may_create`` says; after a
-    failed attempt a new one is made. Our own page stays open beside it. Send
-    ``step.redirect_to`` to the customer. Without it there is no link: the attempt has
-    failed, or Nexi's answer was lost.
+    ``order`` is an unpaid one of ``create_order``, or a secure link (``offer_link``);
+    after a failed attempt a new one is made. Our own page stays open beside it.
+    ``language`` is that of Nexi's page (default: the active one). Send
+    ``step.redirect_to`` to the customer; it is stored nowhere (``fetch_nexi_link``).
+    Without it there is no link: ``step.order`` has failed, because Nexi's answer was
+    lost or the shop vetoed it.
 
-    Raises ``ValueError`` for a day that is not in ``last_days``, ``MethodNotOffered``
-    where ``LINKS`` is not "nexi", ``OrderNotPayable``, ``OrderBusy``,
-    ``PaymentBeingConfirmed``, ``TooManyAttempts``, ``TerminalUnavailable`` and
-    ``GatewayUnavailable``. There is no link then.
+    Raises ``ValueError`` for another day, ``MethodNotOffered`` where ``LINKS`` is not
+    "nexi" or the order saves a card, ``OrderNotPayable``, also for an order that has a
+    link, ``OrderBusy``, ``PaymentBeingConfirmed``, ``ReferenceInUse``,
+    ``TooManyAttempts``, ``TerminalUnavailable`` and ``GatewayUnavailable``. There is no
+    link then.
     """
     _require_day(expires_on)
     shop = conf.current().terminal(attempts.shop_terminal(order))
-    if not shop.sends_nexi_links:
+    if not (shop.sends_nexi_links and _suits_link(order)):
         raise MethodNotOffered(order, payment_methods.LINK)
     if not may_create(order):
         raise OrderNotPayable(order)
-    address = site or conf.site_address()
-    opener = conf.current().hosted_terminal(shop)
-    velocity.enforce(order, None, actor, terminal=opener.name)
-    deadline = Deadline(conf.current().total_timeout)
-    siblings.require_none_paid(order, deadline, site=address)
-    if order.state == OrderState.FAILED:
-        order, _ = attempts.create_attempt(order)
-    if not may_create(order):
-        raise OrderNotPayable(order)
-    call = _CreateLink(
+    return open_page(
         order,
-        conf.client(opener, address),
-        deadline,
-        actor,
-        purchase=create.build_purchase(order, ""),
+        _CreateLink,
+        may_create,
         method=payment_methods.LINK,
-        shop_terminal=shop.name,
-        terminal=opener,
-        site=address,
-        language=language or translation.get_language() or "en",
+        language=language,
+        site=site,
+        actor=actor,
         expires_on=expires_on,
     )
-    try:
-        operations.run(call)
-    except GatewayError as error:
-        terminal_outages.log_failure(order, error, call.client, deadline)
-        return Step(order)
-    return Step(order, redirect_to=call.released_url)
 
 
 @dataclass(repr=False, eq=False)
@@ -124,12 +115,18 @@ class _CreateLink(OpenPage):
     """Until Nexi answers, the attempt expires as a page does: a crash leaves no link
     that somebody has."""
 
+    #: two people at once must not both send a link
+    supersedes = False
+
     expires_on: date = date.min
 
     def on_claim(self) -> None:
         super().on_claim()
         link = NexiLink(
-            order=self.order, expires_on=self.expires_on, next_try_at=timezone.now()
+            order=self.order,
+            expires_on=self.expires_on,
+            latest_day=self.expires_on,
+            next_try_at=timezone.now(),
         )
         raw_sql.insert(link)
 
@@ -158,10 +155,11 @@ class _CreateLink(OpenPage):
             rows.update(link_id=self.answer.link_id)
 
 
-def fetch_url(order: PaymentOrder, *, site: str = "") -> str:
-    """The URL of the open link of ``order``, from Nexi.
+def fetch_nexi_link(order: PaymentOrder, *, site: str = "") -> str:
+    """The URL of the open link of ``order``, from Nexi: to send it again.
 
-    Raises ``InvalidState`` without an open link, and ``GatewayUnavailable``.
+    Changes nothing. Raises ``InvalidState`` without an open link, and
+    ``GatewayUnavailable``.
     """
     link = _require_open(order)
     opener = conf.current().terminal(order.terminal)
@@ -177,15 +175,22 @@ def fetch_url(order: PaymentOrder, *, site: str = "") -> str:
     return found.url
 
 
-def renew_nexi_link(order: PaymentOrder, expires_on: date, *, site: str = "") -> None:
+def renew_nexi_link(
+    order: PaymentOrder, expires_on: date, *, site: str = ""
+) -> PaymentOrder:
     """Moves the last day of the open link of ``order``. Its URL stays the same.
 
-    Idempotent. Raises ``ValueError`` for a day that is not in ``last_days``,
-    ``InvalidState`` without an open link, or if Nexi refuses the day (at most 90 days
-    after the first one), and ``GatewayUnavailable``: then the old day counts here.
+    Idempotent. Returns ``order``, reloaded. Raises ``ValueError`` for a day that
+    ``create_nexi_link`` does not take, ``InvalidState`` without an open link, or if
+    Nexi refuses the day (at most 90 days after the first one), and
+    ``GatewayUnavailable``: then the old day counts here, and the link is cancelled at
+    Nexi when it is over.
     """
     _require_day(expires_on)
     link = _require_open(order)
+    # before it is sent: should the answer be lost, the link may be open until then
+    earlier = NexiLink.objects.filter(pk=link.pk, latest_day__lt=expires_on)
+    earlier.update(latest_day=expires_on)
     client = _client(order, site)
     try:
         client.renew_payment_link(conf.call_context(), link.link_id, expires_on)
@@ -194,52 +199,77 @@ def renew_nexi_link(order: PaymentOrder, expires_on: date, *, site: str = "") ->
     except GatewayError:
         raise GatewayUnavailable(order.terminal) from None
     _write_renewal(order, expires_on)
+    return order
 
 
 @db_transactions.retried()
 def _write_renewal(order: PaymentOrder, expires_on: date) -> None:
-    still_open = PaymentOrder.objects.filter(
-        pk=order.pk, state=OrderState.AWAITING_HOSTED_PAGE
+    link = NexiLink.objects.filter(
+        order=order, is_closed=False, cancel_asked_at__isnull=True
     )
-    still_open.update(**_open_until(expires_on))
-    NexiLink.objects.filter(order=order).update(expires_on=expires_on)
+    if link.update(expires_on=expires_on):  # not if it was cancelled meanwhile
+        still_open = PaymentOrder.objects.filter(
+            pk=order.pk, state=OrderState.AWAITING_HOSTED_PAGE
+        )
+        still_open.update(**_open_until(expires_on))
     order.refresh_from_db()
 
 
 def cancel_nexi_link(order: PaymentOrder, *, site: str = "") -> PaymentOrder:
-    """Closes the open link of ``order`` at Nexi, then asks how the order stands: it has
+    """Closes the link of ``order`` at Nexi, then asks how the order stands: it has
     failed (``expired``), unless it was paid before.
 
-    Raises ``InvalidState`` without an open link, ``OrderNotPayable`` if the link was
-    used, and ``GatewayUnavailable``: then it may still be paid, and may be cancelled
-    again.
+    Idempotent. Returns ``order``, reloaded. Raises ``InvalidState`` without a link that
+    was open, ``OrderNotPayable`` if the link was used, and ``GatewayUnavailable``: then
+    it may still be paid, and ``reconcile`` cancels it.
     """
-    link = _require_open(order)
+    db_transactions.require_no_transaction()
+    order.refresh_from_db()
+    link = find_open(order) or find_cancelled(order)
+    if link is None:
+        raise InvalidState(order)
+    _ask_to_cancel(link)
     client = _client(order, site)
-    used = link_closing.close(link, order, client)
+    used = False if link.is_closed else link_closing.close(link, order, client)
     if used is None:
         raise GatewayUnavailable(order.terminal)
-    if not used:
-        still_open = PaymentOrder.objects.filter(
-            pk=order.pk, state=OrderState.AWAITING_HOSTED_PAGE
-        )
-        still_open.update(expires_at=timezone.now())
-    ways_back.trigger(order)
-    query.inquire_and_apply(order, client, Deadline(conf.current().total_timeout))
-    if used:
+    order.refresh_from_db()
+    if order.state == OrderState.AWAITING_HOSTED_PAGE:
+        deadline = Deadline(conf.current().total_timeout)
+        query.inquire_and_apply(order, client, deadline)
+    unpaid = (OrderState.AWAITING_HOSTED_PAGE, OrderState.FAILED)
+    if used or order.state not in unpaid:
         raise OrderNotPayable(order)
     return order
 
 
+def _ask_to_cancel(link: NexiLink) -> None:
+    """Committed before Nexi is asked: should this process die, the reconciler goes on.
+    It leaves the first requests to us.
+    """
+    wait = timedelta(seconds=conf.current().claim_timeout)
+    now = timezone.now()
+    NexiLink.objects.filter(pk=link.pk, cancel_asked_at__isnull=True).update(
+        cancel_asked_at=now, next_try_at=now + wait
+    )
+
+
 def find_open(order: PaymentOrder) -> NexiLink | None:
-    """The link on which ``order`` may be paid now."""
+    """The link on which ``order`` may be paid now, and that nobody has cancelled."""
     if (order.state, order.method) != (
         OrderState.AWAITING_HOSTED_PAGE,
         payment_methods.LINK,
     ):
         return None
     links = NexiLink.objects.filter(order=order, is_closed=False)
-    return links.filter(~Q(link_id="")).first()
+    return links.filter(~Q(link_id=""), cancel_asked_at__isnull=True).first()
+
+
+def find_cancelled(order: PaymentOrder) -> NexiLink | None:
+    """The link of ``order`` that somebody has cancelled here. Until it ``is_closed``,
+    Nexi has not confirmed it.
+    """
+    return NexiLink.objects.filter(order=order, cancel_asked_at__isnull=False).first()
 
 
 def _require_open(order: PaymentOrder) -> NexiLink:

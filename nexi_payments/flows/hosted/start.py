@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from django.utils import timezone, translation
@@ -55,28 +57,57 @@ def start_hosted_payment(
     """
     if not order.accepts_card:
         raise OrderNotPayable(order)
-    address = site or conf.site_address()
     offered = offers.require_offered(order, method)
+    return open_page(
+        order,
+        OpenPage,
+        lambda one: one.accepts_card,
+        method=offered.code,
+        language=language,
+        site=site,
+        actor=actor,
+    )
+
+
+def open_page(
+    order: PaymentOrder,
+    kind: type[OpenPage],
+    may_open: Callable[[PaymentOrder], bool],
+    *,
+    method: str,
+    language: str | None,
+    site: str,
+    actor: Actor,
+    **details: Any,
+) -> Step:
+    """Opens a page at Nexi for ``order``, or for a new attempt if it was used already.
+
+    ``kind`` is the request, with ``details`` of its own. ``may_open`` is asked again
+    after Nexi was asked about the other pages of the purchase. Errors as
+    ``start_hosted_payment``, but ``MethodNotOffered``.
+    """
+    address = site or conf.site_address()
     shop = conf.current().terminal(attempts.shop_terminal(order))
     opener = conf.current().hosted_terminal(shop)
     velocity.enforce(order, None, actor, terminal=opener.name)
     deadline = Deadline(conf.current().total_timeout)
     siblings.require_none_paid(order, deadline, site=address)
+    if not may_open(order):
+        raise OrderNotPayable(order)
     if order.state != OrderState.INIT:
-        if not order.accepts_card:
-            raise OrderNotPayable(order)
-        order, _ = attempts.create_attempt(order)
-    call = OpenPage(
+        order, _ = attempts.create_attempt(order, supersedes=kind.supersedes)
+    call = kind(
         order,
         conf.client(opener, address),
         deadline,
         actor,
         purchase=create.build_purchase(order, ""),
-        method=offered.code,
+        method=method,
         shop_terminal=shop.name,
         terminal=opener,
         site=address,
         language=language or translation.get_language() or "en",
+        **details,
     )
     try:
         operations.run(call)
@@ -93,6 +124,8 @@ class OpenPage(GatewayCall[OpenedPage | PaymentLink]):
     kind = OperationKind.HOSTED
     source = OrderState.INIT
     target = OrderState.AWAITING_HOSTED_PAGE
+    #: whether a new attempt may take the place of another one on Nexi's page
+    supersedes: ClassVar[bool] = True
 
     purchase: Purchase
     method: str

@@ -86,9 +86,10 @@ def receive_notification(order: PaymentOrder, token: str, body: dict[str, Any]) 
     return True
 
 
-@db_transactions.retried()
+@db_transactions.retried(durable=False)
 def trigger(order: PaymentOrder, *, is_back: bool = False) -> None:
-    """Makes the order due now. An inquiry that is under way leaves it due."""
+    """Makes the order due now. An inquiry that is under way leaves it due. May run in
+    a transaction."""
     now = timezone.now()
     if is_back:
         HostedPage.objects.filter(order=order, back_at=None).update(back_at=now)

@@ -23,6 +23,8 @@ _AFTER_CONFIRMATION: Final = timedelta(days=2)
 _SLOWEST_METHOD: Final = timedelta(days=7)
 #: Days after the hosted page was opened.
 _LATE_LOOKS: Final = (7, 14, 30)
+#: Of a payment on Nexi's page, which may be paid once more.
+_MADE: Final = (OrderState.PAID, OrderState.VOIDED, OrderState.REFUNDED)
 
 
 class PollState(NamedTuple):
@@ -159,11 +161,12 @@ def next_poll(
         return order.expires_at
     watched = end is not None and now >= end
     late = [look for look in _late_looks(order) if look > now]
-    if order.state == OrderState.FAILED and watched and answered and late:
+    rests = order.state == OrderState.FAILED or _may_come_twice(order, followed)
+    if rests and watched and answered and late:
         return late[0]
     due = now + _interval(order, followed, watch_ended=watched)
     marks = [settled, end, followed.until]
-    if order.state == OrderState.AWAITING_HOSTED_PAGE:
+    if order.method and order.state != OrderState.FAILED:
         marks.append(order.expires_at)
     if followed.since is not None:
         marks.append(followed.since + timedelta(seconds=current().settle_after))
@@ -178,12 +181,20 @@ def _is_looked_for(
         return True
     if followed.until is not None:
         return True
-    if order.state == OrderState.FAILED:
+    if order.state == OrderState.FAILED or _may_come_twice(order):
         ends = [watch_end(order), *_late_looks(order)]
         return ends[-1] is not None and not (answered and now >= ends[-1])
     if order.state == OrderState.REVIEW:
         return not _is_polled_enough(order, now)
     return order.state == OrderState.AUTHORIZED
+
+
+def _may_come_twice(order: PollState, followed: Followed = NOTHING) -> bool:
+    """Whether only a second payment on Nexi's page is looked for. Nothing closes the
+    page, and no notification need come.
+    """
+    idle = followed.since is None and followed.until is None
+    return bool(order.method) and order.state in _MADE and idle
 
 
 def _is_polled_enough(order: PollState, now: datetime) -> bool:
@@ -199,6 +210,8 @@ def _interval(order: PollState, followed: Followed, *, watch_ended: bool) -> tim
     manual = order.capture == CaptureMode.MANUAL
     if order.state == OrderState.AUTHORIZED and manual and idle:
         return timedelta(days=1)
+    if _may_come_twice(order, followed):
+        return timedelta(days=1)  # and when the page is settled, or expires
     if _is_hardly_charged(order) and not watch_ended:
         # poll once at settling and once at the watch's end
         return timedelta(seconds=current().watch_for)
@@ -238,7 +251,8 @@ def transition_columns(
         due = next_poll(new, now, answered=False)
         return {"next_poll_at": due, "unsettled_since": since}
     if new.state in enums.FINAL:
-        return {"next_poll_at": None, "unsettled_since": since}
+        due = next_poll(new, now, answered=False)
+        return {"next_poll_at": due, "unsettled_since": since}
     return {"unsettled_since": since}
 
 

@@ -169,13 +169,16 @@ class _ReferenceTaken(Exception):
     """Rolls back: another attempt took the reference."""
 
 
-def create_attempt(order: PaymentOrder) -> tuple[PaymentOrder, bool]:
+def create_attempt(
+    order: PaymentOrder, *, supersedes: bool = True
+) -> tuple[PaymentOrder, bool]:
     """Creates a new attempt for a card posted to a failed or abandoned order.
 
     Same purchase, new ids. If a third order holds the reference, it is returned when no
     card was posted to it and superseded when it is at the issuer. If it is being paid,
-    ``ReferenceInUse`` is raised. Raises ``OrderNotPayable`` when the shop has cancelled
-    ``order``. Also returns whether the attempt was created now.
+    or without ``supersedes``, ``ReferenceInUse`` is raised. Raises ``OrderNotPayable``
+    when the shop has cancelled ``order``. Also returns whether the attempt was created
+    now.
     """
     attempt = PaymentOrder(
         retry_of=order.retry_of or order,
@@ -193,7 +196,7 @@ def create_attempt(order: PaymentOrder) -> tuple[PaymentOrder, bool]:
             continue
         if live.state == OrderState.INIT and same_purchase(live, order):
             return live, False
-        if not same_purchase(live, order):
+        if not (supersedes and same_purchase(live, order)):
             raise ReferenceInUse(live)
     raise ReferenceInUse(_reference_holder(attempt))
 

@@ -23,6 +23,7 @@ from nexi_payments.signals import (
 )
 from nexi_payments.simulator import Reply
 from tests.flows.hosted.test_money_safety import page_reply, while_asked
+from tests.support.death import Death
 from tests.support.hosted import HostedShopper, with_hosted_terminals
 from tests.support.in_doubt import (
     HOUR,
@@ -190,7 +191,8 @@ def pausing_worker() -> Iterator[None]:
     """The worker of the queue does not get the database meanwhile."""
 
     def execute(run: Any, sql: str, *rest: Any) -> Any:
-        if 'next_attempt_at" <=' in sql and sql.startswith("SELECT"):
+        quoted = sql.replace("`", '"')  # MariaDB
+        if 'next_attempt_at" <=' in quoted and sql.startswith("SELECT"):
             raise OperationalError("busy")
         return run(sql, *rest)
 
@@ -331,47 +333,6 @@ def test_after_a_cancel_only_beside_another_payment(shopper: HostedShopper) -> N
 # -- killed between any two steps ------------------------------------------------------
 
 
-class Killed(BaseException):
-    pass
-
-
-class Death:
-    """The process dies before the step with this number: nothing is done after it."""
-
-    def __init__(self, shopper: HostedShopper, step: int) -> None:
-        self.left = step
-        self.is_dead = False
-        self.handle = shopper.gateway.handle
-        self.gateway = shopper.gateway
-
-    def count(self) -> None:
-        self.left -= 1
-        self.is_dead = self.is_dead or self.left < 0
-        if self.is_dead:
-            raise Killed
-
-    def execute(self, run: Any, *arguments: Any) -> Any:
-        self.count()
-        return run(*arguments)
-
-    def request(self, *arguments: Any) -> Reply:
-        self.count()
-        return self.handle(*arguments)
-
-    def run(self) -> bool:
-        """Whether it died."""
-        self.gateway.handle = self.request  # type: ignore[method-assign]
-        try:
-            with connection.execute_wrapper(self.execute):
-                reconcile_after(2 * MINUTE)
-        except (Killed, Exception):
-            assert self.is_dead
-        finally:
-            self.gateway.handle = self.handle  # type: ignore[method-assign]
-        connection.close()
-        return self.is_dead
-
-
 @pytest.mark.seen_on("sqlite")
 def test_killed_before_any_step(shopper: HostedShopper) -> None:
     """From the inquiry that finds the duplicate to the one that shows its refund."""
@@ -383,7 +344,7 @@ def test_killed_before_any_step(shopper: HostedShopper) -> None:
         assert paid.state == OrderState.PAID
         shopper.act(first, comes_back=False)
         before = len(refund_calls(shopper.gateway))
-        died = Death(shopper, steps).run()
+        died = Death(shopper.gateway, steps).run(lambda: reconcile_after(2 * MINUTE))
         for minutes in (6, 12, 20, 30, 60, 120):
             reconcile_after(minutes * MINUTE)
         assert rows(first) == [("refund", "sent", 1250, "")], steps

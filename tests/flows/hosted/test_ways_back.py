@@ -214,13 +214,15 @@ def test_a_notification_about_a_paid_order_is_one_question(
 ) -> None:
     with_token(order)
     shopper.act(order)
-    assert fresh(order).next_poll_at is None
+    planned = fresh(order).next_poll_at
+    assert planned is not None  # the page is watched
+    assert planned > timezone.now() + timedelta(minutes=10)
     assert flows.receive_notification(order, TOKEN, {})
     before = asked(shopper, order)
     flows.reconcile()
     flows.reconcile()
     assert asked(shopper, order) == before + 1
-    assert (fresh(order).state, fresh(order).next_poll_at) == ("paid", None)
+    assert (fresh(order).state, fresh(order).next_poll_at) == ("paid", planned)
 
 
 # -- at the same time as a question ----------------------------------------------------

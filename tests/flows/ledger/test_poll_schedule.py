@@ -113,3 +113,49 @@ def test_an_authorization_is_asked_about_daily_again_after_a_watch() -> None:
     assert at == end
     at = poll_schedule.next_poll(held, end, answered=True, followed=followed)
     assert at == end + timedelta(days=1)
+
+
+def looks(order: PollState) -> list[timedelta]:
+    """How long after noon Nexi is asked, if the order stays as it is at noon."""
+    found: list[timedelta] = []
+    at: datetime | None = NOON
+    while at is not None and len(found) < 20:
+        found.append(at - NOON)
+        at = poll_schedule.next_poll(order, at, answered=True)
+    return found[1:]
+
+
+@pytest.mark.parametrize(
+    "state", [OrderState.PAID, OrderState.VOIDED, OrderState.REFUNDED]
+)
+def test_a_paid_page_is_asked_about_now_and_then(state: str) -> None:
+    """Nothing closes it: somebody may pay once more."""
+    page = paid()._replace(
+        state=state,
+        method="PAYPAL",
+        charging_since=NOON,
+        expires_at=NOON + timedelta(hours=1),
+    )
+    minutes, hours, days = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+    assert looks(page) == [
+        15 * minutes,
+        hours,
+        hours + days,
+        hours + 2 * days,
+        hours + 3 * days,
+        hours + 4 * days,
+        5 * days,
+        7 * days,
+        14 * days,
+        30 * days,
+    ]
+    assert looks(page._replace(method="CARDS"))[-5:] == [
+        hours + 2 * days,
+        3 * days,
+        7 * days,
+        14 * days,
+        30 * days,
+    ]
+    assert looks(page._replace(method="")) == []
+    end = NOON + 30 * days
+    assert poll_schedule.next_poll(page, end, answered=False) == end + days
