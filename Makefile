@@ -18,7 +18,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(if $(COVERAGE)
 AFTER = $(if $(NO_SKIPS),@$(BIN)/python .ci/no_skips.py $(REPORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo clean test test-postgres test-mysql browser matrix bridges mutants check lint format histories fuzz bench docs pictures messages wheel-test full
+.PHONY: help demo clean test test-postgres test-mysql browser matrix bridges hosts mutants check lint format histories fuzz bench docs pictures messages wheel-test full
 
 help: ## Show what there is
 	@sed -nE -e 's/^##@ (.*)/\n\1/p' -e 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 18
@@ -56,6 +56,9 @@ matrix: $(VENV)/run ## The tests on each Python and Django (PYTHONS=3.13 DJANGO=
 
 bridges: $(VENV)/dev $(VENV)-bridges/ready ## Buy in shops on django-payments, django-oscar, django-salesman and Wagtail
 	@$(BIN)/python -m tests.integrations $(ARGS)
+
+hosts: $(VENV)/run ## The life of a payment in four foreign projects (DATABASE_URL=mysql://…: that on MariaDB, too)
+	@$(BIN)/python -m pytest -q -p no:cacheprovider tests/hosts/test_four_projects.py $(ARGS)
 
 mutants: $(VENV)/run ## Put known defects into a copy: the tests must notice each (ARGS='"name"')
 	@$(BIN)/python .ci/mutants.py $(ARGS)
