@@ -17,8 +17,11 @@ REPORT = .reports/$@.xml
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(if $(COVERAGE),--cov --cov-report=) $(if $(NO_SKIPS),--junitxml=$(REPORT)) $(ARGS)
 AFTER = $(if $(NO_SKIPS),@$(BIN)/python .ci/no_skips.py $(REPORT))
 
+# one lock for Python 3.11 and newer, on every platform
+LOCK = $(VENV)-release/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+
 .DEFAULT_GOAL := help
-.PHONY: help demo clean test test-postgres test-mysql browser matrix bridges mutants check lint format histories fuzz bench docs pictures messages wheel-test full
+.PHONY: help demo clean test test-postgres test-mysql browser matrix bridges hosts mutants check lint format histories fuzz bench docs pictures messages wheel-test lock audit sbom full
 
 help: ## Show what there is
 	@sed -nE -e 's/^##@ (.*)/\n\1/p' -e 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 18
@@ -29,7 +32,7 @@ demo: $(VENV)/run ## Set up and serve the demo shop on http://127.0.0.1:8000/ (P
 	@$(BIN)/python manage.py demo $(if $(findstring --no-serve,$(ARGS)),,--port $(PORT)) $(ARGS)
 
 clean: ## Remove what was made here
-	@rm -rf $(VENV) $(VENV)-3.* $(VENV)-bench $(VENV)-bridges .reports .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* *.sqlite3 *.sqlite3-* docs/_build
+	@rm -rf $(VENV) $(VENV)-3.* $(VENV)-bench $(VENV)-bridges $(VENV)-release sbom .reports .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* *.sqlite3 *.sqlite3-* docs/_build
 
 ##@ Test
 
@@ -56,6 +59,9 @@ matrix: $(VENV)/run ## The tests on each Python and Django (PYTHONS=3.13 DJANGO=
 
 bridges: $(VENV)/dev $(VENV)-bridges/ready ## Buy in shops on django-payments, django-oscar, django-salesman and Wagtail
 	@$(BIN)/python -m tests.integrations $(ARGS)
+
+hosts: $(VENV)/run ## The life of a payment in four foreign projects (DATABASE_URL=mysql://…: that on MariaDB, too)
+	@$(BIN)/python -m pytest -q -p no:cacheprovider tests/hosts/test_four_projects.py $(ARGS)
 
 mutants: $(VENV)/run ## Put known defects into a copy: the tests must notice each (ARGS='"name"')
 	@$(BIN)/python .ci/mutants.py $(ARGS)
@@ -113,6 +119,19 @@ messages: $(VENV)/run ## Collect and compile the translations (needs gettext)
 
 ##@ Release
 
+lock: $(VENV)-release/ready ## Write the locks anew: the newest releases that requirements*.txt allow, with their hashes
+	@$(LOCK) requirements.txt -o requirements.lock
+	@$(LOCK) -c requirements.lock requirements-dev.txt -o requirements-dev.lock
+	@$(LOCK) requirements-release.txt -o requirements-release.lock
+
+audit: $(VENV)-release/ready ## Look for published holes in what the locks install, and in what a shop installs
+	@$(VENV)-release/bin/pip-audit --require-hashes --disable-pip -r requirements.lock -r requirements-dev.lock -r requirements-release.lock
+	@$(VENV)-release/bin/pip-audit -r tests/integrations/requirements.txt
+	@$(VENV)-release/bin/pip-audit .
+
+sbom: $(VENV)/dev $(VENV)-release/ready ## Write the bill of materials of the wheel in dist/ (CycloneDX) into sbom/
+	@$(BIN)/python .ci/sbom.py --tools $(VENV)-release/bin $(or $(ARGS),dist)
+
 wheel-test: $(VENV)/dev ## Build the wheel, install it into a new project, pay by the README (ARGS=dist keeps it there)
 	@$(BIN)/python -m tests.wheel $(ARGS)
 
@@ -124,15 +143,26 @@ $(BIN)/python:
 	@echo "Making the environment in $(VENV) …"
 	@$(PYTHON) -m venv $(VENV) || (echo "The venv module is needed (Debian: apt install python3-venv)."; exit 1)
 
-$(VENV)/run: requirements.txt | $(BIN)/python
+# by the locks: exactly these files, and pip refuses any other. LOCKED= takes what requirements.txt allows today
+LOCKED ?= 1
+INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check
+FROM = $(if $(LOCKED),--require-hashes -r $(1).lock,-r $(1).txt)
+
+$(VENV)/run: requirements.txt requirements.lock | $(BIN)/python
 	@echo "Installing packages …"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
+	@$(INSTALL) $(call FROM,requirements)
 	@touch $@
 
-$(VENV)/dev: requirements-dev.txt requirements.txt | $(BIN)/python
+$(VENV)/dev: requirements-dev.txt requirements-dev.lock requirements.txt requirements.lock | $(BIN)/python
 	@echo "Installing packages for development …"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@$(INSTALL) $(call FROM,requirements-dev)
 	@touch $@ $(VENV)/run
+
+$(VENV)-release/ready: requirements-release.txt requirements-release.lock | $(BIN)/python
+	@echo "Installing the tools of a release …"
+	@$(PYTHON) -m venv $(VENV)-release
+	@$(VENV)-release/bin/python -m pip install -q --disable-pip-version-check $(call FROM,requirements-release)
+	@touch $@
 
 $(VENV)-bridges/ready: tests/integrations/requirements.txt | $(BIN)/python
 	@echo "Installing the shops of others …"

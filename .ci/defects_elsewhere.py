@@ -204,4 +204,41 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "    if False:\n",
         "tests/gateway/test_payment_links.py",
     ),
+    "the proof of another payment is taken": (
+        "nexi_payments/views/return_proofs.py",
+        "    return constant_time_compare(token_hash, order.token_hash)\n",
+        "    return True\n",
+        "tests/checks/test_way_back.py",
+    ),
+    "a proof lets the visitor pay": (
+        "nexi_payments/views/payment.py",
+        "    if may_pay_again(order) and not proof:\n",
+        "    if may_pay_again(order):\n",
+        "tests/checks/test_way_back.py",
+    ),
+    "a receiver of the host rolls an outcome back": (
+        "nexi_payments/models/raw_sql.py",
+        '    except Exception as error:\n        log.error("a receiver of',
+        "    except ZeroDivisionError:\n        raise\n    except Exception as error:\n"
+        '        log.error("a receiver of',
+        "tests/hosts/test_parts_of_the_host.py",
+    ),
+    "the return follows the host of the request": (
+        "nexi_payments/page_paths.py",
+        "    return _path(name, args, (urlconf(), get_urlconf()))\n",
+        "    return _path(name, args, (get_urlconf(), urlconf()))\n",
+        "tests/hosts/test_urlconfs.py",
+    ),
+    "a day is the reader's": (
+        "nexi_payments/shop_time.py",
+        "    return timezone.get_default_timezone()\n",
+        "    return timezone.get_current_timezone()\n",
+        "tests/test_shop_time.py",
+    ),
+    "markup goes to Nexi": (
+        "nexi_payments/gateway/payloads.py",
+        '    return " ".join(_SCRIPT.sub(" ", printable).split())[:255].rstrip()\n',
+        "    return printable[:255]\n",
+        "tests/gateway/test_plain_texts.py",
+    ),
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 pytestmark = pytest.mark.seen_on("sqlite")
 
@@ -83,6 +84,47 @@ def test_nor_here_or_in_the_shops_of_others(path: str) -> None:
 @pytest.mark.parametrize("package", HOLES)
 def test_what_runs_here_is_one_of_them(package: str) -> None:
     assert importlib.metadata.version(package) in promised()[package].specifier
+
+
+LOCKS = ("requirements", "requirements-dev", "requirements-release")
+
+
+def locked(name: str) -> dict[str, list[tuple[str, int]]]:
+    """Package → its pinned releases, one for each Python, and the files of each."""
+    text = (ROOT / f"{name}.lock").read_text()
+    found: dict[str, list[tuple[str, int]]] = {}
+    for entry in re.split(r"\n(?=[a-z0-9])", text.partition("make lock\n")[2]):
+        package, version = re.match(r"([\w.-]+)==([^ ;]+)", entry).groups()  # type: ignore[union-attr]
+        files = len(re.findall(r"--hash=sha256:[0-9a-f]{64}\b", entry))
+        found.setdefault(package, []).append((version, files))
+    return found
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_has_what_is_wanted_with_the_hash_of_each_file(name: str) -> None:
+    pinned = locked(name)
+    for package, wanted in listed(f"{name}.txt").items():
+        versions = pinned[canonicalize_name(package)]
+        assert all(version in wanted.specifier for version, _files in versions), package
+    assert all(files for versions in pinned.values() for _version, files in versions)
+
+
+@pytest.mark.parametrize("package", HOLES)
+@pytest.mark.parametrize("name", LOCKS)
+def test_no_lock_pins_a_release_with_a_hole(name: str, package: str) -> None:
+    versions = {one for one, _files in locked(name).get(package.lower(), ())}
+    assert versions.isdisjoint(HOLES[package])
+
+
+def test_development_runs_on_what_the_demo_runs_on() -> None:
+    demo, development = locked("requirements"), locked("requirements-dev")
+    assert {name: development.get(name) for name in demo} == demo
+
+
+def test_no_lock_names_an_index_or_a_folder() -> None:
+    for name in LOCKS:
+        text = (ROOT / f"{name}.lock").read_text()
+        assert not re.search(r"index-url|find-links|://|file:", text), name
 
 
 def test_the_table_is_true() -> None:
