@@ -6,6 +6,7 @@ invalid fields and never repeats their values.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
@@ -143,8 +144,8 @@ _EXCEPTION_PROBLEMS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     TooManyVerifications: (
         429,
         "too_many_verifications",
-        "Too many failed card verifications from this IP address. Nothing was sent."
-        " Wait before the next one.",
+        "Too many failed card verifications. Nothing was sent. Wait before the next"
+        " one.",
     ),
     PossibleDuplicate: (
         409,
@@ -291,7 +292,7 @@ def _as_problem(error: NexiPaymentsError) -> Exception:
     if isinstance(error, ExceedsRemaining | AmountChanged):
         extra["remaining"] = str(money.to_major(error.remaining, error.order.currency))
     if isinstance(error, TooManyAttempts | TooManyVerifications):
-        extra["retry_after"] = int(error.seconds)
+        extra["retry_after"] = math.ceil(error.seconds)
     if isinstance(error, OrderBusy):
         extra["retry_after"] = 1
     if isinstance(error, MethodForbids):

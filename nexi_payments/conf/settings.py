@@ -7,6 +7,7 @@ suggests the closest known one.
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,6 +53,8 @@ class Settings:
         default_factory=lambda: validators.DEFAULT_RATE_LIMITS
     )
     trusted_proxies: tuple[validators.Network, ...] = ()
+    #: whether peers without an address, on a unix socket, are a proxy of the shop
+    trusts_unix_socket: bool = False
     retention: float | None = None  # None: personal data is never erased
     simulator_state: str = ""
     merchant_name: str = ""  # the name that shoppers know
@@ -140,6 +143,19 @@ class Settings:
     def claim_timeout(self) -> float:
         """Seconds after which the request that claimed an order has ended."""
         return self.total_timeout + 5
+
+    @property
+    def has_trusted_proxies(self) -> bool:
+        return bool(self.trusted_proxies) or self.trusts_unix_socket
+
+    def is_trusted_proxy(
+        self, address: ipaddress.IPv4Address | ipaddress.IPv6Address | None
+    ) -> bool:
+        """Whether the peer at ``address`` is a proxy of the shop. ``None`` is a peer on
+        a unix socket."""
+        if address is None:
+            return self.trusts_unix_socket
+        return any(address in proxy for proxy in self.trusted_proxies)
 
     @property
     def order_prefix(self) -> str:
@@ -267,7 +283,7 @@ def load(raw: Any = None) -> Settings:
         retention=validators.retention_seconds(
             raw.get("RETENTION"), "NEXI_PAYMENTS['RETENTION']"
         ),
-        trusted_proxies=validators.networks(
+        **validators.trusted_proxies(
             raw.get("TRUSTED_PROXIES"), "NEXI_PAYMENTS['TRUSTED_PROXIES']"
         ),
         simulator_state=str(raw.get("SIMULATOR_STATE") or ""),

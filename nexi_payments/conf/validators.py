@@ -78,7 +78,9 @@ DEFAULT_RATE_LIMITS: Final[dict[str, tuple[int, float]]] = {
     "reference": (5, 3600),
     "user": (10, 3600),
     "address": (30, 600),
-    # all shoppers together: beyond it guests are slowed down, not rejected
+    # phone orders and card verifications of one user
+    "clerk": (60, 3600),
+    # all shoppers together: beyond it guests wait, or show that they are human
     "everyone": (200, 600),
 }
 
@@ -133,17 +135,38 @@ def retry_delays(value: Any, setting: str) -> tuple[float, ...]:
     return tuple(seconds(delay, setting, minimum=3600) for delay in value)
 
 
-def networks(value: Any, setting: str) -> tuple[Network, ...]:
-    """IP addresses and networks: ``["10.0.0.0/8", "::1"]``."""
-    parsed = []
-    for text in string_list(value, setting):
-        try:
-            parsed.append(ipaddress.ip_network(text, strict=False))
-        except ValueError:
-            raise ImproperlyConfigured(
-                f"{setting}: {text!r} is not a network"
-            ) from None
-    return tuple(parsed)
+#: In ``TRUSTED_PROXIES``: the peer on a unix socket, which has no address.
+UNIX_SOCKET: Final = "unix"
+
+
+def trusted_proxies(value: Any, setting: str) -> dict[str, Any]:
+    """IP addresses, networks and "unix": ``["10.0.0.0/8", "::1", "unix"]`` →
+    ``trusted_proxies`` and ``trusts_unix_socket``."""
+    texts = string_list(value, setting)
+    return {
+        "trusted_proxies": tuple(
+            _network(text, setting) for text in texts if text != UNIX_SOCKET
+        ),
+        "trusts_unix_socket": UNIX_SOCKET in texts,
+    }
+
+
+def _network(text: str, setting: str) -> Network:
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{setting}: {text!r} is neither a network nor {UNIX_SOCKET!r}"
+        ) from None
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    # ::ffff:10.0.0.0/104: addresses are compared as IPv4
+    return ipaddress.ip_network((mapped, network.prefixlen - _MAPPED_BITS))
+
+
+#: Bits before an IPv4 address that is written as IPv6.
+_MAPPED_BITS: Final = 96
 
 
 def boolean(value: Any, setting: str) -> bool:

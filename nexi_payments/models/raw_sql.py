@@ -20,7 +20,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from django.db import connections, models, transaction
 from django.db.models import signals
@@ -50,14 +50,16 @@ _UNADAPTED: Final[dict[type[Any], type[Any]]] = {
 class Rows:
     """The rows of ``model`` that match at least one condition of ``where``.
 
-    ``exist`` and ``get`` tell whether there are ``at_least`` this many. As the value of
-    an ``__in`` it stands for their ``column``.
+    ``exist``, ``get`` and ``update`` tell whether there are ``at_least`` this many,
+    together with those of ``also``. As the value of an ``__in`` it stands for their
+    ``column``.
     """
 
     model: type[models.Model]
     where: Sequence[Where]
     at_least: int = 1
     column: str = "pk"
+    also: Rows | None = None
 
 
 def insert(row: models.Model) -> None:
@@ -93,13 +95,17 @@ def update(
     where: Where,
     values: Mapping[str, Any],
     increment: str = "",
+    unless: Sequence[Rows] = (),
 ) -> int:
     """``model.objects.filter(**where).update(**values)``; returns the row count.
 
-    ``increment`` is a column that is raised by 1.
+    ``increment`` is a column that is raised by 1. Nothing is updated if one of
+    ``unless`` exists (as ``exist``): asked in the statement that writes.
     """
     alias = db_transactions.alias()
     if any(isinstance(one, Combinable) for one in (*where.values(), *values.values())):
+        if unless:
+            raise TypeError("sums of columns and unless: not in one statement")
         if increment:
             values = {**values, increment: models.F(increment) + 1}
         return model._default_manager.using(alias).filter(**where).update(**values)
@@ -114,6 +120,8 @@ def update(
         name = _column(alias, model, increment).name
         changes = ", ".join(filter(None, (changes, f"{name} = {name} + 1")))
     condition = _condition(alias, model, where, params)
+    for rows in unless:
+        condition += f" AND {_exists(alias, rows, params)} IS NULL"
     sql = f"UPDATE {_table(alias, model)} SET {changes} WHERE {condition}"  # noqa: S608
     return deadlocks.repeat(functools.partial(_execute, alias, sql, params), alias)
 
@@ -125,6 +133,23 @@ def _execute(alias: str, sql: str, params: list[Any]) -> int:
     ):
         cursor.execute(sql, params)
         return int(cursor.rowcount)
+
+
+def lock(model: type[models.Model], keys: Sequence[int]) -> None:
+    """Locks one row for each of ``keys`` (sorted) until the transaction ends.
+
+    A row that is missing is inserted. ``model`` has no column but its key. All requests
+    that lock in the order of the keys wait for one another, and none for ever.
+    """
+    alias = db_transactions.alias()
+    name = _column(alias, model, "pk").name
+    marks = ", ".join(["(%s)"] * len(keys))
+    on_conflict = f"ON CONFLICT ({name}) DO UPDATE SET {name} = EXCLUDED.{name}"
+    if connections[alias].vendor == "mysql":
+        on_conflict = f"ON DUPLICATE KEY UPDATE {name} = {name}"
+    table = _table(alias, model)
+    sql = f"INSERT INTO {table} ({name}) VALUES {marks} {on_conflict}"  # noqa: S608
+    _execute(alias, sql, list(keys))
 
 
 def get(model: type[Row], pk: Any, also: Rows | None = None) -> tuple[Row | None, bool]:
@@ -223,10 +248,20 @@ def _from(alias: str, rows: Rows, params: list[Any]) -> str:
 
 
 def _exists(alias: str, rows: Rows, params: list[Any]) -> str:
-    """1, or NULL where there are fewer rows."""
-    source = _from(alias, rows, params)
-    params.append(rows.at_least - 1)
-    return f"(SELECT 1 {source} LIMIT 1 OFFSET %s)"
+    """1, or NULL where there are fewer rows. Reads at most ``at_least`` of each table.
+
+    In a table of its own: MySQL updates no table that a condition reads directly.
+    """
+    parts, one = [], cast("Rows | None", rows)
+    while one is not None:
+        part = f"SELECT 1 AS one {_from(alias, one, params)} LIMIT {rows.at_least:d}"
+        parts.append(f"SELECT one FROM ({part}) AS matched")  # noqa: S608
+        one = one.also
+    found = " UNION ALL ".join(parts)
+    return (
+        f"(SELECT one FROM ({found}) AS counted"  # noqa: S608
+        f" LIMIT 1 OFFSET {rows.at_least - 1:d})"
+    )
 
 
 def _returns_key(alias: str) -> bool:

@@ -35,7 +35,7 @@ from nexi_payments.views.payment import (
     see_other,
 )
 from nexi_payments.web import card_consent, card_form, shopper_texts
-from nexi_payments.web.responses import ORIGIN_ONLY, render_page
+from nexi_payments.web.responses import ORIGIN_ONLY, render_page, with_retry_after
 from nexi_payments.web.sensitive import sensitive_view
 
 
@@ -112,9 +112,8 @@ def _start_hosted_payment(
         return _page(request, order, notice=notice, status=503)
     except TooManyAttempts as error:
         notice = shopper_texts.TOO_MANY_ATTEMPTS
-        response = _page(request, order, notice=notice, status=429)
-        response.headers["Retry-After"] = str(int(error.seconds))
-        return response
+        page = _page(request, order, notice=notice, status=429)
+        return with_retry_after(page, error.seconds)
     if not step.redirect_to:
         return redirect_to_result(step.order)
     return see_other(step.redirect_to)
@@ -160,9 +159,8 @@ def _start_payment(
         return _card_page(request, order, form, notice=notice, status=503)
     except TooManyAttempts as error:
         notice = shopper_texts.TOO_MANY_ATTEMPTS
-        response = _card_page(request, order, form, notice=notice, status=429)
-        response.headers["Retry-After"] = str(int(error.seconds))
-        return response
+        page = _card_page(request, order, form, notice=notice, status=429)
+        return with_retry_after(page, error.seconds)
     except CardBlocked:
         # same text as any decline: do not reveal the reason
         return _card_page(request, order, form, notice=shopper_texts.DECLINED)

@@ -31,6 +31,7 @@ from nexi_payments.flows.ledger import (
     operations,
     terminal_outages,
 )
+from nexi_payments.flows.ledger.guards import Guard
 from nexi_payments.flows.ledger.operations import OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import attempts, create, velocity
@@ -80,8 +81,8 @@ def create_nexi_link(
 
     Raises ``ValueError`` for a day that is not in ``last_days``, ``MethodNotOffered``
     where ``LINKS`` is not "nexi", ``OrderNotPayable``, ``OrderBusy``,
-    ``PaymentBeingConfirmed``, ``TooManyAttempts``, ``TerminalUnavailable`` and
-    ``GatewayUnavailable``. There is no link then.
+    ``PaymentBeingConfirmed``, ``TerminalUnavailable`` and ``GatewayUnavailable``. There
+    is no link then.
     """
     _require_day(expires_on)
     shop = conf.current().terminal(attempts.shop_terminal(order))
@@ -91,7 +92,8 @@ def create_nexi_link(
         raise OrderNotPayable(order)
     address = site or conf.site_address()
     opener = conf.current().hosted_terminal(shop)
-    velocity.enforce(order, None, actor, terminal=opener.name)
+    if order.state != OrderState.INIT:  # before a new attempt is created
+        velocity.limit_link(order, opener.name).explain()
     deadline = Deadline(conf.current().total_timeout)
     siblings.require_none_paid(order, deadline, site=address)
     if order.state == OrderState.FAILED:
@@ -125,6 +127,9 @@ class _CreateLink(OpenPage):
     that somebody has."""
 
     expires_on: date = date.min
+
+    def guard(self) -> Guard:
+        return velocity.limit_link(self.order, self.terminal.name)
 
     def on_claim(self) -> None:
         super().on_claim()

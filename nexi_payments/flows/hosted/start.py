@@ -21,6 +21,7 @@ from nexi_payments.enums import (
 from nexi_payments.exceptions import GatewayError, OrderNotPayable
 from nexi_payments.flows.hosted import offers, siblings
 from nexi_payments.flows.ledger import charge, operations, outcomes, terminal_outages
+from nexi_payments.flows.ledger.guards import Guard
 from nexi_payments.flows.ledger.operations import Claim, GatewayCall, OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import attempts, create, velocity
@@ -60,7 +61,8 @@ def start_hosted_payment(
     offered = offers.require_offered(order, method)
     shop = conf.current().terminal(attempts.shop_terminal(order))
     opener = conf.current().hosted_terminal(shop)
-    velocity.enforce(order, None, actor, terminal=opener.name)
+    if order.state != OrderState.INIT:  # before a new attempt is created
+        velocity.limit_shopper(order, None, actor, terminal=opener.name).explain()
     deadline = Deadline(conf.current().total_timeout)
     siblings.require_none_paid(order, deadline, site=address)
     if order.state != OrderState.INIT:
@@ -126,7 +128,12 @@ class OpenPage(GatewayCall[OpenedPage | PaymentLink]):
                 "token_hash": sealed_cards.hash_token(self.return_token),
             },
             details={"amount": self.order.amount},
+            guard=self.guard(),
         )
+
+    def guard(self) -> Guard:
+        terminal = self.terminal.name
+        return velocity.limit_shopper(self.order, None, self.actor, terminal=terminal)
 
     def on_claim(self) -> None:
         page = HostedPage(
