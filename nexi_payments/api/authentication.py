@@ -37,7 +37,7 @@ class ClientSecretAuthentication(BaseAuthentication):
         return CLIENT_SECRET_HEADER
 
 
-def actor(request: Request) -> flows.Actor:
+def actor(request: Request, *, captcha_passed: bool = False) -> flows.Actor:
     """The user of server credentials (``None`` for a shopper), and the IP address."""
     inner: HttpRequest = request._request
     # the payer is anonymous: a client secret identifies an order, not a person
@@ -46,4 +46,5 @@ def actor(request: Request) -> flows.Actor:
         user,
         client_info.get_client_ip(inner),
         request_id=client_info.get_request_id(inner),
+        captcha_passed=captcha_passed,
     )

@@ -52,6 +52,7 @@ from nexi_payments.exceptions import (
     TooManyAttempts,
     TooManyVerifications,
 )
+from nexi_payments.web.captcha import CaptchaRequired
 from nexi_payments.web.client_info import get_request_id
 from nexi_payments.web.problem_documents import (
     BODY_PROBLEMS,
@@ -263,6 +264,14 @@ def _problem_response(error: Exception) -> Response | None:
         error = exceptions.PermissionDenied()
     if isinstance(error, NexiPaymentsError):
         error = _as_problem(error)
+    if isinstance(error, CaptchaRequired):
+        return _build_response(
+            403,
+            "captcha_required",
+            "Too many cards were declined in this shop. Nothing was sent. Show to be"
+            " human at `captcha_url`, then try again.",
+            captcha_url=error.url,
+        )
     if isinstance(error, Problem):
         return _build_response(error.status_code, error.code, error.text, **error.extra)
     if isinstance(error, exceptions.ValidationError):

@@ -66,6 +66,8 @@ class Settings:
     exemption_rule: str = ""
     #: dotted path of a function that may veto a charge
     before_charge: str = ""
+    #: dotted path of a function: where a guest has to show to be human
+    captcha: str = ""
     #: dotted path of a function: reference → ``flows.ShopOrder``
     reference_lookup: str = ""
     reference_lookup_strict: bool = False
@@ -198,6 +200,7 @@ _KEYS: Final = (
     "INTEGRITY",
     "EXEMPTION_RULE",
     "BEFORE_CHARGE",
+    "CAPTCHA",
     "REFERENCE_LOOKUP",
     "REFERENCE_LOOKUP_STRICT",
     "CHARGE_RETRIES",
@@ -206,6 +209,7 @@ _HOOKS: Final = (
     "MAIL_LANGUAGE",
     "EXEMPTION_RULE",
     "BEFORE_CHARGE",
+    "CAPTCHA",
     "REFERENCE_LOOKUP",
 )
 _SWITCHES: Final = (

@@ -34,7 +34,7 @@ from nexi_payments.views.payment import (
     render_with_methods,
     see_other,
 )
-from nexi_payments.web import card_consent, card_form, shopper_texts
+from nexi_payments.web import captcha, card_consent, card_form, shopper_texts
 from nexi_payments.web.responses import ORIGIN_ONLY, render_page, with_retry_after
 from nexi_payments.web.sensitive import sensitive_view
 
@@ -92,9 +92,18 @@ def _start_hosted_payment(
     request: HttpRequest, order: PaymentOrder, method: str
 ) -> HttpResponse:
     try:
-        step = flows.start_hosted_payment(
-            order, method, site=get_site(request), actor=get_actor(request)
+        step = captcha.start(
+            request,
+            order,
+            lambda passed: flows.start_hosted_payment(
+                order,
+                method,
+                site=get_site(request),
+                actor=get_actor(request, captcha_passed=passed),
+            ),
         )
+    except captcha.CaptchaRequired as error:
+        return see_other(error.url)
     except PaymentBeingConfirmed as error:
         return _being_confirmed(request, error.order)
     except (OrderBusy, OrderNotPayable, ReferenceInUse) as error:
@@ -138,14 +147,20 @@ def _start_payment(
     request: HttpRequest, order: PaymentOrder, form: card_form.CardForm, card: Card
 ) -> HttpResponse:
     try:
-        step = flows.start_payment(
+        step = captcha.start(
+            request,
             order,
-            card,
-            cardholder=form.cleaned_data["cardholder_name"],
-            site=get_site(request),
-            consent_text=str(card_consent.consent_text(order)),
-            actor=get_actor(request),
+            lambda passed: flows.start_payment(
+                order,
+                card,
+                cardholder=form.cleaned_data["cardholder_name"],
+                site=get_site(request),
+                consent_text=str(card_consent.consent_text(order)),
+                actor=get_actor(request, captcha_passed=passed),
+            ),
         )
+    except captcha.CaptchaRequired as error:
+        return see_other(error.url)
     except PaymentBeingConfirmed as error:
         return _being_confirmed(request, error.order)
     except (OrderBusy, OrderNotPayable, ReferenceInUse) as error:
