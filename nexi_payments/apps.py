@@ -20,6 +20,7 @@ _CHECKS: Final = (
     ("hosted_page", "check_hosted_page", Tags.security, False),
     ("hosted_page", "check_notifications", Tags.security, True),
     ("deployment", "check_deployment", Tags.security, True),
+    ("second_factor", "check_second_factor", Tags.security, True),
 )
 
 

@@ -66,6 +66,12 @@ class Settings:
     exemption_rule: str = ""
     #: dotted path of a function that may veto a charge
     before_charge: str = ""
+    #: dotted path of a function: whether the user of a request proved more than a
+    #: password
+    is_verified: str = ""
+    #: dotted paths of authentication classes of the API that may move money although
+    #: they prove a password alone
+    api_password_authentication: tuple[str, ...] = ()
     #: dotted path of a function: where a guest has to show to be human
     captcha: str = ""
     #: dotted path of a function: reference → ``flows.ShopOrder``
@@ -201,6 +207,8 @@ _KEYS: Final = (
     "EXEMPTION_RULE",
     "BEFORE_CHARGE",
     "CAPTCHA",
+    "IS_VERIFIED",
+    "API_PASSWORD_AUTHENTICATION",
     "REFERENCE_LOOKUP",
     "REFERENCE_LOOKUP_STRICT",
     "CHARGE_RETRIES",
@@ -210,6 +218,7 @@ _HOOKS: Final = (
     "EXEMPTION_RULE",
     "BEFORE_CHARGE",
     "CAPTCHA",
+    "IS_VERIFIED",
     "REFERENCE_LOOKUP",
 )
 _SWITCHES: Final = (
@@ -306,6 +315,10 @@ def load(raw: Any = None) -> Settings:
         ),
         method_overrides=validators.method_overrides(
             raw.get("METHOD_OVERRIDES"), "NEXI_PAYMENTS['METHOD_OVERRIDES']"
+        ),
+        api_password_authentication=validators.dotted_paths(
+            raw.get("API_PASSWORD_AUTHENTICATION"),
+            "NEXI_PAYMENTS['API_PASSWORD_AUTHENTICATION']",
         ),
         sealed_card_keys=keys,
         sealed_card_backend=validators.one_of(

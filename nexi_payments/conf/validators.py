@@ -117,6 +117,10 @@ def dotted_path(value: Any, setting: str) -> str:
     return path
 
 
+def dotted_paths(value: Any, setting: str) -> tuple[str, ...]:
+    return tuple(dotted_path(one, setting) for one in string_list(value, setting))
+
+
 #: The values of ``MAILS``; each is the name of a template in ``email/``.
 EMAIL_KINDS: Final = ("receipt", "charge_failed", "card_expires")
 

@@ -30,8 +30,8 @@ class CaptchaRequired(Exception):
 
 
 def start(request: Any, order: PaymentOrder, send: Callable[[bool], Step]) -> Step:
-    """``send(False)``; ``send(True)`` if the limit over all shoppers has stopped it, and
-    the shop's captcha lets this visitor pass.
+    """``send(False)``; ``send(True)`` if the limit over all shoppers has stopped it,
+    and the shop's captcha lets this visitor pass.
 
     ``request`` is Django's, or that of Django REST framework. Raises
     ``CaptchaRequired``, and ``TooManyAttempts`` for any other limit, without the
