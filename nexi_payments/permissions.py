@@ -17,8 +17,6 @@ from django.utils.module_loading import import_string
 from nexi_payments import conf
 
 log = logging.getLogger("nexi_payments.hooks")
-#: Attribute of a request.
-_ANSWER: Final = "_nexi_payments_is_verified"
 
 VIEW_PAYMENTS: Final = "view_paymentorder"
 #: create a payment through the REST API
@@ -90,14 +88,14 @@ def is_verified(request: Any) -> bool:
     path = conf.current().is_verified
     if not path:
         return True
-    answer: bool | None = getattr(request, _ANSWER, None)
+    answer: bool | None = getattr(request, "_nexi_payments_is_verified", None)
     if answer is None:
         try:
             answer = bool(import_string(path)(request))
         except Exception:
             log.exception("IS_VERIFIED failed: nothing is allowed")
             answer = False
-        setattr(request, _ANSWER, answer)
+        request._nexi_payments_is_verified = answer
     return answer
 
 

@@ -216,9 +216,8 @@ class PhoneOrders(StaffPages):
             page = self._card_page(request, order, form, status=429)
             return with_retry_after(page, error.seconds)
         except TerminalUnavailable:
-            form.add_error(
-                None, _("Nexi refuses the key of this terminal. Nothing was charged.")
-            )
+            text = _("Nexi refuses the key of this terminal. Nothing was charged.")
+            form.add_error(None, text)
             return self._card_page(request, order, form, status=503)
         amount = money.display(order.amount, order.currency)
         note = f"{amount}, ••••{order.card_last4}: {order.state}"

@@ -17,7 +17,7 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from nexi_payments.conf import validators
+from nexi_payments.conf import proxies, validators
 from nexi_payments.conf.terminals import Terminal, load_terminal
 from nexi_payments.enums import Duplicates
 from nexi_payments.exceptions import TerminalNotConfigured
@@ -52,7 +52,7 @@ class Settings:
     rate_limits: Mapping[str, tuple[int, float]] = field(
         default_factory=lambda: validators.DEFAULT_RATE_LIMITS
     )
-    trusted_proxies: tuple[validators.Network, ...] = ()
+    trusted_proxies: tuple[proxies.Network, ...] = ()
     #: whether peers without an address, on a unix socket, are a proxy of the shop
     trusts_unix_socket: bool = False
     retention: float | None = None  # None: personal data is never erased
@@ -296,7 +296,7 @@ def load(raw: Any = None) -> Settings:
         retention=validators.retention_seconds(
             raw.get("RETENTION"), "NEXI_PAYMENTS['RETENTION']"
         ),
-        **validators.trusted_proxies(
+        **proxies.trusted_proxies(
             raw.get("TRUSTED_PROXIES"), "NEXI_PAYMENTS['TRUSTED_PROXIES']"
         ),
         simulator_state=str(raw.get("SIMULATOR_STATE") or ""),

@@ -9,7 +9,6 @@ import base64
 import binascii
 import difflib
 import hashlib
-import ipaddress
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +23,6 @@ from django.core.exceptions import ImproperlyConfigured
 from nexi_payments import money, payment_methods
 from nexi_payments.exceptions import InvalidAmount
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -137,40 +135,6 @@ def retry_delays(value: Any, setting: str) -> tuple[float, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise ImproperlyConfigured(f"{setting} must be a list of seconds")
     return tuple(seconds(delay, setting, minimum=3600) for delay in value)
-
-
-#: In ``TRUSTED_PROXIES``: the peer on a unix socket, which has no address.
-UNIX_SOCKET: Final = "unix"
-
-
-def trusted_proxies(value: Any, setting: str) -> dict[str, Any]:
-    """IP addresses, networks and "unix": ``["10.0.0.0/8", "::1", "unix"]`` →
-    ``trusted_proxies`` and ``trusts_unix_socket``."""
-    texts = string_list(value, setting)
-    return {
-        "trusted_proxies": tuple(
-            _network(text, setting) for text in texts if text != UNIX_SOCKET
-        ),
-        "trusts_unix_socket": UNIX_SOCKET in texts,
-    }
-
-
-def _network(text: str, setting: str) -> Network:
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        raise ImproperlyConfigured(
-            f"{setting}: {text!r} is neither a network nor {UNIX_SOCKET!r}"
-        ) from None
-    mapped = getattr(network.network_address, "ipv4_mapped", None)
-    if mapped is None or network.prefixlen < _MAPPED_BITS:
-        return network
-    # ::ffff:10.0.0.0/104: addresses are compared as IPv4
-    return ipaddress.ip_network((mapped, network.prefixlen - _MAPPED_BITS))
-
-
-#: Bits before an IPv4 address that is written as IPv6.
-_MAPPED_BITS: Final = 96
 
 
 def boolean(value: Any, setting: str) -> bool:

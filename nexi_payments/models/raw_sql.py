@@ -99,13 +99,12 @@ def update(
 ) -> int:
     """``model.objects.filter(**where).update(**values)``; returns the row count.
 
-    ``increment`` is a column that is raised by 1. Nothing is updated if one of
-    ``unless`` exists (as ``exist``): asked in the statement that writes.
+    ``increment`` is a column that is raised by 1. If one of ``unless`` exists (as in
+    ``exist``, asked in the statement that writes) nothing is updated.
     """
     alias = db_transactions.alias()
-    if any(isinstance(one, Combinable) for one in (*where.values(), *values.values())):
-        if unless:
-            raise TypeError("sums of columns and unless: not in one statement")
+    every = (*where.values(), *values.values())
+    if not unless and any(isinstance(one, Combinable) for one in every):
         if increment:
             values = {**values, increment: models.F(increment) + 1}
         return model._default_manager.using(alias).filter(**where).update(**values)
@@ -136,10 +135,8 @@ def _execute(alias: str, sql: str, params: list[Any]) -> int:
 
 
 def lock(model: type[models.Model], keys: Sequence[int]) -> None:
-    """Locks one row for each of ``keys`` (sorted) until the transaction ends.
-
-    A row that is missing is inserted. ``model`` has no column but its key. All requests
-    that lock in the order of the keys wait for one another, and none for ever.
+    """Locks the rows with these keys until the transaction ends; inserts those that are
+    missing. ``model`` has no other column. Sorted keys do not deadlock.
     """
     alias = db_transactions.alias()
     name = _column(alias, model, "pk").name
@@ -147,9 +144,8 @@ def lock(model: type[models.Model], keys: Sequence[int]) -> None:
     on_conflict = f"ON CONFLICT ({name}) DO UPDATE SET {name} = EXCLUDED.{name}"
     if connections[alias].vendor == "mysql":
         on_conflict = f"ON DUPLICATE KEY UPDATE {name} = {name}"
-    table = _table(alias, model)
-    sql = f"INSERT INTO {table} ({name}) VALUES {marks} {on_conflict}"  # noqa: S608
-    _execute(alias, sql, list(keys))
+    into = f"INSERT INTO {_table(alias, model)} ({name})"
+    _execute(alias, f"{into} VALUES {marks} {on_conflict}", list(keys))
 
 
 def get(model: type[Row], pk: Any, also: Rows | None = None) -> tuple[Row | None, bool]:
@@ -248,20 +244,16 @@ def _from(alias: str, rows: Rows, params: list[Any]) -> str:
 
 
 def _exists(alias: str, rows: Rows, params: list[Any]) -> str:
-    """1, or NULL where there are fewer rows. Reads at most ``at_least`` of each table.
-
-    In a table of its own: MySQL updates no table that a condition reads directly.
+    """1, or NULL where there are fewer rows. Reads at most ``at_least`` of each table,
+    in a table of its own: MySQL updates none that a condition reads directly.
     """
     parts, one = [], cast("Rows | None", rows)
     while one is not None:
         part = f"SELECT 1 AS one {_from(alias, one, params)} LIMIT {rows.at_least:d}"
         parts.append(f"SELECT one FROM ({part}) AS matched")  # noqa: S608
         one = one.also
-    found = " UNION ALL ".join(parts)
-    return (
-        f"(SELECT one FROM ({found}) AS counted"  # noqa: S608
-        f" LIMIT 1 OFFSET {rows.at_least - 1:d})"
-    )
+    found, skipped = " UNION ALL ".join(parts), rows.at_least - 1
+    return f"(SELECT one FROM ({found}) AS counted LIMIT 1 OFFSET {skipped:d})"  # noqa: S608
 
 
 def _returns_key(alias: str) -> bool:
