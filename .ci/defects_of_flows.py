@@ -24,10 +24,46 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "tests/flows/test_card_verification.py",
     ),
     "stolen cards are tried out all at once": (
-        FLOWS + "card_verification.py",
-        "        outcome__in=(VerificationOutcome.DECLINED, *enums.UNSETTLED),",
-        "        outcome=VerificationOutcome.DECLINED,",
+        FLOWS + "orders/velocity.py",
+        "    VerificationOutcome.OPEN.value,\n",
+        "",
         "tests/flows/test_card_verification.py",
+    ),
+    "a limit is read before the claim": (
+        FLOWS + "ledger/operations.py",
+        "    changes, unless = claim.changes | claim.guard.columns, claim.guard.unless\n",
+        "    changes, unless = claim.changes | claim.guard.columns, ()\n",
+        "tests/flows/orders/test_velocity_reservations.py",
+    ),
+    "attempts at once do not wait for one another": (
+        FLOWS + "ledger/guards.py",
+        "        if self.locks:\n",
+        "        if False:\n",
+        "tests/flows/orders/test_velocity_reservations.py",
+    ),
+    "one slow request stops all payments": (
+        FLOWS + "orders/velocity.py",
+        " for name in limits if name != EVERYONE]",
+        " for name in limits]",
+        "tests/flows/orders/test_velocity_reservations.py",
+    ),
+    "what is under way does not count": (
+        FLOWS + "ledger/transitions.py",
+        "        return target in enums.UNDER_WAY\n",
+        "        return False\n",
+        "tests/flows/orders/test_velocity_reservations.py",
+    ),
+    "a failure of ours counts": (
+        FLOWS + "ledger/transitions.py",
+        "    return reason in (enums.DECLINES if order.is_hosted else enums.CARD_WAS_TRIED)\n",
+        "    return True\n",
+        "tests/flows/orders/test_velocity_reservations.py tests/flows/orders/test_velocity.py",
+    ),
+    "visitors without an address are not counted": (
+        FLOWS + "orders/velocity.py",
+        '        ADDRESS: [{"attempt_network": actor.network}],\n    }\n',
+        '        ADDRESS: [{"attempt_network": actor.network or None}],\n    }\n',
+        "tests/flows/orders/test_velocity_reservations.py",
     ),
     "kept without a tick": (
         FLOWS + "three_ds.py",
@@ -79,7 +115,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "check then save": (
         FLOWS + "ledger/transitions.py",
-        'if raw_sql.update(PaymentOrder, where, changes, increment="version"):',
+        'if raw_sql.update(\n            PaymentOrder, where, changes, increment="version", unless=unless\n        ):',
         "if order.state == candidate and (PaymentOrder.objects.filter(pk=order.pk).update(**changes)):",
         "tests/flows/ledger/test_operations.py tests/system/test_races.py tests/flows/test_three_ds_return.py tests/flows/orders/test_create.py tests/flows/ledger/test_transitions.py",
     ),

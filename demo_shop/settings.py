@@ -163,6 +163,10 @@ NEXI_PAYMENTS = _given(
     WATCH_FOR=_seconds("NEXI_WATCH_FOR"),
     EXPIRE_AFTER=_seconds("NEXI_EXPIRE_AFTER"),
     HOSTED_EXPIRE_AFTER=_seconds("NEXI_HOSTED_EXPIRE_AFTER"),
+    # `curl -u` of docs/api.md; a shop has tokens, or a second factor
+    API_PASSWORD_AUTHENTICATION=(
+        ["rest_framework.authentication.BasicAuthentication"] if DEBUG else None
+    ),
     RATE_LIMITS=env.str("NEXI_RATE_LIMITS", default=None),
     MERCHANT_NAME="Caffè Demo",
     INTEGRITY=True,

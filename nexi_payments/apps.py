@@ -22,6 +22,7 @@ _CHECKS: Final = (
     ("way_back", "check_way_back", Tags.security, False),
     ("way_back", "check_domains", Tags.security, True),
     ("deployment", "check_deployment", Tags.security, True),
+    ("second_factor", "check_second_factor", Tags.security, True),
 )
 
 

@@ -335,11 +335,12 @@ class ShopOrderUnavailable(ShopOrderError):
 
 
 class TooManyVerifications(NexiPaymentsError):
-    """``seconds`` is the length of the limit's window."""
+    """``limit`` is a key of ``RATE_LIMITS``; ``seconds`` is its window's length."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, limit: str, seconds: float) -> None:
+        self.limit = limit
         self.seconds = seconds
-        super().__init__("too many failed card verifications")
+        super().__init__(f"too many failed card verifications by {limit}")
 
 
 class CardsNotAccepted(NexiPaymentsError):

@@ -1,15 +1,22 @@
 """The permissions of this app. Pages of the admin and the REST API use the same.
 
-Being staff gives none of them; a superuser has all.
+Being staff gives none of them; a superuser has all. For those that move money, the shop
+may ask for more than a log-in (``IS_VERIFIED``).
 """
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.utils.module_loading import import_string
+
+from nexi_payments import conf
+
+log = logging.getLogger("nexi_payments.hooks")
 
 VIEW_PAYMENTS: Final = "view_paymentorder"
 #: create a payment through the REST API
@@ -26,6 +33,21 @@ CHARGE_CONTRACT: Final = "charge_contract"
 END_CONTRACT: Final = "end_contract"
 VIEW_VERIFICATIONS: Final = "view_cardverification"
 VERIFY_CARD: Final = "verify_card"
+
+#: They move money, decide about it, or take cards: a password alone is not enough.
+MONEY: Final = frozenset(
+    {
+        TAKE_MOTO,
+        CAPTURE,
+        VOID,
+        REFUND,
+        CANCEL_CAPTURE,
+        RESOLVE,
+        CHARGE_CONTRACT,
+        END_CONTRACT,
+        VERIFY_CARD,
+    }
+)
 
 #: Each permission to act on payments includes viewing them, as Django's "change"
 #: includes "view".
@@ -49,8 +71,32 @@ def user_has_any(user: Any, *names: str) -> bool:
 
 
 def has_any(request: HttpRequest, *names: str) -> bool:
-    """Whether the user of ``request`` has one of these permissions."""
-    return user_has_any(request.user, *names)
+    """Whether the user of ``request`` has one of these permissions, and is verified if
+    all of them move money."""
+    if not user_has_any(request.user, *names):
+        return False
+    return not MONEY.issuperset(names) or is_verified(request)
+
+
+def is_verified(request: Any) -> bool:
+    """What the shop says of this request (``IS_VERIFIED``): whether its user has proved
+    more than a password. Without the setting: True.
+
+    ``request`` is Django's, or that of Django REST framework. The shop is asked once a
+    request. An error is logged, and means no.
+    """
+    path = conf.current().is_verified
+    if not path:
+        return True
+    answer: bool | None = getattr(request, "_nexi_payments_is_verified", None)
+    if answer is None:
+        try:
+            answer = bool(import_string(path)(request))
+        except Exception:
+            log.exception("IS_VERIFIED failed: nothing is allowed")
+            answer = False
+        request._nexi_payments_is_verified = answer
+    return answer
 
 
 def require_any(request: HttpRequest, *names: str) -> None:

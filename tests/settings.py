@@ -43,6 +43,10 @@ NEXI_PAYMENTS = {
         },
     },
     "RATE_LIMITS": "off",  # tests/flows/orders/test_velocity.py has them on
+    # tests/api/test_second_factor.py has the default
+    "API_PASSWORD_AUTHENTICATION": [
+        "rest_framework.authentication.SessionAuthentication"
+    ],
     "PUBLIC_URL": "http://127.0.0.1:8000",
     "SEALED_CARD_KEYS": ["dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="],
 }

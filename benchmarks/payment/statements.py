@@ -103,10 +103,13 @@ def calls_to_measure() -> dict[str, tuple[str, Callable[[], object]]]:
             "get",
             lambda: raw_sql.get(PaymentOrder, order.pk, raw_sql.Rows(Event, [older])),
         ),
-        "`exist`, by telephone": ("exist", lambda: velocity.enforce(order, card)),
+        "`exist`, by telephone": (
+            "exist",
+            lambda: velocity.limit_clerk(order, card, actor).explain(),
+        ),
         "`exist`, with all limits": (
             "exist",
-            lambda: velocity.enforce(order, card, actor),
+            lambda: velocity.limit_shopper(order, card, actor).explain(),
         ),
     }
 

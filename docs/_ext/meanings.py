@@ -66,13 +66,16 @@ SETTINGS: Final = {
         " only)"
     ),
     "RATE_LIMITS": (
-        "velocity limits: failed attempts before a shopper has to wait, as (count,"
-        " seconds). A dict changes some, `None` for one switches it off, `'off'` all."
-        " `everyone` blocks no one: guests wait two seconds, and the log says so"
+        "velocity limits: attempts that failed or are under way before the next one has"
+        " to wait, as (count, seconds). A dict changes some, `None` for one switches it"
+        " off, `'off'` all. `address` counts IPv6 by /64, `clerk` the phone orders and"
+        " card verifications of one user. Above `everyone` guests are refused, unless"
+        " `CAPTCHA` lets them pass. See [Security](security.md#velocity-limits)"
     ),
     "TRUSTED_PROXIES": (
         "addresses and networks of your own proxies, `['10.0.0.0/8']`: the visitor's"
-        " address is read from their header"
+        " address is read from their header. `'unix'` is the proxy in front of a server"
+        " that listens on a unix socket"
     ),
     "RETENTION": (
         "seconds after which `nexi_purge` erases names, e-mails, descriptions and IP"
@@ -99,6 +102,20 @@ SETTINGS: Final = {
     "BEFORE_CHARGE": (
         "dotted path of a function that gets an order just before its charge and may"
         " veto it. See [Hooks](hooks.md)"
+    ),
+    "CAPTCHA": (
+        "dotted path of a function that is asked while `everyone` is reached, and sends"
+        " a guest to your captcha or lets it pass. See [Hooks](hooks.md)"
+    ),
+    "IS_VERIFIED": (
+        "dotted path of a function that gets a request and says whether its user has"
+        " proved more than a password. Admin and API ask it before money moves. See"
+        " [Hooks](hooks.md)"
+    ),
+    "API_PASSWORD_AUTHENTICATION": (
+        "authentication classes of the API that may move money although they prove a"
+        " password alone:"
+        " `['rest_framework.authentication.BasicAuthentication']`. Empty = none"
     ),
     "REFERENCE_LOOKUP": (
         "dotted path of a function that tells the phone order desk what a reference"

@@ -33,6 +33,7 @@ from nexi_payments.admin.base import (
     get_actor,
     verify_card_url,
 )
+from nexi_payments.admin.error_texts import error_text
 from nexi_payments.admin.forms import CardVerificationForm, focus_card_form
 from nexi_payments.card import Card
 from nexi_payments.enums import VerificationOutcome
@@ -44,7 +45,7 @@ from nexi_payments.exceptions import (
 from nexi_payments.flows import card_verification
 from nexi_payments.models import CardVerification, db_transactions
 from nexi_payments.web import card_form
-from nexi_payments.web.responses import render_page
+from nexi_payments.web.responses import render_page, with_retry_after
 from nexi_payments.web.sensitive import sensitive_view
 
 _OUTCOME_LABELS: Final[dict[str, Any]] = dict(VerificationOutcome.choices)
@@ -84,8 +85,9 @@ class CardVerificationPages(StaffPages):
         try:
             verification, created = self._verify(request, form.card, form.cleaned_data)
         except TooManyVerifications as error:
-            form.add_error(None, _too_many_text(error))
-            return self._card_page(request, form, status=429)
+            form.add_error(None, error_text(error))
+            page = self._card_page(request, form, status=429)
+            return with_retry_after(page, error.seconds)
         except TerminalUnavailable:
             text = _("Nexi refuses the key of this terminal. Nobody was asked.")
             form.add_error(None, text)
@@ -214,14 +216,6 @@ def _is_same_card(verification: CardVerification, card: Card) -> bool:
         verification.card_expiry,
     )
     return stored == (card.brand, card.last4, card.expiry)
-
-
-def _too_many_text(error: TooManyVerifications) -> str:
-    minutes = -(-error.seconds // 60)
-    return _(
-        "Too many cards from here were not good. Nobody was asked; try again in"
-        " %(minutes)d min."
-    ) % {"minutes": minutes}
 
 
 def _detail_rows(verification: CardVerification) -> list[tuple[Any, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -28,9 +29,12 @@ from nexi_payments.exceptions import (
     ShopOrderUnavailable,
     TerminalNotConfigured,
     TerminalUnavailable,
+    TooManyAttempts,
+    TooManyVerifications,
     UnstorableText,
 )
 from nexi_payments.flows.manual_review import Shown
+from nexi_payments.flows.orders import velocity
 
 #: What a status inquiry shows, for staff who resolve a review.
 CHARGE_STATUS_TEXTS = {
@@ -77,6 +81,8 @@ def error_text(error: Exception) -> Any:
         ) % {"name": error.terminal}
     if isinstance(error, ShopOrderError):
         return _shop_order_text(error)
+    if isinstance(error, TooManyAttempts | TooManyVerifications):
+        return _too_many_text(error)
     texts = {
         ContractNotUsable: _("This card on file is not charged any more."),
         OrderBusy: _("Another request is working on this payment. Nothing was sent."),
@@ -110,6 +116,20 @@ def error_text(error: Exception) -> Any:
         InvalidAmount: _("This amount cannot be asked for in that currency."),
     }
     return texts.get(type(error), _("This is not possible. Nothing was sent."))
+
+
+def _too_many_text(error: TooManyAttempts | TooManyVerifications) -> Any:
+    """A velocity limit stops a clerk, or everybody at an IP address."""
+    text = _(
+        "Too many cards from here were not good. Nobody was asked; try again in"
+        " %(minutes)d min."
+    )
+    if error.limit == velocity.CLERK:
+        text = _(
+            "Too many cards that you entered were refused. Nothing was sent; try again"
+            " in %(minutes)d min."
+        )
+    return text % {"minutes": math.ceil(error.seconds / 60)}
 
 
 def _shop_order_text(error: ShopOrderError) -> Any:

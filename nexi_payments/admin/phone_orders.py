@@ -39,11 +39,12 @@ from nexi_payments.exceptions import (
     ShopOrderError,
     TerminalNotConfigured,
     TerminalUnavailable,
+    TooManyAttempts,
 )
 from nexi_payments.flows import moto
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.web import card_form
-from nexi_payments.web.responses import render_page
+from nexi_payments.web.responses import render_page, with_retry_after
 from nexi_payments.web.sensitive import sensitive_view
 
 _NO_CARDS: Final = _(
@@ -210,10 +211,13 @@ class PhoneOrders(StaffPages):
             advice = staff_texts.NEVER_AGAIN
             form.add_error("card_number", f"{advice.title}. {advice.say}")
             return self._card_page(request, order, form, status=400)
+        except TooManyAttempts as error:
+            form.add_error(None, error_text(error))
+            page = self._card_page(request, order, form, status=429)
+            return with_retry_after(page, error.seconds)
         except TerminalUnavailable:
-            form.add_error(
-                None, _("Nexi refuses the key of this terminal. Nothing was charged.")
-            )
+            text = _("Nexi refuses the key of this terminal. Nothing was charged.")
+            form.add_error(None, text)
             return self._card_page(request, order, form, status=503)
         amount = money.display(order.amount, order.currency)
         note = f"{amount}, ••••{order.card_last4}: {order.state}"

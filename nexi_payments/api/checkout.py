@@ -41,7 +41,7 @@ from nexi_payments.exceptions import (
 )
 from nexi_payments.flows import payment_link
 from nexi_payments.models import PaymentOrder
-from nexi_payments.web import card_consent, card_form, shopper_texts
+from nexi_payments.web import captcha, card_consent, card_form, shopper_texts
 from nexi_payments.web.responses import add_payment_id
 
 #: Seconds between two polls of a pending payment.
@@ -102,7 +102,7 @@ class PayView(BaseCheckoutView):
             return Response(response_data(attempt))
         try:
             step, message = self._start(request, order, form, consent)
-        except (NexiPaymentsError, Problem):
+        except (NexiPaymentsError, Problem, captcha.CaptchaRequired):
             idempotency.discard(record)  # nothing was sent
             raise
         idempotency.link_order(record, step.order)
@@ -115,15 +115,20 @@ class PayView(BaseCheckoutView):
         form: card_form.CardForm,
         consent: bool,
     ) -> tuple[flows.Step, shopper_texts.Message | None]:
-        assert form.card is not None  # noqa: S101  for the type checker
+        card = form.card
+        assert card is not None  # noqa: S101  for the type checker
         try:
-            step = flows.start_payment(
+            step = captcha.start(
+                request,
                 order,
-                form.card,
-                cardholder=form.cleaned_data["cardholder_name"],
-                site=request_site(request),
-                consent_text=card_consent.consent_text(order) if consent else "",
-                actor=authentication.actor(request),
+                lambda passed: flows.start_payment(
+                    order,
+                    card,
+                    cardholder=form.cleaned_data["cardholder_name"],
+                    site=request_site(request),
+                    consent_text=card_consent.consent_text(order) if consent else "",
+                    actor=authentication.actor(request, captcha_passed=passed),
+                ),
             )
         except PaymentBeingConfirmed:
             raise  # another attempt, which Nexi is still deciding

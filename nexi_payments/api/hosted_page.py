@@ -33,6 +33,7 @@ from nexi_payments.exceptions import (
 )
 from nexi_payments.flows import payment_link
 from nexi_payments.models import PaymentOrder
+from nexi_payments.web import captcha
 
 
 class MethodsView(BaseCheckoutView):
@@ -82,7 +83,7 @@ class HostedPageView(BaseCheckoutView):
             )
         try:
             step = _open(request, order, data)
-        except (NexiPaymentsError, Problem):
+        except (NexiPaymentsError, Problem, captcha.CaptchaRequired):
             idempotency.discard(record)  # no page was opened
             raise
         idempotency.link_order(record, step.order)
@@ -91,12 +92,16 @@ class HostedPageView(BaseCheckoutView):
 
 def _open(request: Request, order: PaymentOrder, data: dict[str, Any]) -> flows.Step:
     try:
-        return flows.start_hosted_payment(
+        return captcha.start(
+            request,
             order,
-            data["method"],
-            language=data.get("language"),
-            site=request_site(request),
-            actor=authentication.actor(request),
+            lambda passed: flows.start_hosted_payment(
+                order,
+                data["method"],
+                language=data.get("language"),
+                site=request_site(request),
+                actor=authentication.actor(request, captcha_passed=passed),
+            ),
         )
     except PaymentBeingConfirmed:
         raise

@@ -7,20 +7,33 @@ from typing import Any
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from nexi_payments.api import authentication
+from nexi_payments.api.problem_details import Problem
 from nexi_payments.models import PaymentOrder
-from nexi_payments.permissions import user_has_any
+from nexi_payments.permissions import MONEY, user_has_any
 
 
 def requires(*names: str) -> type[BasePermission]:
     """A permission class that needs one of ``names``.
 
-    The user need not be staff: a server has its own user.
+    The user need not be staff: a server has its own user. If all of ``names`` move
+    money, a password alone is refused: 403 ``second_factor_required``.
     """
 
     class Allowed(BasePermission):
         def has_permission(self, request: Request, view: Any) -> bool:
             # the project may have set UNAUTHENTICATED_USER to None
-            return user_has_any(request.user, *names)
+            if not user_has_any(request.user, *names):
+                return False
+            moves_money = MONEY.issuperset(names)
+            if moves_money and not authentication.may_move_money(request):
+                raise Problem(
+                    403,
+                    "second_factor_required",
+                    "A password alone does not allow this. Nothing was sent. Use"
+                    " another kind of authentication.",
+                )
+            return True
 
     return Allowed
 

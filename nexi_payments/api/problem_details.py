@@ -6,6 +6,7 @@ invalid fields and never repeats their values.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
@@ -52,6 +53,7 @@ from nexi_payments.exceptions import (
     TooManyVerifications,
     UnstorableText,
 )
+from nexi_payments.web.captcha import CaptchaRequired
 from nexi_payments.web.client_info import get_request_id
 from nexi_payments.web.problem_documents import (
     BODY_PROBLEMS,
@@ -149,8 +151,8 @@ _EXCEPTION_PROBLEMS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     TooManyVerifications: (
         429,
         "too_many_verifications",
-        "Too many failed card verifications from this IP address. Nothing was sent."
-        " Wait before the next one.",
+        "Too many failed card verifications. Nothing was sent. Wait before the next"
+        " one.",
     ),
     PossibleDuplicate: (
         409,
@@ -268,6 +270,14 @@ def _problem_response(error: Exception) -> Response | None:
         error = exceptions.PermissionDenied()
     if isinstance(error, NexiPaymentsError):
         error = _as_problem(error)
+    if isinstance(error, CaptchaRequired):
+        return _build_response(
+            403,
+            "captcha_required",
+            "Too many cards were declined in this shop. Nothing was sent. Show to be"
+            " human at `captcha_url`, then try again.",
+            captcha_url=error.url,
+        )
     if isinstance(error, Problem):
         return _build_response(error.status_code, error.code, error.text, **error.extra)
     if isinstance(error, exceptions.ValidationError):
@@ -297,7 +307,7 @@ def _as_problem(error: NexiPaymentsError) -> Exception:
     if isinstance(error, ExceedsRemaining | AmountChanged):
         extra["remaining"] = str(money.to_major(error.remaining, error.order.currency))
     if isinstance(error, TooManyAttempts | TooManyVerifications):
-        extra["retry_after"] = int(error.seconds)
+        extra["retry_after"] = math.ceil(error.seconds)
     if isinstance(error, OrderBusy):
         extra["retry_after"] = 1
     if isinstance(error, MethodForbids):

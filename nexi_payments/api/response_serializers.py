@@ -342,6 +342,7 @@ class ProblemResponseSerializer(_TrailingUnderscoreSerializer):
     remaining = serializers.CharField(required=False)
     order = serializers.CharField(required=False)
     retry_after = serializers.IntegerField(required=False)
+    captcha_url = serializers.CharField(required=False)
     request_id = serializers.CharField(
         required=False, help_text="The project's own request id"
     )

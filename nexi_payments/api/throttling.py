@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import suppress
 from typing import Any
 
+from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
 from nexi_payments import conf
 from nexi_payments.models import PaymentOrder
+from nexi_payments.web import client_info
 
 log = logging.getLogger("nexi_payments.api")
 
@@ -88,3 +91,40 @@ class ServerThrottle(_Throttle):
 
     scope = "nexi_server"
     default_rate = "1200/min"
+
+
+class FailedAuthenticationThrottle(_Throttle):
+    """Wrong credentials, from one network: beyond the limit no more are looked at.
+
+    Counted apart from the requests: they fail before their throttles are asked. The
+    time begins with the first one.
+    """
+
+    scope = "nexi_auth"
+    default_rate = "20/min"
+    # of the rate, set by the base class
+    num_requests: int
+    duration: int
+
+    def caller_digest(self, request: Request) -> str:
+        address = client_info.get_client_ip(request._request)
+        network = client_info.network(address)
+        return hashlib.sha256(f"network {network}".encode()).hexdigest()
+
+    def require_below(self, request: Request) -> None:
+        """Raises ``Throttled``."""
+        key = self._key(request)
+        if key is not None and self.cache.get(key, 0) >= self.num_requests:
+            raise exceptions.Throttled(wait=self.duration)
+
+    def count(self, request: Request) -> None:
+        key = self._key(request)
+        if key is not None:
+            self.cache.add(key, 0, self.duration)
+            with suppress(ValueError):  # it has just expired
+                self.cache.incr(key)
+
+    def _key(self, request: Request) -> str | None:
+        if self.rate is None:
+            return None
+        return self.get_cache_key(request, None)

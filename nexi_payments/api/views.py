@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from nexi_payments import card_extraction, conf
-from nexi_payments.api import authentication, problem_details
+from nexi_payments.api import authentication, problem_details, throttling
 from nexi_payments.api.parsers import JSONOnlyNegotiation, StrictJSONParser, clear_body
 from nexi_payments.api.request_serializers import StrictSerializer
 from nexi_payments.models import db_transactions
@@ -42,6 +42,15 @@ class BaseAPIView(APIView):
         is_post = request.method == "POST" and hasattr(self, "post")
         if is_post and not re.fullmatch(r"0*[1-9][0-9]{0,9}", length):
             raise exceptions.ParseError
+
+    def perform_authentication(self, request: Request) -> None:
+        throttle = throttling.FailedAuthenticationThrottle()
+        throttle.require_below(request)
+        try:
+            super().perform_authentication(request)
+        except exceptions.AuthenticationFailed:
+            throttle.count(request)
+            raise
 
     def handle_exception(self, exc: Exception) -> Response:
         # before an error tracker sees the error: the body may hold a card

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from django.apps import apps
 from django.conf import global_settings
 from django.conf import settings as django_settings
 from django.core.checks import (
@@ -30,16 +29,6 @@ from nexi_payments.web import static_files
 
 #: Where wrappers keep the application: WhiteNoise, Sentry, Werkzeug and others.
 _WRAPPED_APPLICATION_ATTRIBUTES: Final = ("application", "app", "wsgi_app")
-
-#: Apps that require a second factor at log-in.
-_MFA_APPS: Final = (
-    "django_otp",
-    "two_factor",
-    "allauth.mfa",
-    "mfa",
-    "djangosaml2",
-    "mozilla_django_oidc",
-)
 
 
 def check_deployment(**kwargs: Any) -> list[CheckMessage]:
@@ -97,15 +86,6 @@ def _check_sealed_cards(settings: conf.Settings) -> Iterator[CheckMessage]:
 
 def _check_phone_orders(settings: conf.Settings) -> Iterator[CheckMessage]:
     desk = settings.moto_terminals
-    moto = [one.name for one in desk if one.has_own_card_page]
-    if moto and not any(apps.is_installed(name) for name in _MFA_APPS):
-        yield Warning(
-            f"Staff enter cards for {', '.join(moto)} with a password alone.",
-            hint="PCI DSS 8.4.2 requires a second factor for access to card data: "
-            "django-otp, django-allauth's MFA, or your single sign-on. Silence this "
-            "check if you have one.",
-            id="nexi_payments.W013",
-        )
     sender = getattr(django_settings, "DEFAULT_FROM_EMAIL", "")
     if desk and sender == global_settings.DEFAULT_FROM_EMAIL:
         yield Warning(
@@ -178,13 +158,15 @@ def _check_servers(settings: conf.Settings) -> Iterator[CheckMessage]:
     behind_proxy = django_settings.SECURE_PROXY_SSL_HEADER or (
         django_settings.USE_X_FORWARDED_HOST
     )
-    if behind_proxy and not settings.trusted_proxies:
+    if behind_proxy and not settings.has_trusted_proxies:
         yield Warning(
             "The site is behind a proxy, and TRUSTED_PROXIES is empty.",
             hint="Every visitor has the proxy's address: the rate limit per address "
             "would stop every visitor at once. Set TRUSTED_PROXIES to its network.",
             id="nexi_payments.W018",
         )
+    if socket := _unix_socket():
+        yield from _check_unix_socket(socket, settings)
     timeout = _gunicorn_timeout()
     if timeout and timeout <= settings.total_timeout:
         yield Warning(
@@ -254,6 +236,25 @@ def _check_static_files(settings: conf.Settings) -> Iterator[CheckMessage]:
             "that host sends Access-Control-Allow-Origin and changes no file.",
             id="nexi_payments.W024",
         )
+
+
+def _check_unix_socket(socket: str, settings: conf.Settings) -> Iterator[CheckMessage]:
+    if not settings.trusts_unix_socket:
+        yield Warning(
+            f"The server listens on {socket}, and TRUSTED_PROXIES lacks 'unix'.",
+            hint="A peer on a unix socket has no address: the rate limit per address "
+            "counts all visitors together. Add 'unix' to TRUSTED_PROXIES, and let the "
+            "proxy in front set X-Forwarded-For.",
+            id="nexi_payments.W036",
+        )
+
+
+def _unix_socket() -> str:
+    """Where gunicorn or uvicorn listens, by their environment; "" if it is no socket or
+    unknown."""
+    arguments = os.environ.get("GUNICORN_CMD_ARGS", "")
+    match = re.search(r"(?:^|\s)(?:--bind[=\s]|-b\s*)['\"]?(unix:[^\s'\"]+)", arguments)
+    return match[1] if match else os.environ.get("UVICORN_UDS", "")
 
 
 def _gunicorn_timeout() -> int:

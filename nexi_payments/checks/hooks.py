@@ -16,8 +16,9 @@ from nexi_payments import conf
 def check_hooks(**kwargs: Any) -> list[CheckMessage]:
     """E024, E025. With settings that cannot be read, E001 is enough.
 
-    Without a function that works, nothing is charged (``BEFORE_CHARGE``), or no phone
-    order is confirmed (``REFERENCE_LOOKUP``).
+    Without a function that works, nothing is charged (``BEFORE_CHARGE``), no guest
+    passes the limit over all shoppers (``CAPTCHA``), nobody moves money
+    (``IS_VERIFIED``), or no phone order is confirmed (``REFERENCE_LOOKUP``).
     """
     try:
         settings = conf.load()
@@ -32,6 +33,8 @@ def check_hooks(**kwargs: Any) -> list[CheckMessage]:
         )
         for name, problem in (
             ("BEFORE_CHARGE", _problem(settings.before_charge, _call_before_charge)),
+            ("CAPTCHA", _problem(settings.captcha, _call_captcha)),
+            ("IS_VERIFIED", _problem(settings.is_verified, _call_is_verified)),
             (
                 "REFERENCE_LOOKUP",
                 _problem(settings.reference_lookup, _call_reference_lookup),
@@ -52,6 +55,14 @@ def check_hooks(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _call_before_charge(signature: inspect.Signature) -> None:
+    signature.bind(None)
+
+
+def _call_captcha(signature: inspect.Signature) -> None:
+    signature.bind(None, None)
+
+
+def _call_is_verified(signature: inspect.Signature) -> None:
     signature.bind(None)
 
 

@@ -7,6 +7,7 @@ suggests the closest known one.
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from nexi_payments.conf import validators
+from nexi_payments.conf import proxies, validators
 from nexi_payments.conf.terminals import Terminal, load_terminal
 from nexi_payments.enums import Duplicates
 from nexi_payments.exceptions import TerminalNotConfigured
@@ -53,7 +54,9 @@ class Settings:
     rate_limits: Mapping[str, tuple[int, float]] = field(
         default_factory=lambda: validators.DEFAULT_RATE_LIMITS
     )
-    trusted_proxies: tuple[validators.Network, ...] = ()
+    trusted_proxies: tuple[proxies.Network, ...] = ()
+    #: whether peers without an address, on a unix socket, are a proxy of the shop
+    trusts_unix_socket: bool = False
     retention: float | None = None  # None: personal data is never erased
     simulator_state: str = ""
     merchant_name: str = ""  # the name that shoppers know
@@ -65,6 +68,14 @@ class Settings:
     exemption_rule: str = ""
     #: dotted path of a function that may veto a charge
     before_charge: str = ""
+    #: dotted path of a function: whether the user of a request proved more than a
+    #: password
+    is_verified: str = ""
+    #: dotted paths of authentication classes of the API that may move money although
+    #: they prove a password alone
+    api_password_authentication: tuple[str, ...] = ()
+    #: dotted path of a function: where a guest has to show to be human
+    captcha: str = ""
     #: dotted path of a function: reference → ``flows.ShopOrder``
     reference_lookup: str = ""
     reference_lookup_strict: bool = False
@@ -144,6 +155,19 @@ class Settings:
         return self.total_timeout + 5
 
     @property
+    def has_trusted_proxies(self) -> bool:
+        return bool(self.trusted_proxies) or self.trusts_unix_socket
+
+    def is_trusted_proxy(
+        self, address: ipaddress.IPv4Address | ipaddress.IPv6Address | None
+    ) -> bool:
+        """Whether the peer at ``address`` is a proxy of the shop. ``None`` is a peer on
+        a unix socket."""
+        if address is None:
+            return self.trusts_unix_socket
+        return any(address in proxy for proxy in self.trusted_proxies)
+
+    @property
     def order_prefix(self) -> str:
         """The first three characters of our order ids. On a shared terminal they tell
         our orders from others. Derived from SECRET_KEY, which they do not reveal."""
@@ -185,6 +209,9 @@ _KEYS: Final = (
     "INTEGRITY",
     "EXEMPTION_RULE",
     "BEFORE_CHARGE",
+    "CAPTCHA",
+    "IS_VERIFIED",
+    "API_PASSWORD_AUTHENTICATION",
     "REFERENCE_LOOKUP",
     "REFERENCE_LOOKUP_STRICT",
     "CHARGE_RETRIES",
@@ -193,6 +220,8 @@ _HOOKS: Final = (
     "MAIL_LANGUAGE",
     "EXEMPTION_RULE",
     "BEFORE_CHARGE",
+    "CAPTCHA",
+    "IS_VERIFIED",
     "REFERENCE_LOOKUP",
 )
 _SWITCHES: Final = (
@@ -271,7 +300,7 @@ def load(raw: Any = None) -> Settings:
         retention=validators.retention_seconds(
             raw.get("RETENTION"), "NEXI_PAYMENTS['RETENTION']"
         ),
-        trusted_proxies=validators.networks(
+        **proxies.trusted_proxies(
             raw.get("TRUSTED_PROXIES"), "NEXI_PAYMENTS['TRUSTED_PROXIES']"
         ),
         simulator_state=str(raw.get("SIMULATOR_STATE") or ""),
@@ -290,6 +319,10 @@ def load(raw: Any = None) -> Settings:
         ),
         method_overrides=validators.method_overrides(
             raw.get("METHOD_OVERRIDES"), "NEXI_PAYMENTS['METHOD_OVERRIDES']"
+        ),
+        api_password_authentication=validators.dotted_paths(
+            raw.get("API_PASSWORD_AUTHENTICATION"),
+            "NEXI_PAYMENTS['API_PASSWORD_AUTHENTICATION']",
         ),
         sealed_card_keys=keys,
         sealed_card_backend=validators.one_of(

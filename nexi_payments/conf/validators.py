@@ -24,8 +24,6 @@ from django.core.exceptions import ImproperlyConfigured
 from nexi_payments import money, payment_methods
 from nexi_payments.exceptions import InvalidAmount
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 
 def is_loopback(hostname: str | None) -> bool:
     """Whether it is this machine: also "shop.localhost" (RFC 6761), and 127.0.0.2."""
@@ -88,7 +86,9 @@ DEFAULT_RATE_LIMITS: Final[dict[str, tuple[int, float]]] = {
     "reference": (5, 3600),
     "user": (10, 3600),
     "address": (30, 600),
-    # all shoppers together: beyond it guests are slowed down, not rejected
+    # phone orders and card verifications of one user
+    "clerk": (60, 3600),
+    # all shoppers together: beyond it guests wait, or show that they are human
     "everyone": (200, 600),
 }
 
@@ -125,6 +125,10 @@ def dotted_path(value: Any, setting: str) -> str:
     return path
 
 
+def dotted_paths(value: Any, setting: str) -> tuple[str, ...]:
+    return tuple(dotted_path(one, setting) for one in string_list(value, setting))
+
+
 #: The values of ``MAILS``; each is the name of a template in ``email/``.
 EMAIL_KINDS: Final = ("receipt", "charge_failed", "card_expires")
 
@@ -141,19 +145,6 @@ def retry_delays(value: Any, setting: str) -> tuple[float, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise ImproperlyConfigured(f"{setting} must be a list of seconds")
     return tuple(seconds(delay, setting, minimum=3600) for delay in value)
-
-
-def networks(value: Any, setting: str) -> tuple[Network, ...]:
-    """IP addresses and networks: ``["10.0.0.0/8", "::1"]``."""
-    parsed = []
-    for text in string_list(value, setting):
-        try:
-            parsed.append(ipaddress.ip_network(text, strict=False))
-        except ValueError:
-            raise ImproperlyConfigured(
-                f"{setting}: {text!r} is not a network"
-            ) from None
-    return tuple(parsed)
 
 
 def boolean(value: Any, setting: str) -> bool:

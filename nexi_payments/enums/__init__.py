@@ -37,6 +37,8 @@ from nexi_payments.enums.options import (
     PaymentLinks,
 )
 from nexi_payments.enums.reasons import (
+    CARD_WAS_TRIED,
+    DECLINES,
     DiscrepancyKind,
     Reason,
 )
@@ -47,6 +49,7 @@ from nexi_payments.enums.states import (
     RETURNED,
     SUCCESSFUL,
     TRANSITIONS,
+    UNDER_WAY,
     WITH_RECEIPT,
     OrderState,
     sources,
@@ -54,8 +57,10 @@ from nexi_payments.enums.states import (
 
 __all__ = [
     "ABANDONABLE",
+    "CARD_WAS_TRIED",
     "CHARGING",
     "CONTRACT_CHANNELS",
+    "DECLINES",
     "FINAL",
     "IDEMPOTENT",
     "LIVE",
@@ -69,6 +74,7 @@ __all__ = [
     "STAFF_CHANNELS",
     "SUCCESSFUL",
     "TRANSITIONS",
+    "UNDER_WAY",
     "UNSETTLED",
     "WITH_RECEIPT",
     "CaptureMode",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db.models import TextChoices
 
 
@@ -83,6 +85,26 @@ class Reason(TextChoices):
     RESTORED = "restored"
     #: a person decided, and Nexi agreed
     RESOLVED = "resolved"
+
+
+#: The issuer did not want it.
+DECLINES: Final = (Reason.DECLINED.value, Reason.NOT_AUTHENTICATED.value)
+#: Failed attempts for which the velocity limits count a card as tried, on our own page
+#: or at the desk. The others are failures of ours or of Nexi, which nobody can cause
+#: from outside.
+CARD_WAS_TRIED: Final = frozenset(
+    {
+        *DECLINES,
+        Reason.NO_LIABILITY_SHIFT,
+        Reason.REJECTED,
+        Reason.CARD_EXPIRED,
+        Reason.VETOED,
+        Reason.ABANDONED,
+        Reason.EXPIRED,
+        Reason.SUPERSEDED,
+        Reason.CANCELLED,
+    }
+)
 
 
 class DiscrepancyKind(TextChoices):

@@ -97,6 +97,16 @@ LIVE: Final = frozenset(
 ABANDONABLE: Final = frozenset(
     {OrderState.INIT, OrderState.AWAITING_3DS, OrderState.AWAITING_HOSTED_PAGE}
 )
+#: A request with a card, or a page, may be under way.
+UNDER_WAY: Final = frozenset(
+    {
+        OrderState.INIT,
+        OrderState.AWAITING_3DS,
+        OrderState.AWAITING_HOSTED_PAGE,
+        OrderState.VALIDATED,
+        OrderState.PAYING,
+    }
+)
 #: The shopper need not wait any more.
 FINAL: Final = frozenset(
     {

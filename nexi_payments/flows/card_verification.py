@@ -1,7 +1,7 @@
 """Zero-amount card verifications: no money, no 3-D Secure, no order.
 
 They could be used for card testing. So they are for staff and servers, and failed ones
-count against the IP address as declines do.
+count against the IP address and the user as failed attempts to pay do.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 from django.db import Error, IntegrityError
 from django.utils import timezone
 
-from nexi_payments import conf, enums, money
+from nexi_payments import conf, money
 from nexi_payments.card import Card
 from nexi_payments.enums import VerificationOutcome
 from nexi_payments.exceptions import (
@@ -29,7 +29,7 @@ from nexi_payments.exceptions import (
 )
 from nexi_payments.flows.ledger import terminal_outages, transitions
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.flows.orders import create, order_ids
+from nexi_payments.flows.orders import create, order_ids, velocity
 from nexi_payments.gateway import result_codes
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import Purchase
@@ -98,7 +98,6 @@ def get_or_verify_card(
     money.exponent(currency)
     create.validate_amount(terminal_config, 0, currency)
     terminal_outages.require_available(terminal_config.name)
-    _enforce_limit(actor)
     client = conf.client(terminal_config)
     deadline = Deadline(conf.current().total_timeout)
     check = CardVerification(
@@ -110,10 +109,11 @@ def get_or_verify_card(
         correlation_id=str(uuid.uuid4()),
         actor=actor.user,
         address=actor.address,
+        network=actor.network,
         created_at=timezone.now(),
     )
     try:
-        _insert(check)
+        _insert(check, actor)
     except IntegrityError:  # a concurrent request with the same nonce was faster
         return CardVerification.objects.get(order_id=order_id), False
     columns: dict[str, Any] = {"outcome": VerificationOutcome.IN_DOUBT}
@@ -138,7 +138,12 @@ def get_or_verify_card(
 
 
 @db_transactions.retried()
-def _insert(check: CardVerification) -> None:
+def _insert(check: CardVerification, actor: Actor) -> None:
+    """Raises ``TooManyVerifications``. Counts those that failed, and those in doubt or
+    under way; not those that asked no issuer.
+    """
+    if reached := velocity.reached_by_verifications(actor):
+        raise TooManyVerifications(*reached)
     check.save(force_insert=True)
 
 
@@ -210,22 +215,3 @@ def _settle(check: CardVerification, columns: dict[str, Any]) -> None:
     if failed:
         raise OutcomeNotRecorded(check.order_id, check.correlation_id)
     transitions.assign(check, columns)
-
-
-def _enforce_limit(actor: Actor) -> None:
-    """Raises ``TooManyVerifications`` above the limit by address (``RATE_LIMITS``).
-
-    Counts declined verifications, and those in doubt or under way: concurrent requests
-    do not bypass the limit. Those that asked no issuer do not count.
-    """
-    limit = conf.current().rate_limits.get("address")
-    if limit is None or not actor.address:
-        return
-    count, seconds = limit
-    counted = CardVerification.objects.filter(
-        address=actor.address,
-        outcome__in=(VerificationOutcome.DECLINED, *enums.UNSETTLED),
-        created_at__gte=timezone.now() - timedelta(seconds=seconds),
-    )
-    if counted.count() >= count:
-        raise TooManyVerifications(seconds)

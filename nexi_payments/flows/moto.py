@@ -169,9 +169,10 @@ def pay_moto(
     charged the same amount in the last ten minutes raises ``PossibleDuplicate``, unless
     ``allow_duplicate`` says that the caller wants it. Also raises ``MotoNotAllowed``,
     ``OrderNotPayable``, ``OrderBusy``, ``InvalidCustomer``, ``CardDataNotAllowed``,
-    ``CardBlocked``, ``CardsNotAccepted`` and ``TerminalUnavailable``; and, where
-    another attempt is on Nexi's page, ``PaymentBeingConfirmed`` and
-    ``GatewayUnavailable``. Nothing was sent after any of these.
+    ``CardBlocked``, ``TooManyAttempts`` (of the clerk), ``CardsNotAccepted`` and
+    ``TerminalUnavailable``; and, where another attempt is on Nexi's page,
+    ``PaymentBeingConfirmed`` and ``GatewayUnavailable``. Nothing was sent after any of
+    these.
     """
     reject_text("cardholder", cardholder)
     terminal = conf.current().terminal(order.terminal)
@@ -188,7 +189,6 @@ def pay_moto(
     purchase = create.build_purchase(order, cardholder)
     if not purchase.cardholder:
         raise InvalidCustomer("a phone order needs the cardholder's name")
-    velocity.enforce(order, card)
     client = conf.client(terminal)
     deadline = Deadline(conf.current().total_timeout)
     siblings.require_none_paid(order, deadline)
@@ -216,6 +216,7 @@ class _MotoCharge(Charge):
             # not if it became a payment link on another terminal meanwhile
             conditions={"terminal": order.terminal, "channel": order.channel},
             changes=claim.changes | columns | {"channel": Channel.MOTO},
+            guard=velocity.limit_clerk(order, self.card, self.actor),
         )
 
     def send(self, operation: Operation) -> OperationResult:

@@ -59,7 +59,8 @@ def start_payment(
     sealed_cards.server_key()  # raises without a key to seal the card with
     if not order.accepts_card:
         raise OrderNotPayable(order)
-    velocity.enforce(order, card, actor, terminal=terminal.name)
+    if order.state != OrderState.INIT:  # before a new attempt is created
+        velocity.limit_shopper(order, card, actor, terminal=terminal.name).explain()
     siblings.require_none_paid(order, site=address)
     if not order.accepts_card:
         raise OrderNotPayable(order)
@@ -117,6 +118,7 @@ class _Authentication(GatewayCall[InitResult]):
         return Claim(
             conditions={"terminal": self.order.terminal},
             changes=card_columns(self.card, self.cardholder),
+            guard=velocity.limit_shopper(self.order, self.card, self.actor),
         )
 
     def on_claim(self) -> None:

@@ -17,6 +17,17 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='AttemptLock',
+            fields=[
+                ('number', models.PositiveIntegerField(primary_key=True, serialize=False)),
+            ],
+            options={
+                'verbose_name': 'attempt lock',
+                'verbose_name_plural': 'attempt locks',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
             name='Contract',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -117,8 +128,11 @@ class Migration(migrations.Migration):
                 ('unsettled_since', models.DateTimeField(null=True)),
                 ('refunded_at', models.DateTimeField(null=True)),
                 ('cancelled_at', models.DateTimeField(null=True)),
+                ('attempted_at', models.DateTimeField(editable=False, null=True)),
+                ('attempt_network', models.CharField(blank=True, editable=False, max_length=43)),
                 ('pay_until', models.DateTimeField(null=True)),
                 ('created_at', models.DateTimeField(verbose_name='created')),
+                ('attempt_clerk', models.ForeignKey(db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('clerk', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='clerk')),
                 ('content_type', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, to='contenttypes.contenttype')),
                 ('contract', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='payments', to='nexi_payments.contract')),
@@ -130,7 +144,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'payments',
                 'ordering': ('-created_at', '-id'),
                 'permissions': [('take_moto', 'Can charge cards by phone (MOTO)'), ('capture_payment', 'Can capture authorized payments'), ('void_payment', 'Can void authorized payments, and cancel unpaid ones'), ('refund_payment', 'Can refund payments'), ('reconcile_payment', 'Can ask Nexi about payments'), ('resolve_review', 'Can resolve payments under review'), ('cancel_capture', 'Can cancel captures'), ('charge_contract', 'Can charge cards on file'), ('end_contract', 'Can end cards on file'), ('verify_card', 'Can verify cards for nothing')],
-                'indexes': [models.Index(fields=['-created_at', '-id'], name='nexi_newest'), models.Index(fields=['state', '-created_at', '-id'], name='nexi_state_newest'), models.Index(fields=['channel', '-created_at', '-id'], name='nexi_channel_newest'), models.Index(fields=['terminal', '-created_at', '-id'], name='nexi_terminal_newest'), models.Index(fields=['currency', '-created_at', '-id'], name='nexi_currency_newest'), models.Index(fields=['method', '-created_at', '-id'], name='nexi_method_newest'), models.Index(fields=['card_last4', '-created_at', '-id'], name='nexi_last4_newest'), models.Index(fields=['email_key', '-created_at', '-id'], name='nexi_email_newest'), models.Index(condition=models.Q(('refunded_at__isnull', False)), fields=['-created_at', '-id'], name='nexi_refunded_newest'), models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['-created_at', '-id'], name='nexi_unsettled_newest'), models.Index(condition=models.Q(('channel__in', ['link', 'moto'])), fields=['state', '-created_at', '-id'], name='nexi_staff_state_newest'), models.Index(fields=['content_type', 'object_id', '-created_at', '-id'], name='nexi_object_newest'), models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['unsettled_since'], name='nexi_unsettled'), models.Index(condition=models.Q(('next_poll_at__isnull', False)), fields=['next_poll_at'], name='nexi_next_poll')],
+                'indexes': [models.Index(fields=['-created_at', '-id'], name='nexi_newest'), models.Index(fields=['state', '-created_at', '-id'], name='nexi_state_newest'), models.Index(fields=['channel', '-created_at', '-id'], name='nexi_channel_newest'), models.Index(fields=['terminal', '-created_at', '-id'], name='nexi_terminal_newest'), models.Index(fields=['currency', '-created_at', '-id'], name='nexi_currency_newest'), models.Index(fields=['method', '-created_at', '-id'], name='nexi_method_newest'), models.Index(fields=['card_last4', '-created_at', '-id'], name='nexi_last4_newest'), models.Index(fields=['email_key', '-created_at', '-id'], name='nexi_email_newest'), models.Index(condition=models.Q(('refunded_at__isnull', False)), fields=['-created_at', '-id'], name='nexi_refunded_newest'), models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['-created_at', '-id'], name='nexi_unsettled_newest'), models.Index(condition=models.Q(('channel__in', ['link', 'moto'])), fields=['state', '-created_at', '-id'], name='nexi_staff_state_newest'), models.Index(fields=['content_type', 'object_id', '-created_at', '-id'], name='nexi_object_newest'), models.Index(fields=['attempt_network', 'attempted_at'], name='nexi_attempt_network'), models.Index(fields=['attempt_clerk', 'attempted_at'], name='nexi_attempt_clerk'), models.Index(fields=['reason', 'attempted_at'], name='nexi_attempt_reason'), models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['unsettled_since'], name='nexi_unsettled'), models.Index(condition=models.Q(('next_poll_at__isnull', False)), fields=['next_poll_at'], name='nexi_next_poll')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['init', 'awaiting_3ds', 'awaiting_hosted_page', 'validated', 'paying', 'authorized', 'paid', 'failed', 'review', 'voided', 'refunded'])), name='nexi_known_state'), models.CheckConstraint(condition=models.Q(('amount__gt', 0), ('amount__lte', 999999999999)), name='nexi_amount_in_range'), models.CheckConstraint(condition=models.Q(('authorized_amount__gte', 0), ('captured_amount__gte', 0), ('capturing_amount__gte', 0), ('queued_amount__gte', 0), ('refunded_amount__gte', 0), ('refunding_amount__gte', 0), ('released_amount__gte', 0)), name='nexi_amounts_not_negative'), models.CheckConstraint(condition=models.Q(('state', 'review'), models.Q(('live_reference__isnull', False), ('state__in', ['authorized', 'awaiting_3ds', 'awaiting_hosted_page', 'init', 'paid', 'paying', 'validated'])), models.Q(('live_reference__isnull', True), ('state__in', ('failed', 'voided', 'refunded'))), _connector='OR'), name='nexi_live_reference')],
             },
         ),
@@ -369,7 +383,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'operation',
                 'verbose_name_plural': 'operations',
                 'ordering': ('id',),
-                'indexes': [models.Index(fields=['settled_at'], name='nexi_settled'), models.Index(fields=['address', 'created_at'], name='nexi_by_address')],
+                'indexes': [models.Index(fields=['settled_at'], name='nexi_settled')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['authentication', 'validation', 'payment', 'moto', 'mit', 'hosted', 'capture', 'void', 'refund', 'cancel']), ('outcome__in', ['open', 'accepted', 'done', 'declined', 'rejected', 'not_sent', 'in_doubt'])), name='nexi_known_operation'), models.CheckConstraint(condition=models.Q(models.Q(('outcome', 'open'), ('unsettled_order_id__isnull', False)), ('outcome', 'in_doubt'), models.Q(('outcome__in', ('accepted', 'done', 'declined', 'rejected', 'not_sent')), ('unsettled_order_id__isnull', True)), _connector='OR'), name='nexi_unsettled_operation')],
             },
         ),
@@ -449,14 +463,16 @@ class Migration(migrations.Migration):
                 ('error', models.CharField(blank=True, max_length=100, verbose_name='error')),
                 ('http_status', models.PositiveSmallIntegerField(null=True)),
                 ('address', models.GenericIPAddressField(null=True)),
+                ('network', models.CharField(blank=True, editable=False, max_length=43)),
                 ('created_at', models.DateTimeField(db_index=True)),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('actor', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'verbose_name': 'card check',
                 'verbose_name_plural': 'card checks',
                 'ordering': ('-created_at', '-id'),
                 'default_permissions': ('view',),
+                'indexes': [models.Index(fields=['network', 'created_at'], name='nexi_verified_from'), models.Index(fields=['actor', 'created_at'], name='nexi_verified_by')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('outcome__in', ['open', 'done', 'declined', 'not_sent', 'in_doubt'])), name='nexi_known_verification')],
             },
         ),

@@ -1,4 +1,4 @@
-"""Bookkeeping rows: terminal outages, passes of the reconciler, API requests."""
+"""Bookkeeping rows: terminal outages, passes of the reconciler, API requests, locks."""
 
 from __future__ import annotations
 
@@ -93,3 +93,23 @@ class IdempotencyRecord(RetryingModel):
 
     def __str__(self) -> str:
         return f"{self.caller} {self.key}"
+
+
+class AttemptLock(models.Model):
+    """A row that is locked while attempts of one shopper, address or clerk are counted.
+
+    ``number`` is part of a hash (``flows.orders.velocity``): the table does not grow,
+    and holds nothing about anybody.
+    """
+
+    NUMBERS: Final = 65_536
+
+    number = models.PositiveIntegerField(primary_key=True)
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("attempt lock")
+        verbose_name_plural = _("attempt locks")
+
+    def __str__(self) -> str:
+        return str(self.number)

@@ -35,9 +35,15 @@ class CardVerification(RetryingModel):
     error = models.CharField(_("error"), max_length=100, blank=True)
     http_status = models.PositiveSmallIntegerField(null=True)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,  # it is the first column of nexi_verified_by
     )
     address = models.GenericIPAddressField(null=True)
+    #: what the velocity limit by address counts by: ``Actor.network``
+    network = models.CharField(max_length=43, blank=True, editable=False)
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:
@@ -45,6 +51,10 @@ class CardVerification(RetryingModel):
         verbose_name = _("card check")
         verbose_name_plural = _("card checks")
         ordering = ("-created_at", "-id")
+        indexes = [
+            models.Index(fields=["network", "created_at"], name="nexi_verified_from"),
+            models.Index(fields=["actor", "created_at"], name="nexi_verified_by"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(outcome__in=VerificationOutcome.values),

@@ -89,7 +89,6 @@ class Operation(RetryingModel):
         ordering = ("id",)
         indexes = [
             models.Index(fields=["settled_at"], name="nexi_settled"),
-            models.Index(fields=["address", "created_at"], name="nexi_by_address"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -181,6 +181,19 @@ class PaymentOrder(RetryingModel):
     #: when the shop cancelled it; NULL = not cancelled. No card is accepted then, and a
     #: late charge is a duplicate
     cancelled_at = models.DateTimeField(null=True)
+    #: the velocity limits count by these three, written with the claim of the first
+    #: request: when it was sent, from which network (IPv6: /64) and by which clerk. No
+    #: time: nothing was sent, or it does not count any more, because it went well
+    attempted_at = models.DateTimeField(null=True, editable=False)
+    attempt_network = models.CharField(max_length=43, blank=True, editable=False)
+    attempt_clerk = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        editable=False,
+        db_index=False,  # it is the first column of nexi_attempt_clerk
+    )
     #: when the payment link expires; NULL = no link
     pay_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(_("created"))
@@ -232,6 +245,14 @@ class PaymentOrder(RetryingModel):
             models.Index(
                 fields=["content_type", "object_id", "-created_at", "-id"],
                 name="nexi_object_newest",
+            ),
+            *(
+                models.Index(fields=[column, "attempted_at"], name=f"nexi_{name}")
+                for column, name in (
+                    ("attempt_network", "attempt_network"),
+                    ("attempt_clerk", "attempt_clerk"),
+                    ("reason", "attempt_reason"),
+                )
             ),
             models.Index(
                 fields=["unsettled_since"],

@@ -21,7 +21,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from django.db import OperationalError, connections, models, transaction
 from django.db.models import signals
@@ -52,14 +52,16 @@ _UNADAPTED: Final[dict[type[Any], type[Any]]] = {
 class Rows:
     """The rows of ``model`` that match at least one condition of ``where``.
 
-    ``exist`` and ``get`` tell whether there are ``at_least`` this many. As the value of
-    an ``__in`` it stands for their ``column``.
+    ``exist``, ``get`` and ``update`` tell whether there are ``at_least`` this many,
+    together with those of ``also``. As the value of an ``__in`` it stands for their
+    ``column``.
     """
 
     model: type[models.Model]
     where: Sequence[Where]
     at_least: int = 1
     column: str = "pk"
+    also: Rows | None = None
 
 
 def insert(row: models.Model) -> None:
@@ -115,13 +117,16 @@ def update(
     where: Where,
     values: Mapping[str, Any],
     increment: str = "",
+    unless: Sequence[Rows] = (),
 ) -> int:
     """``model.objects.filter(**where).update(**values)``; returns the row count.
 
-    ``increment`` is a column that is raised by 1.
+    ``increment`` is a column that is raised by 1. If one of ``unless`` exists (as in
+    ``exist``, asked in the statement that writes) nothing is updated.
     """
     alias = db_transactions.alias()
-    if any(isinstance(one, Combinable) for one in (*where.values(), *values.values())):
+    every = (*where.values(), *values.values())
+    if not unless and any(isinstance(one, Combinable) for one in every):
         if increment:
             values = {**values, increment: models.F(increment) + 1}
         return model._default_manager.using(alias).filter(**where).update(**values)
@@ -136,6 +141,8 @@ def update(
         name = _column(alias, model, increment).name
         changes = ", ".join(filter(None, (changes, f"{name} = {name} + 1")))
     condition = _condition(alias, model, where, params)
+    for rows in unless:
+        condition += f" AND {_exists(alias, rows, params)} IS NULL"
     sql = f"UPDATE {_table(alias, model)} SET {changes} WHERE {condition}"  # noqa: S608
     return deadlocks.repeat(functools.partial(_execute, alias, sql, params), alias)
 
@@ -147,6 +154,20 @@ def _execute(alias: str, sql: str, params: list[Any]) -> int:
     ):
         cursor.execute(sql, params)
         return int(cursor.rowcount)
+
+
+def lock(model: type[models.Model], keys: Sequence[int]) -> None:
+    """Locks the rows with these keys until the transaction ends; inserts those that are
+    missing. ``model`` has no other column. Sorted keys do not deadlock.
+    """
+    alias = db_transactions.alias()
+    name = _column(alias, model, "pk").name
+    marks = ", ".join(["(%s)"] * len(keys))
+    on_conflict = f"ON CONFLICT ({name}) DO UPDATE SET {name} = EXCLUDED.{name}"
+    if connections[alias].vendor == "mysql":
+        on_conflict = f"ON DUPLICATE KEY UPDATE {name} = {name}"
+    into = f"INSERT INTO {_table(alias, model)} ({name})"
+    _execute(alias, f"{into} VALUES {marks} {on_conflict}", list(keys))
 
 
 def get(model: type[Row], pk: Any, also: Rows | None = None) -> tuple[Row | None, bool]:
@@ -245,10 +266,16 @@ def _from(alias: str, rows: Rows, params: list[Any]) -> str:
 
 
 def _exists(alias: str, rows: Rows, params: list[Any]) -> str:
-    """1, or NULL where there are fewer rows."""
-    source = _from(alias, rows, params)
-    params.append(rows.at_least - 1)
-    return f"(SELECT 1 {source} LIMIT 1 OFFSET %s)"
+    """1, or NULL where there are fewer rows. Reads at most ``at_least`` of each table,
+    in a table of its own: MySQL updates none that a condition reads directly.
+    """
+    parts, one = [], cast("Rows | None", rows)
+    while one is not None:
+        part = f"SELECT 1 AS one {_from(alias, one, params)} LIMIT {rows.at_least:d}"
+        parts.append(f"SELECT one FROM ({part}) AS matched")  # noqa: S608
+        one = one.also
+    found, skipped = " UNION ALL ".join(parts), rows.at_least - 1
+    return f"(SELECT one FROM ({found}) AS counted LIMIT 1 OFFSET {skipped:d})"  # noqa: S608
 
 
 def _returns_key(alias: str) -> bool:

@@ -64,6 +64,7 @@ _OMITTED_FIELDS: Final[dict[type[models.Model], set[str]]] = {
         "success_url",
         "failure_url",
         "token_hash",
+        "attempt_network",
     },
     Operation: {"address"},
     Event: {"address", "note"},

@@ -39,6 +39,7 @@ _PERSONAL_FIELDS: Final = (
     "customer_email",
     "cardholder_name",
     "description",
+    "attempt_network",
 )
 
 
@@ -87,7 +88,7 @@ def _erase_contracts_and_verifications(before: datetime) -> None:
     """A contract that may be charged keeps the proof of consent."""
     CardVerification.objects.filter(
         created_at__lt=before, address__isnull=False
-    ).update(address=None)
+    ).update(address=None, network="")
     ended = Q(state=ContractState.ENDED, ended_at__lt=before) | Q(
         state=ContractState.NOT_MADE, created_at__lt=before
     )

@@ -34,8 +34,8 @@ from nexi_payments.views.payment import (
     render_with_methods,
     see_other,
 )
-from nexi_payments.web import card_consent, card_form, shopper_texts
-from nexi_payments.web.responses import ORIGIN_ONLY, render_page
+from nexi_payments.web import captcha, card_consent, card_form, shopper_texts
+from nexi_payments.web.responses import ORIGIN_ONLY, render_page, with_retry_after
 from nexi_payments.web.sensitive import sensitive_view
 
 
@@ -92,9 +92,18 @@ def _start_hosted_payment(
     request: HttpRequest, order: PaymentOrder, method: str
 ) -> HttpResponse:
     try:
-        step = flows.start_hosted_payment(
-            order, method, site=get_site(request), actor=get_actor(request)
+        step = captcha.start(
+            request,
+            order,
+            lambda passed: flows.start_hosted_payment(
+                order,
+                method,
+                site=get_site(request),
+                actor=get_actor(request, captcha_passed=passed),
+            ),
         )
+    except captcha.CaptchaRequired as error:
+        return see_other(error.url)
     except PaymentBeingConfirmed as error:
         return _being_confirmed(request, error.order)
     except (OrderBusy, OrderNotPayable, ReferenceInUse) as error:
@@ -112,9 +121,8 @@ def _start_hosted_payment(
         return _page(request, order, notice=notice, status=503)
     except TooManyAttempts as error:
         notice = shopper_texts.TOO_MANY_ATTEMPTS
-        response = _page(request, order, notice=notice, status=429)
-        response.headers["Retry-After"] = str(int(error.seconds))
-        return response
+        page = _page(request, order, notice=notice, status=429)
+        return with_retry_after(page, error.seconds)
     if not step.redirect_to:
         return redirect_to_result(step.order)
     return see_other(step.redirect_to)
@@ -139,14 +147,20 @@ def _start_payment(
     request: HttpRequest, order: PaymentOrder, form: card_form.CardForm, card: Card
 ) -> HttpResponse:
     try:
-        step = flows.start_payment(
+        step = captcha.start(
+            request,
             order,
-            card,
-            cardholder=form.cleaned_data["cardholder_name"],
-            site=get_site(request),
-            consent_text=str(card_consent.consent_text(order)),
-            actor=get_actor(request),
+            lambda passed: flows.start_payment(
+                order,
+                card,
+                cardholder=form.cleaned_data["cardholder_name"],
+                site=get_site(request),
+                consent_text=str(card_consent.consent_text(order)),
+                actor=get_actor(request, captcha_passed=passed),
+            ),
         )
+    except captcha.CaptchaRequired as error:
+        return see_other(error.url)
     except PaymentBeingConfirmed as error:
         return _being_confirmed(request, error.order)
     except (OrderBusy, OrderNotPayable, ReferenceInUse) as error:
@@ -160,9 +174,8 @@ def _start_payment(
         return _card_page(request, order, form, notice=notice, status=503)
     except TooManyAttempts as error:
         notice = shopper_texts.TOO_MANY_ATTEMPTS
-        response = _card_page(request, order, form, notice=notice, status=429)
-        response.headers["Retry-After"] = str(int(error.seconds))
-        return response
+        page = _card_page(request, order, form, notice=notice, status=429)
+        return with_retry_after(page, error.seconds)
     except CardBlocked:
         # same text as any decline: do not reveal the reason
         return _card_page(request, order, form, notice=shopper_texts.DECLINED)

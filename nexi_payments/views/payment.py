@@ -137,9 +137,11 @@ def get_site(request: HttpRequest) -> str:
     return conf.site_address(host, secure=request.is_secure())
 
 
-def get_actor(request: HttpRequest) -> flows.Actor:
+def get_actor(request: HttpRequest, *, captcha_passed: bool = False) -> flows.Actor:
     return flows.Actor(
-        address=get_client_ip(request), request_id=get_request_id(request)
+        address=get_client_ip(request),
+        request_id=get_request_id(request),
+        captcha_passed=captcha_passed,
     )
 
 

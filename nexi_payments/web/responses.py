@@ -6,6 +6,7 @@ The middleware of Django and of django-csp keeps a policy that a response alread
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Callable
 from functools import wraps
@@ -82,6 +83,12 @@ def with_security_headers(
         # payment's secret
         log.warning("answered %d %s", response.status_code, response.reason_phrase)
         response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
+def with_retry_after(response: HttpResponse, seconds: float) -> HttpResponse:
+    """For a 429: when the next attempt is worth while, at the latest."""
+    response.headers["Retry-After"] = str(math.ceil(seconds))
     return response
 
 

@@ -167,13 +167,24 @@ def test_too_many(clerk: Clerk, gateway: Simulator, change_settings: Any) -> Non
     clerk.post(PAGE, **form_of(clerk), **keyed("lost_card"))
     fields = form_of(clerk)
     answer = clerk.post(PAGE, **fields, **keyed())
-    assert answer.status_code == 429
+    assert (answer.status_code, answer["Retry-After"]) == (429, "590")
     assert "Nobody was asked; try again in 10 min." in answer.content.decode()
     assert (
         hidden_fields(answer.content.decode()) == fields
     )  # the same form may be sent again
     assert gateway.counts[VERIFY] == 1
     assert LogEntry.objects.count() == 1
+
+
+def test_too_many_of_one_clerk(
+    clerk: Clerk, gateway: Simulator, change_settings: Any
+) -> None:
+    change_settings(RATE_LIMITS={"clerk": (1, 590), "everyone": None})
+    clerk.post(PAGE, **form_of(clerk), **keyed("lost_card"))
+    answer = clerk.post(PAGE, **form_of(clerk), **keyed())
+    assert (answer.status_code, answer["Retry-After"]) == (429, "590")
+    assert "Too many cards that you entered were refused." in answer.content.decode()
+    assert gateway.counts[VERIFY] == 1
 
 
 # -- mistakes --------------------------------------------------------------------------

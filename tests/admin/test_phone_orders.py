@@ -287,3 +287,22 @@ def test_an_order_begun_in_the_shop_is_taken_over(
     clerk.submit_card(order)
     order.refresh_from_db()
     assert order.state == OrderState.PAID
+
+
+def test_too_many_cards_of_one_clerk(
+    clerk: Clerk, gateway: Simulator, change_settings: Any
+) -> None:
+    change_settings(RATE_LIMITS={"clerk": (2, 590)})
+    for number in range(2):
+        clerk.take_phone_order("declined", reference=f"R-{number}")
+    order = order_from_redirect(clerk.create_order(reference="R-3"))
+    answer = clerk.submit_card(order)
+    assert (answer.status_code, answer["Retry-After"]) == (429, "590")
+    shown = answer.content.decode()
+    assert "Too many cards that you entered were refused." in shown
+    assert "Nothing was sent; try again in 10 min." in shown
+    assert CARDS["challenge"].number not in shown
+    order.refresh_from_db()
+    assert (order.state, order.card_last4, order.operations.count()) == ("init", "", 0)
+    assert gateway.count(MOTO_ENDPOINT) == 2
+    assert Clerk("take_moto", name="colleague").take_phone_order().state == "paid"

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from nexi_payments.api import client_secret
 from nexi_payments.enums import OrderState
@@ -237,11 +238,16 @@ def test_what_was_refused_before_anything_was_sent_may_come_again(
     change_settings(RATE_LIMITS={"reference": (1, 3600)})
     order = new_order(reference="R-1")
     PaymentOrder.objects.filter(pk=order.pk).update(
-        state=OrderState.FAILED, reason="declined", live_reference=None
+        state=OrderState.FAILED,
+        reason="declined",
+        live_reference=None,
+        attempted_at=timezone.now(),
     )
     payer = PayerClient(order)
-    body = assert_problem(payer.pay(key="try-again"), 429, "too_many_attempts")
-    assert body["retry_after"] == 3600
+    answer = payer.pay(key="try-again")
+    body = assert_problem(answer, 429, "too_many_attempts")
+    assert (body["retry_after"], answer["Retry-After"]) == (3600, "3600")
+    assert gateway.calls == ()
     assert not IdempotencyRecord.objects.exists()
     change_settings(RATE_LIMITS="off")
     answer = payer.pay(key="try-again")

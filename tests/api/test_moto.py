@@ -179,6 +179,21 @@ def test_a_desk_without_a_terminal(
     assert gateway.calls == ()
 
 
+def test_too_many_refusals_of_one_user(
+    clerk: ShopServer, gateway: Simulator, change_settings: Any
+) -> None:
+    change_settings(RATE_LIMITS={"clerk": (1, 600), "everyone": None})
+    assert clerk.post("moto/", call("declined")).json()["state"] == "failed"
+    answer = clerk.post("moto/", call(), "try-again")
+    refused = assert_problem(answer, 429, "too_many_attempts")
+    assert (refused["retry_after"], answer["Retry-After"]) == (600, "600")
+    order = PaymentOrder.objects.get(order_id=refused["order"])
+    assert (order.state, order.operations.count()) == ("init", 0)
+    assert gateway.count("POST /orders/moto") == 1
+    change_settings(RATE_LIMITS="off")
+    assert clerk.post("moto/", call(), "try-again").json()["state"] == "paid"
+
+
 def test_an_empty_post_of_a_form_is_no_card(clerk: ShopServer) -> None:
     answer = clerk.browser.post("/api/payments/moto/", b"", content_type="text/plain")
     assert answer.status_code == 400

@@ -18,6 +18,9 @@ def takes_an_order(order: Any) -> None: ...
 def takes_anything(*args: Any, **kwargs: Any) -> None: ...
 
 
+def takes_a_request_and_an_order(request: Any, order: Any) -> None: ...
+
+
 def takes_nothing() -> None: ...
 
 
@@ -39,6 +42,8 @@ def told() -> list[tuple[str | None, str]]:
     ("setting", "names"),
     [
         ("BEFORE_CHARGE", ["takes_an_order", "takes_anything"]),
+        ("CAPTCHA", ["takes_a_request_and_an_order", "takes_anything"]),
+        ("IS_VERIFIED", ["takes_an_order", "takes_anything"]),
         ("REFERENCE_LOOKUP", ["finds", "takes_anything"]),
     ],
 )
@@ -57,6 +62,10 @@ def test_functions_that_can_be_called(
         ("BEFORE_CHARGE", "takes_nothing", "too many positional arguments"),
         ("BEFORE_CHARGE", "finds", "missing a required"),
         ("BEFORE_CHARGE", "NO_FUNCTION", "is not a callable object"),
+        ("CAPTCHA", "nowhere", "cannot be imported"),
+        ("CAPTCHA", "takes_an_order", "too many positional arguments"),
+        ("IS_VERIFIED", "takes_nothing", "too many positional arguments"),
+        ("IS_VERIFIED", "nowhere", "cannot be imported"),
         ("REFERENCE_LOOKUP", "nowhere", "cannot be imported"),
         ("REFERENCE_LOOKUP", "takes_an_order", "unexpected keyword argument"),
     ],

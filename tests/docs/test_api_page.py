@@ -115,6 +115,7 @@ def test_every_problem_is_on_the_page() -> None:
         "code",
         "detail",
         "errors",
+        "captcha_url",
         "hint",
         "order",
         "remaining",

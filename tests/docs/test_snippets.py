@@ -235,7 +235,7 @@ def test_every_command_that_is_named_exists() -> None:
     # of a template
     known = set(get_commands()) | DEMO_COMMANDS | {"spectacular", "oscar_fork_app"}
     known |= {"nexi_card", "nexi_checkout", "nexi_link", "nexi_moto"}
-    known |= {"nexi_server", "nexi_verify"}
+    known |= {"nexi_server", "nexi_verify", "nexi_auth"}
     assert named <= known, named - known
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -163,18 +164,31 @@ def test_a_waiting_shopper_asks_by_an_index() -> None:
 
 
 @pytest.mark.usefixtures("filled")
-@pytest.mark.parametrize("address", [None, "192.0.2.7"])
+@pytest.mark.parametrize("network", ["", "192.0.2.7"])
 def test_before_a_card_is_taken_all_is_asked_by_an_index(
-    change_settings: Any, address: str | None
+    change_settings: Any, network: str
 ) -> None:
-    """Even where all operations have one address, or none, and statistics say so."""
+    """Even where all attempts have one network, or none, and statistics say so."""
     change_settings(RATE_LIMITS=None)
-    Operation.objects.update(address=address)
+    clerk = get_user_model().objects.create_user("clerk")
+    PaymentOrder.objects.update(
+        attempt_network=network, attempt_clerk=clerk, attempted_at=F("created_at")
+    )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     order = PaymentOrder.objects.get(pk=77)
     card = Card(TEST_CARDS[0].number, "1230", TEST_CARDS[0].cvv)
+    actor = Actor(clerk, "192.0.2.7")
     check(
-        lambda: velocity.enforce(order, card, Actor(address="192.0.2.7")),
-        {"nexi_by_address", "nexi_state_newest", "reference"},
+        velocity.limit_shopper(order, card, actor).explain,
+        {"nexi_attempt_network", "nexi_attempt_reason", "reference"},
     )
+    check(
+        velocity.limit_clerk(order, card, actor).explain,
+        {"nexi_attempt_clerk", "nexi_payments_cardverification"},
+    )
+    with transaction.atomic():
+        check(
+            lambda: velocity.reached_by_verifications(actor),
+            {"nexi_attempt_network", "nexi_attempt_clerk"},
+        )

@@ -120,6 +120,7 @@ def test_limits_that_are_reached(
     card = Card(CARDS["challenge"].number, "1230", "396")
     actor = flows.Actor(user=user, address="127.0.0.1")
     assert compared["exist PaymentOrder True"] == 0
+    order.refresh_from_db()
     with pytest.raises(TooManyAttempts) as error:
         flows.start_payment(order, card, actor=actor)
     assert error.value.limit == name

@@ -54,6 +54,7 @@ PAGE: Final = ROOT / "docs" / "public_names.md"
 
 #: Tables of the package's own bookkeeping: their columns may change.
 PRIVATE_TABLES: Final = {
+    "AttemptLock",
     "Heartbeat",
     "HostedPage",
     "NexiLink",

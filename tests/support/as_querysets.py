@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from operator import or_
@@ -35,7 +35,10 @@ def update(
     where: Mapping[str, Any],
     values: Mapping[str, Any],
     increment: str = "",
+    unless: Sequence[Rows] = (),
 ) -> int:
+    if any(exist(*unless)):
+        return 0
     if increment:
         values = {**values, increment: F(increment) + 1}
     return _all(model).filter(**where).update(**values)
@@ -53,7 +56,11 @@ def get(
 
 
 def exist(*questions: Rows) -> tuple[bool, ...]:
-    return tuple(matching(one)[one.at_least - 1 :].exists() for one in questions)
+    return tuple(_count(one) >= one.at_least for one in questions)
+
+
+def _count(rows: Rows | None) -> int:
+    return 0 if rows is None else matching(rows).count() + _count(rows.also)
 
 
 def matching(rows: Rows) -> models.QuerySet[Any]:
@@ -103,12 +110,16 @@ def compare_all(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         seen[f"insert {type(row).__name__}"] += 1
 
     def both_update(
-        model: type[models.Model], where: Any, values: Any, increment: str = ""
+        model: type[models.Model],
+        where: Any,
+        values: Any,
+        increment: str = "",
+        unless: Sequence[Rows] = (),
     ) -> int:
         with _rolled_back():
-            expected = update(model, where, values, increment)
+            expected = update(model, where, values, increment, unless)
             rows = _table(model)
-        found: int = by_hand.update(model, where, values, increment)
+        found: int = by_hand.update(model, where, values, increment, unless)
         assert (found, _table(model)) == (expected, rows)
         seen[f"update {model.__name__} {found}"] += 1
         return found

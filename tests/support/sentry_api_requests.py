@@ -38,6 +38,9 @@ from django.test.utils import override_settings, setup_test_environment  # noqa:
 from rest_framework.throttling import SimpleRateThrottle  # noqa: E402
 
 setup_test_environment()
+settings.NEXI_PAYMENTS["API_PASSWORD_AUTHENTICATION"] = [
+    "rest_framework.authentication.BasicAuthentication"
+]
 call_command("migrate", verbosity=0)
 
 from nexi_payments import conf  # noqa: E402

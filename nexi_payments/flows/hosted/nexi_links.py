@@ -27,9 +27,10 @@ from nexi_payments.exceptions import (
 from nexi_payments.flows.hosted import link_closing
 from nexi_payments.flows.hosted.start import OpenPage, open_page
 from nexi_payments.flows.inquiry import query
+from nexi_payments.flows.ledger.guards import Guard
 from nexi_payments.flows.ledger.operations import OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.flows.orders import attempts, contract_terms
+from nexi_payments.flows.orders import attempts, contract_terms, velocity
 from nexi_payments.flows.steps import Step
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.deadline import Deadline
@@ -89,7 +90,7 @@ def create_nexi_link(
     Raises ``ValueError`` for another day, ``MethodNotOffered`` where ``LINKS`` is not
     "nexi" or the order saves a card, ``OrderNotPayable``, also for an order that has a
     link, ``OrderBusy``, ``PaymentBeingConfirmed``, ``ReferenceInUse``,
-    ``TooManyAttempts``, ``TerminalUnavailable`` and ``GatewayUnavailable``. There is no
+    ``TerminalUnavailable`` and ``GatewayUnavailable``. There is no
     link then.
     """
     _require_day(expires_on)
@@ -119,6 +120,10 @@ class _CreateLink(OpenPage):
     supersedes = False
 
     expires_on: date = date.min
+
+    @classmethod
+    def limit(cls, order: PaymentOrder, actor: Actor, terminal: str) -> Guard:
+        return velocity.limit_link(order, terminal)
 
     def on_claim(self) -> None:
         super().on_claim()

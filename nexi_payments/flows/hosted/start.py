@@ -22,6 +22,7 @@ from nexi_payments.enums import (
 from nexi_payments.exceptions import GatewayError, OrderNotPayable
 from nexi_payments.flows.hosted import offers, siblings
 from nexi_payments.flows.ledger import charge, operations, outcomes, terminal_outages
+from nexi_payments.flows.ledger.guards import Guard
 from nexi_payments.flows.ledger.operations import Claim, GatewayCall, OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import attempts, create, velocity
@@ -89,7 +90,8 @@ def open_page(
     address = site or conf.site_address()
     shop = conf.current().terminal(attempts.shop_terminal(order))
     opener = conf.current().hosted_terminal(shop)
-    velocity.enforce(order, None, actor, terminal=opener.name)
+    if order.state != OrderState.INIT:  # before a new attempt is created
+        kind.limit(order, actor, opener.name).explain()
     deadline = Deadline(conf.current().total_timeout)
     siblings.require_none_paid(order, deadline, site=address)
     if not may_open(order):
@@ -158,7 +160,12 @@ class OpenPage(GatewayCall[OpenedPage | PaymentLink]):
                 "token_hash": sealed_cards.hash_token(self.return_token),
             },
             details={"amount": self.order.amount},
+            guard=self.limit(self.order, self.actor, self.terminal.name),
         )
+
+    @classmethod
+    def limit(cls, order: PaymentOrder, actor: Actor, terminal: str) -> Guard:
+        return velocity.limit_shopper(order, None, actor, terminal=terminal)
 
     def on_claim(self) -> None:
         page = HostedPage(

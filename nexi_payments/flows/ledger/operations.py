@@ -21,6 +21,7 @@ from nexi_payments import conf, enums, sealed_cards
 from nexi_payments.enums import DiscrepancyKind, OperationKind, OperationOutcome
 from nexi_payments.exceptions import OrderBusy, OutcomeNotRecorded
 from nexi_payments.flows.ledger import discrepancies, transitions
+from nexi_payments.flows.ledger.guards import NO_GUARD, Guard
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.gateway.client import CallContext, Client
 from nexi_payments.gateway.deadline import Deadline
@@ -63,11 +64,13 @@ class Claim:
 
     ``conditions`` are filters on the order's row, ``changes`` are columns of it,
     ``details`` are columns of the operation, its amount (minor units) among them.
+    ``guard`` is what other rows have to say.
     """
 
     conditions: dict[str, Any] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
+    guard: Guard = NO_GUARD
 
 
 @dataclass(repr=False, eq=False)
@@ -135,8 +138,9 @@ def run(call: GatewayCall[Any]) -> None:
 
     Nothing is claimed or sent if the shop forbids it: the order has failed then. An
     error is raised again after it was settled. Raises ``OrderBusy`` when the claim
-    was lost (nothing was sent), ``OutcomeNotRecorded`` when the second commit failed,
-    and ``RuntimeError`` inside a transaction.
+    was lost, or what the claim's guard explains (nothing was sent),
+    ``OutcomeNotRecorded`` when the second commit failed, and ``RuntimeError`` inside a
+    transaction.
     """
     if call.is_vetoed():
         return
@@ -159,11 +163,28 @@ def send_and_settle(call: GatewayRequest[Any]) -> None:
 def _claim(call: GatewayCall[Any]) -> None:
     """First commit: inserts the operation and claims the order by compare-and-swap.
 
-    Raises ``OrderBusy``.
+    Raises ``OrderBusy``, and what the guard explains.
     """
-    claim, actor = call.claim(), call.actor
-    now = timezone.now()
-    call.operation = Operation(
+    claim = call.claim()
+    for _ in range(3):  # a guard may have let go before it explained
+        call.operation = _new_operation(call, claim)
+        try:
+            _write_claim(call, claim, call.operation, call.order)
+            return
+        except IntegrityError:
+            lost = True  # there is an unsettled operation
+        except PreconditionFailed:
+            lost = claim.guard is NO_GUARD
+        call.order.refresh_from_db()
+        if lost or call.order.state != call.source:
+            break
+        claim.guard.explain()
+    raise OrderBusy(call.order)
+
+
+def _new_operation(call: GatewayCall[Any], claim: Claim) -> Operation:
+    now, actor = timezone.now(), call.actor
+    return Operation(
         order=call.order,
         kind=call.kind,
         unsettled_order_id=call.order.pk,
@@ -175,13 +196,6 @@ def _claim(call: GatewayCall[Any]) -> None:
         sent_at=now,
         **claim.details,
     )
-    try:
-        _write_claim(call, claim, call.operation, call.order)
-        return
-    except (PreconditionFailed, IntegrityError):
-        pass  # another state, or an unsettled operation
-    call.order.refresh_from_db()
-    raise OrderBusy(call.order)
 
 
 @db_transactions.retried()
@@ -190,6 +204,7 @@ def _write_claim(
 ) -> None:
     # the operation before the order, as in settle: two requests that lock them in
     # different orders deadlock
+    claim.guard.lock()
     raw_sql.insert(operation)
     if not _claim_order(call, claim, order):
         raise PreconditionFailed
@@ -197,21 +212,23 @@ def _write_claim(
 
 
 def _claim_order(call: GatewayCall[Any], claim: Claim, order: PaymentOrder) -> bool:
+    changes, unless = claim.changes | claim.guard.columns, claim.guard.unless
     if call.target is not None:
         return transitions.transition(
             order,
             call.target,
             sources=(call.source,),
             conditions=claim.conditions,
-            **claim.changes,
+            unless=unless,
+            **changes,
         )
     where = {"pk": order.pk, "state": call.source, **claim.conditions}
     # the UPDATE also locks the row against a concurrent supersede
     claimed = bool(
-        raw_sql.update(PaymentOrder, where, claim.changes, increment="version")
+        raw_sql.update(PaymentOrder, where, changes, increment="version", unless=unless)
     )
     if claimed:
-        transitions.assign(order, claim.changes)
+        transitions.assign(order, changes)
     return claimed
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from nexi_payments.models import (
     db_transactions,
     raw_sql,
 )
+from nexi_payments.models.raw_sql import Rows
+from nexi_payments.web import client_info
 
 log = logging.getLogger("nexi_payments.ledger")
 
@@ -28,11 +31,19 @@ class Actor:
     """Who asked, for the audit trail: a staff user or shopper, and the IP address.
 
     ``request_id`` is the host's own id of the HTTP request; it appears in our logs.
+    ``captcha_passed``: the visitor has shown to be human, so that the velocity limit
+    over all shoppers does not apply (``CAPTCHA``).
     """
 
     user: Any = None
     address: str | None = None
     request_id: str = ""
+    captcha_passed: bool = False
+
+    @functools.cached_property
+    def network(self) -> str:
+        """What the velocity limits by address count by; "" if none is known."""
+        return client_info.network(self.address)
 
 
 NO_ACTOR = Actor()
@@ -44,6 +55,7 @@ def transition(
     *,
     sources: Iterable[str] | None = None,
     conditions: dict[str, Any] | None = None,
+    unless: Sequence[Rows] = (),
     reason: str = "",
     operation: Operation | None = None,
     actor: Actor = NO_ACTOR,
@@ -55,11 +67,17 @@ def transition(
 
     ``changes`` are further columns. ``silent``: the event is history, without its
     signal. False when the order is not in one of ``sources``
-    (by default every state that ``TRANSITIONS`` allows) or does not meet
-    ``conditions``; ``order`` is reloaded then.
+    (by default every state that ``TRANSITIONS`` allows), does not meet ``conditions``,
+    or if one of ``unless`` exists; ``order`` is reloaded then.
     """
     source = change_state(
-        order, target, sources=sources, conditions=conditions, reason=reason, **changes
+        order,
+        target,
+        sources=sources,
+        conditions=conditions,
+        unless=unless,
+        reason=reason,
+        **changes,
     )
     if source is None:
         return False
@@ -120,6 +138,7 @@ def change_state(
     *,
     sources: Iterable[str] | None = None,
     conditions: dict[str, Any] | None = None,
+    unless: Sequence[Rows] = (),
     reason: str = "",
     **changes: Any,
 ) -> str | None:
@@ -131,14 +150,29 @@ def change_state(
     changes |= {"state": target, "reason": reason}
     if target in (OrderState.FAILED, OrderState.VOIDED, OrderState.REFUNDED):
         changes["live_reference"] = None
+    if not _counts_as_attempt(order, target, reason):
+        changes["attempted_at"] = None
     changes = poll_schedule.transition_columns(order, changes, timezone.now()) | changes
     for candidate in sorted(candidates, key=lambda state: state != order.state):
         where = {"pk": order.pk, "state": candidate, **(conditions or {})}
-        if raw_sql.update(PaymentOrder, where, changes, increment="version"):
+        if raw_sql.update(
+            PaymentOrder, where, changes, increment="version", unless=unless
+        ):
             assign(order, changes)
             return candidate
     order.refresh_from_db()
     return None
+
+
+def _counts_as_attempt(order: PaymentOrder, target: str, reason: str) -> bool:
+    """Whether the velocity limits go on counting this attempt.
+
+    On Nexi's page no card was tried here, and a shopper may leave it: it counts while
+    it is open, and if the issuer said no.
+    """
+    if target != OrderState.FAILED:
+        return target in enums.UNDER_WAY
+    return reason in (enums.DECLINES if order.is_hosted else enums.CARD_WAS_TRIED)
 
 
 def _update_contract(order: PaymentOrder, target: str) -> None:

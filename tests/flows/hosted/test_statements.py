@@ -50,6 +50,6 @@ def test_opening_coming_back_and_asking(shopper: HostedShopper) -> None:
         flows.return_from_hosted_page(order, token, site=SITE)
     assert order.state == "paid"
     # one statement more than for other terminals: the earlier pages of the purchase
-    assert cost(opening) == (11, 3)
+    assert cost(opening) == (10, 3)
     assert cost(asking) == (5, 2)
     assert cost(coming_back) == (13, 3)
