@@ -40,6 +40,7 @@ from nexi_payments.models import (
     QueuedRefund,
 )
 from nexi_payments.models.bookkeeping import (
+    AttemptLock,
     Heartbeat,
     IdempotencyRecord,
     SweepCursor,
@@ -163,6 +164,7 @@ def rows_of_every_model(shopper: Shopper) -> dict[type[models.Model], Any]:
         IdempotencyRecord: {"caller": "user:1", "key": "k", "created_at": now},
         Heartbeat: {"ended_at": now},
         SweepCursor: {"terminal": "default", "swept_at": now},
+        AttemptLock: {"number": 1},
         TerminalOutage: {"terminal": "default", "since": now},
         QueuedRefund: {
             "order": paid,
