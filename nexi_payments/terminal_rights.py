@@ -8,18 +8,40 @@ terminal in its column ``terminal``.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404
 
 from nexi_payments import conf, permissions
 from nexi_payments.conf.staff_rules import EVERY, REFUND, SEE, TAKE
 
-__all__ = ["REFUND", "SEE", "TAKE", "limit", "may", "require", "terminals_of"]
+__all__ = [
+    "REFUND",
+    "SEE",
+    "TAKE",
+    "limit",
+    "may",
+    "may_use",
+    "require",
+    "right_of",
+    "terminals_of",
+]
 
-Row = TypeVar("Row", bound=Model)
+Rows = TypeVar("Rows", bound=QuerySet[Any])
+
+#: Permission → the right that its use needs; ``SEE`` for the others.
+_RIGHTS: Final = {
+    permissions.CREATE_PAYMENTS: TAKE,
+    permissions.TAKE_MOTO: TAKE,
+    permissions.CAPTURE: TAKE,
+    permissions.CHARGE_CONTRACT: TAKE,
+    permissions.VERIFY_CARD: TAKE,
+    permissions.VOID: REFUND,
+    permissions.REFUND: REFUND,
+    permissions.CANCEL_CAPTURE: REFUND,
+}
 
 
 def terminals_of(user: Any, right: str = SEE) -> frozenset[str] | None:
@@ -51,6 +73,17 @@ def may(user: Any, right: str, terminal: str) -> bool:
     return names is None or terminal in names
 
 
+def right_of(permission: str) -> str:
+    """The right on the terminal that the use of a permission needs."""
+    return _RIGHTS.get(permission, SEE)
+
+
+def may_use(user: Any, permission: str, terminal: str) -> bool:
+    """Whether ``user`` has the permission, and the right that it needs there."""
+    allowed = permissions.user_has_any(user, permission)
+    return allowed and may(user, right_of(permission), terminal)
+
+
 def require(user: Any, right: str, terminal: str) -> None:
     """Raises ``Http404`` if the user may not see the terminal, and ``PermissionDenied``
     (403) if the user sees it, and lacks ``right`` there.
@@ -61,9 +94,7 @@ def require(user: Any, right: str, terminal: str) -> None:
         raise PermissionDenied
 
 
-def limit(
-    rows: QuerySet[Row], user: Any, right: str = SEE, *, column: str = "terminal"
-) -> QuerySet[Row]:
+def limit(rows: Rows, user: Any, right: str = SEE, *, column: str = "terminal") -> Rows:
     """``rows`` of the terminals on which ``user`` has ``right``. ``column`` leads to
     the terminal's name.
     """

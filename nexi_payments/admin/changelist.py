@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import conf, payment_methods
+from nexi_payments import conf, payment_methods, terminal_rights
 from nexi_payments.admin import method_texts
 from nexi_payments.enums import OrderState
 from nexi_payments.models import Operation, PaymentOrder
@@ -62,7 +62,9 @@ class TerminalFilter(_SettingsFilter):
     column = "terminal"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in conf.current().terminals]
+        seen = terminal_rights.terminals_of(request.user)
+        names = conf.current().terminals
+        return [(name, name) for name in names if seen is None or name in seen]
 
 
 class CurrencyFilter(_SettingsFilter):

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from nexi_payments.enums import ApprovalFailure, ApprovalState
 from nexi_payments.exceptions import ApprovalClosed, ApprovalNotAllowed
-from nexi_payments.flows.ledger import approvals, queued_refunds
+from nexi_payments.flows.ledger import approval_rights, approvals, queued_refunds
 from nexi_payments.flows.ledger.totals import lock_order
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.models import Approval, QueuedRefund, db_transactions
@@ -33,7 +33,7 @@ def refuse_approval(approval: Approval, *, reason: str, actor: Actor) -> Approva
     state = ApprovalState.REFUSED
     if approval.is_by(actor.user):
         state = ApprovalState.WITHDRAWN
-    elif not approvals.may_decide(approval, actor.user):
+    elif not approval_rights.may_decide(approval, actor.user):
         raise ApprovalNotAllowed(approval)
     if not approval.is_waiting or not end(approval, state, actor, reason=reason):
         approval.refresh_from_db()
@@ -75,7 +75,7 @@ def end_if_invalid(refund: QueuedRefund) -> bool:
     """Gives up a queued refund that one of the two people may not make any more."""
     approval = refund.approval
     assert approval is not None  # noqa: S101  for the type checker
-    failure = approvals.failure_of_rights(approval, approval.approver_id)
+    failure = approval_rights.failure_of_rights(approval, approval.approver_id)
     return bool(failure) and end(
         approval,
         ApprovalState.OUTDATED,

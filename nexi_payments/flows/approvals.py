@@ -20,7 +20,7 @@ from nexi_payments.exceptions import (
 )
 from nexi_payments.flows import approval_requests, refund_worker
 from nexi_payments.flows.capture_refund import RefundCall, submit
-from nexi_payments.flows.ledger import approvals, queued_refunds
+from nexi_payments.flows.ledger import approval_rights, approvals, queued_refunds
 from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.models import Approval, QueuedRefund, db_transactions
 
@@ -42,11 +42,11 @@ def approve(approval: Approval, *, actor: Actor) -> Approval:
     """
     db_transactions.require_no_transaction()
     approval.refresh_from_db()
-    if not approvals.may_decide(approval, actor.user):
+    if not approval_rights.may_decide(approval, actor.user):
         raise ApprovalNotAllowed(approval)
     if not approval.is_waiting:
         raise ApprovalClosed(approval)
-    if failure := approvals.failure_of_rights(approval, actor.user.pk):
+    if failure := approval_rights.failure_of_rights(approval, actor.user.pk):
         if failure == ApprovalFailure.APPROVER:
             raise ApprovalNotAllowed(approval)
         _outdate(approval, failure)

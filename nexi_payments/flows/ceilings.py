@@ -16,7 +16,7 @@ from nexi_payments import conf, enums, permissions
 from nexi_payments.conf.staff_rules import EVERY
 from nexi_payments.enums import ApprovalState, OperationKind, OperationOutcome
 from nexi_payments.exceptions import ApprovalRequired, InvalidState
-from nexi_payments.flows.ledger import approvals
+from nexi_payments.flows.ledger import approval_rights, approvals
 from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.models import Approval, Operation, PaymentOrder
 
@@ -48,7 +48,7 @@ def is_exceeded(order: PaymentOrder, kind: str, amount: int, actor: Actor) -> bo
     user = actor.user
     if getattr(user, "pk", None) is None:
         return False
-    ceiling = ceiling_of(user, approvals.PERMISSION[kind], order.currency)
+    ceiling = ceiling_of(user, approval_rights.PERMISSION[kind], order.currency)
     if ceiling is None:
         return False
     if kind == OperationKind.REFUND:
@@ -119,6 +119,15 @@ def require_approval_of_phone_order(
     if approval.state != ApprovalState.APPROVED or approval.is_over:
         raise ApprovalRequired(approval)
     return approval
+
+
+def phone_order_needs_approval(order: PaymentOrder, actor: Actor) -> bool:
+    """Whether ``actor`` may not charge this phone order yet. Asks for nothing."""
+    if not is_exceeded(order, OperationKind.MOTO, order.amount, actor):
+        return False
+    latest = latest_of_phone_order(order, actor.user)
+    is_approved = latest is not None and latest.state == ApprovalState.APPROVED
+    return not (is_approved and latest and not latest.is_over)
 
 
 def latest_of_phone_order(order: PaymentOrder, user: Any) -> Approval | None:

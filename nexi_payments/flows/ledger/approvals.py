@@ -1,4 +1,4 @@
-"""Rows of approvals, and the rights of the two people.
+"""Rows of approvals.
 
 A row leaves "waiting" once, and becomes "used" once: in the commit that claims its
 operation. Each change is a compare-and-swap on the state. The order is locked before
@@ -10,35 +10,24 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from nexi_payments import enums, permissions, terminal_rights
+from nexi_payments import enums
 from nexi_payments.enums import (
-    ApprovalFailure,
     ApprovalState,
     EventKind,
     OperationKind,
     OrderState,
 )
 from nexi_payments.exceptions import OrderNotPayable
-from nexi_payments.flows.ledger import transitions
+from nexi_payments.flows.ledger import approval_rights, transitions
 from nexi_payments.flows.ledger.totals import lock_order
 from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.models import Approval, Operation, PaymentOrder, db_transactions
 
 #: How long a request waits, and how long an approved phone order waits for its card.
 LIFETIME: Final = timedelta(hours=24)
-#: Kind → the permission of the person who asks, and the right on the terminal of both.
-PERMISSION: Final[dict[str, str]] = {
-    OperationKind.REFUND: permissions.REFUND,
-    OperationKind.MOTO: permissions.TAKE_MOTO,
-}
-RIGHT: Final[dict[str, str]] = {
-    OperationKind.REFUND: terminal_rights.REFUND,
-    OperationKind.MOTO: terminal_rights.TAKE,
-}
 #: The event of each end.
 _EVENT_KINDS: Final[dict[str, str]] = {
     ApprovalState.REFUSED: EventKind.APPROVAL_REFUSED,
@@ -147,44 +136,6 @@ def _write_event(
     )
 
 
-# -- rights ----------------------------------------------------------------------------
-
-
-def failure_of_requester(approval: Approval) -> str:
-    """``ApprovalFailure.REQUESTER`` if the person who asked may not do it now, or "".
-
-    Read from the database: permissions may have changed since the request.
-    """
-    user = _fresh(approval.requester_id)
-    allowed = permissions.user_has_any(user, PERMISSION[approval.kind])
-    right = RIGHT[approval.kind]
-    if allowed and terminal_rights.may(user, right, approval.terminal):
-        return ""
-    return ApprovalFailure.REQUESTER
-
-
-def may_decide(approval: Approval, user: Any) -> bool:
-    """Whether ``user`` may approve or refuse it; people do not approve their own."""
-    if user is None or approval.requester_id in (None, user.pk):
-        return False
-    allowed = permissions.user_has_any(user, permissions.APPROVE)
-    right = RIGHT[approval.kind]
-    return allowed and terminal_rights.may(user, right, approval.terminal)
-
-
-def failure_of_rights(approval: Approval, approver_id: Any) -> str:
-    """Why the two people may not do it now, read from the database; "" if they may."""
-    if failure := failure_of_requester(approval):
-        return failure
-    approver = _fresh(approver_id)
-    return "" if may_decide(approval, approver) else ApprovalFailure.APPROVER
-
-
-def _fresh(key: Any) -> Any:
-    users = get_user_model()._default_manager.filter(pk=key)
-    return None if key is None else users.first()
-
-
 # -- decisions -------------------------------------------------------------------------
 
 
@@ -198,7 +149,7 @@ def claim(
     the caller rolls back.
     """
     key = approval.approver_id if approver is None else approver.user.pk
-    if failure_of_rights(approval, key):
+    if approval_rights.failure_of_rights(approval, key):
         return False
     now = timezone.now()
     is_waiting = approver is not None
