@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter
@@ -76,9 +77,7 @@ class ApprovalView(_ServerView):
     def get(self, request: Request, id: int) -> Response:  # noqa: A002
         """Read a request for approval. Who asked for it may read it, too."""
         approval = _get_approval_or_404(request, id)
-        viewer = permissions.user_has_any(request.user, *permissions.CAN_VIEW_PAYMENTS)
-        if not viewer and not approval.is_by(request.user):
-            raise Http404
+        _require_any(request, approval, *permissions.CAN_VIEW_PAYMENTS)
         return Response(ApprovalResponseSerializer(approval).data)
 
 
@@ -126,6 +125,7 @@ class RefuseView(_ServerView):
         Nexi."""
         data = validated_body(request, RefuseApprovalRequestSerializer)
         approval = _get_approval_or_404(request, id)
+        _require_any(request, approval, permissions.APPROVE)
 
         def action() -> Response:
             reason, actor = data["reason"], authentication.actor(request)
@@ -135,6 +135,14 @@ class RefuseView(_ServerView):
         return idempotency.run_once(
             idempotency.IdempotencyKey(request, request.data), action
         )
+
+
+def _require_any(request: Request, approval: Approval, *names: str) -> None:
+    """Raises ``PermissionDenied`` without one of these, unless it is one's own."""
+    if not approval.is_by(request.user) and not permissions.user_has_any(
+        request.user, *names
+    ):
+        raise PermissionDenied
 
 
 def _get_approval_or_404(request: Request, pk: int) -> Approval:

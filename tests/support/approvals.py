@@ -7,8 +7,10 @@ from typing import Any
 from django.contrib.auth.models import Group
 
 from nexi_payments import flows
+from nexi_payments.enums import OperationKind
 from nexi_payments.exceptions import ApprovalRequired
-from nexi_payments.models import Approval
+from nexi_payments.flows.ledger import approvals
+from nexi_payments.models import Approval, PaymentOrder
 from tests.support.clerk import staff_user
 
 #: Refunds above 5.00 EUR and phone orders above 10.00 EUR need an approval; managers
@@ -25,6 +27,15 @@ def actor(name: str, *permissions: str, groups: tuple[str, ...] = ()) -> flows.A
     for group in groups:
         user.groups.add(Group.objects.get_or_create(name=group)[0])
     return flows.Actor(user, f"10.0.0.{user.pk % 250 + 1}", request_id=f"req-{name}")
+
+
+def new_approval(order: PaymentOrder, name: str = "asker") -> Approval:
+    """A refund of 6.00 that somebody else has asked for."""
+    by = actor(name, "refund_payment")
+    remaining = order.captured_amount
+    return approvals.get_or_add(
+        order, OperationKind.REFUND, 600, by, expected_remaining=remaining
+    )
 
 
 def asked(call: Any, *args: Any, **kwargs: Any) -> Approval:
