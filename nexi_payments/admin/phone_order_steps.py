@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import conf
+from nexi_payments import conf, money, terminal_rights
 from nexi_payments.admin.base import get_actor
 from nexi_payments.enums import Channel, OrderState
 from nexi_payments.flows import ceilings
@@ -31,5 +32,21 @@ def needs_approval(request: HttpRequest, order: PaymentOrder) -> bool:
     return ceilings.phone_order_needs_approval(order, get_actor(request))
 
 
+def wants_link(request: HttpRequest) -> bool:
+    """Whether the clerk asked for a link: by button, or by URL after an amount
+    choice."""
+    return "link" in request.POST or "link" in request.GET
+
+
 def _is_new(order: PaymentOrder) -> bool:
     return order.state == OrderState.INIT and order.channel != Channel.LINK
+
+
+def reference_in_use_text(request: HttpRequest, order: PaymentOrder) -> str:
+    """Why no phone order is created; no details of a payment that one may not see."""
+    if not terminal_rights.may(request.user, terminal_rights.SEE, order.terminal):
+        return str(_("This reference is taken by a payment of another terminal."))
+    return _("This reference is taken: %(amount)s, %(state)s.") % {
+        "amount": money.display(order.amount, order.currency),
+        "state": order.get_state_display(),
+    }

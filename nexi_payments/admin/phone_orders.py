@@ -45,6 +45,8 @@ from nexi_payments.admin.phone_order_steps import (
     awaits_card,
     is_for_link,
     needs_approval,
+    reference_in_use_text,
+    wants_link,
 )
 from nexi_payments.enums import OrderState
 from nexi_payments.exceptions import (
@@ -104,7 +106,7 @@ class PhoneOrders(StaffPages):
         order = self._create_order(request, form) if form.is_valid() else None
         if order is None:
             return self._order_page(request, form)
-        by_link = _wants_link(request) or is_for_link(order)
+        by_link = wants_link(request) or is_for_link(order)
         if by_link and order.state == OrderState.INIT:
             return CustomerMessages(self.admin).offer_link(request, order)
         if needs_approval(request, order):
@@ -146,7 +148,7 @@ class PhoneOrders(StaffPages):
             reference_lookup.add_difference(form, error)
             return None
         except ReferenceInUse as error:
-            form.add_error("reference", _reference_in_use_text(request, error.order))
+            form.add_error("reference", reference_in_use_text(request, error.order))
             return None
         except NexiPaymentsError as error:
             form.add_error(None, str(error))
@@ -169,7 +171,7 @@ class PhoneOrders(StaffPages):
         context = {
             "title": _("Phone order"),
             "form": form,
-            "by_link": _wants_link(request),
+            "by_link": wants_link(request),
             "takes_cards": any(one.takes_phone_cards for one in form.terminals),
             "live": any(one.is_live for one in form.terminals),
             "desk_url": self.admin.admin_url("moto"),
@@ -285,7 +287,7 @@ class PhoneOrders(StaffPages):
             try:
                 order = moto.create_moto_attempt(order, actor=get_actor(request))
             except ReferenceInUse as error:
-                messages.error(request, _reference_in_use_text(request, error.order))
+                messages.error(request, reference_in_use_text(request, error.order))
                 order = error.order
             except OrderNotPayable as error:  # cancelled: its page says so
                 order = error.order
@@ -296,18 +298,3 @@ class PhoneOrders(StaffPages):
     ) -> HttpResponse:
         page = "moto_card" if awaits_card(request, order) else "moto_result"
         return self.redirect(page, order.order_id)
-
-
-def _wants_link(request: HttpRequest) -> bool:
-    """Whether the clerk asked for a link: by button, or by URL after an amount
-    choice."""
-    return "link" in request.POST or "link" in request.GET
-
-
-def _reference_in_use_text(request: HttpRequest, order: PaymentOrder) -> str:
-    if not terminal_rights.may(request.user, terminal_rights.SEE, order.terminal):
-        return str(_("This reference is taken by a payment of another terminal."))
-    return _("This reference is taken: %(amount)s, %(state)s.") % {
-        "amount": money.display(order.amount, order.currency),
-        "state": order.get_state_display(),
-    }
