@@ -25,7 +25,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         FLOWS + "ledger/approvals.py",
         "        amount=operation.amount or 0,\n",
         "",
-        PHONE_ORDERS,
+        CLAIMS,
     ),
     "an approval is good for any terminal": (
         FLOWS + "ledger/approvals.py",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -34,6 +34,11 @@ from nexi_payments.exceptions import (
 from nexi_payments.flows import ceilings
 from nexi_payments.flows.ledger import approval_rights
 from nexi_payments.models import Approval, db_transactions
+
+# not inside an f-string, where makemessages does not find them
+_TITLE: Final = _("Approval")
+_APPROVED: Final = _("Approved")
+_NOTHING_SENT: Final = _("Nothing was sent.")
 
 
 class ApprovalPages(StaffPages):
@@ -74,8 +79,8 @@ class ApprovalPages(StaffPages):
             outcome = _("The person who asked may enter the card now.")
         else:
             outcome = _("It is sent in a moment.")
-        messages.success(request, f"{_('Approved')}: {what}. {outcome}")
-        self.log_change(request, approval.order, f"{_('Approved')}: {what}")
+        messages.success(request, f"{_APPROVED}: {what}. {outcome}")
+        self.log_change(request, approval.order, f"{_APPROVED}: {what}")
 
     def refuse(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Refuse it, or withdraw what one asked for oneself. Sends nothing."""
@@ -96,7 +101,7 @@ class ApprovalPages(StaffPages):
             messages.error(request, error_text(error))
             return self.redirect("change", pk)
         what = f"{approval.get_state_display()}: {approval_texts.title(approval)}"
-        messages.success(request, f"{what}. {_('Nothing was sent.')}")
+        messages.success(request, f"{what}. {_NOTHING_SENT}")
         self.log_change(request, approval.order, f"{what}. {reason}")
         return self.redirect("change", pk)
 
@@ -137,7 +142,7 @@ class ApprovalDetail(DetailView):
         viewer = permissions.has_any(request, *permissions.CAN_VIEW_PAYMENTS)
         context = {
             "original": approval,
-            "title": f"{_('Approval')} {order.reference or order.order_id}",
+            "title": f"{_TITLE} {order.reference or order.order_id}",
             "approval": approval_texts.describe(request, approval, site),
             "facts": _detail_rows(approval),
             "order": order,

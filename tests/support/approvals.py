@@ -32,7 +32,7 @@ def actor(name: str, *permissions: str, groups: tuple[str, ...] = ()) -> flows.A
 def new_approval(order: PaymentOrder, name: str = "asker") -> Approval:
     """A refund of 6.00 that somebody else has asked for."""
     by = actor(name, "refund_payment")
-    remaining = order.captured_amount
+    remaining = flows.available(order).refund
     return approvals.get_or_add(
         order, OperationKind.REFUND, 600, by, expected_remaining=remaining
     )

@@ -171,6 +171,12 @@ def test_what_one_may_not_see_is_not_there(
         else:
             assert answer.status_code == 404, (name, answer.status_code)
         assert picture(gateway) == before, name
+    sums = body(answer_of(clerk, world, "till csv")).splitlines()
+    assert len(sums) == 1, sums  # its head
+    board = body(answer_of(clerk, world, "list"))
+    assert "Nothing was taken yet." in board
+    assert "Nothing waits for you." in board
+    assert "Nothing to check" in body(answer_of(clerk, world, "to check"))
     for path in ("contract", "approval"):
         row = world.kept if path == "contract" else world.approval
         found = clerk.get(f"/admin/nexi_payments/{path}/{row.pk}/history/")
