@@ -109,8 +109,8 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "a superseded attempt names no successor": (
         FLOWS + "ledger/transitions.py",
-        "        successor=successor,\n        kind=kind,\n",
-        "        kind=kind,\n",
+        "        successor=successor,\n        approval=approval,\n",
+        "        approval=approval,\n",
         "tests/flows/orders/test_superseded.py",
     ),
     "check then save": (

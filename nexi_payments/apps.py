@@ -13,10 +13,12 @@ from django.utils.translation import gettext_lazy as _
 #: module, function, tag, only with ``--deploy``
 _CHECKS: Final = (
     ("configuration", "check_settings", Tags.security, False),
+    ("staff_rules", "check_staff_rules", Tags.security, False),
     ("simulator", "check_simulator", Tags.security, False),
     ("hooks", "check_hooks", Tags.security, False),
     ("routers", "check_router", Tags.security, False),
     ("database", "check_databases", Tags.database, False),
+    ("staff_rules", "check_groups", Tags.database, False),
     ("hosted_page", "check_hosted_page", Tags.security, False),
     ("hosted_page", "check_notifications", Tags.security, True),
     ("way_back", "check_way_back", Tags.security, False),

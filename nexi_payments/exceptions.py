@@ -27,6 +27,9 @@ NexiPaymentsError
 │   ├── AmbiguousCapture        there are several captures: name one
 │   ├── ConsentRequired         the card would be saved, and its owner has not agreed
 │   ├── AmountChanged           the remaining amount is not what the person saw
+│   ├── ApprovalRequired        above the ceiling: another person has to approve it
+│   ├── ApprovalClosed          it was decided, used or withdrawn, or it has expired
+│   ├── ApprovalNotAllowed      this person may not approve or refuse it
 │   └── GatewayDisagrees        Nexi does not confirm what the person decides
 ├── ContractError               carries ``contract``
 │   ├── ContractNotUsable       ended, suspended, not confirmed, or past its last day
@@ -55,6 +58,13 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 
+from nexi_payments.gateway_errors import (
+    GatewayError,
+    MismatchedResponse,
+    NotSent,
+    Rejected,
+    UnknownOutcome,
+)
 from nexi_payments.input_errors import (
     CardDataNotAllowed,
     InvalidAmount,
@@ -67,12 +77,15 @@ from nexi_payments.input_errors import (
 if TYPE_CHECKING:
     from django.utils.functional import Promise
 
-    from nexi_payments.models import Contract, PaymentOrder, QueuedRefund
+    from nexi_payments.models import Approval, Contract, PaymentOrder, QueuedRefund
 
 __all__ = [
     "AlreadyCharged",
     "AmbiguousCapture",
     "AmountChanged",
+    "ApprovalClosed",
+    "ApprovalNotAllowed",
+    "ApprovalRequired",
     "CardBlocked",
     "CardDataNotAllowed",
     "CardsNotAccepted",
@@ -257,6 +270,35 @@ class AmountChanged(OrderError):
         )
 
 
+class ApprovalRequired(OrderError):
+    """The amount is above the ceiling of the person who asks (``APPROVAL_CEILINGS``).
+    Nothing was sent. ``approval`` is stored and waits for another person. When that one
+    has decided against it, or it has expired, its ``state`` says so.
+    """
+
+    def __init__(self, approval: Approval) -> None:
+        self.approval = approval
+        super().__init__(approval.order, f"approval {approval.pk} is {approval.state}")
+
+
+class ApprovalClosed(OrderError):
+    """Nothing is left to decide; ``approval.state`` says why. Nothing was sent now."""
+
+    def __init__(self, approval: Approval) -> None:
+        self.approval = approval
+        super().__init__(approval.order, f"approval {approval.pk} is {approval.state}")
+
+
+class ApprovalNotAllowed(OrderError):
+    """People do not approve what they asked for themselves. Others need
+    ``approve_payment``, and the right on the terminal. Nothing was changed.
+    """
+
+    def __init__(self, approval: Approval) -> None:
+        self.approval = approval
+        super().__init__(approval.order, f"approval {approval.pk}: not by this person")
+
+
 class GatewayDisagrees(OrderError):
     """``verdict`` is what Nexi shows (``flows.manual_review.Shown``), "" without a
     response.
@@ -405,47 +447,3 @@ class OutcomeNotRecorded(NexiPaymentsError):
         self.order_id = order_id
         self.correlation_id = correlation_id
         super().__init__(f"outcome of {correlation_id} for order {order_id} not stored")
-
-
-class GatewayError(NexiPaymentsError):
-    """No usable response. ``cause`` is the class name of the underlying error.
-
-    ``status`` is the HTTP status, if there was one. ``codes`` are the gateway's error
-    codes (``PS0009``, ``GW0001`` …), ``correlation_id`` is the header we sent, ``cid``
-    the gateway's trace id. ``retry_after`` is in seconds.
-    """
-
-    def __init__(
-        self,
-        cause: str,
-        *,
-        correlation_id: str = "",
-        cid: str = "",
-        status: int | None = None,
-        codes: tuple[str, ...] = (),
-        retry_after: float | None = None,
-    ) -> None:
-        self.cause = cause
-        self.correlation_id = correlation_id
-        self.cid = cid
-        self.status = status
-        self.codes = codes
-        self.retry_after = retry_after
-        parts = [cause, f"status {status}" if status else "", *codes, correlation_id]
-        super().__init__(" ".join(part for part in parts if part))
-
-
-class NotSent(GatewayError):
-    """Not one byte of the request left this machine."""
-
-
-class Rejected(GatewayError):
-    """A complete 4xx response: the gateway did not process the request."""
-
-
-class MismatchedResponse(GatewayError):
-    """``cause`` names the member that differs from what we sent."""
-
-
-class UnknownOutcome(GatewayError):
-    """Everything else: the request may or may not have been processed."""

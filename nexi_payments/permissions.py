@@ -33,6 +33,7 @@ CHARGE_CONTRACT: Final = "charge_contract"
 END_CONTRACT: Final = "end_contract"
 VIEW_VERIFICATIONS: Final = "view_cardverification"
 VERIFY_CARD: Final = "verify_card"
+APPROVE: Final = "approve_payment"
 
 #: They move money, decide about it, or take cards: a password alone is not enough.
 MONEY: Final = frozenset(
@@ -59,6 +60,7 @@ CAN_VIEW_PAYMENTS: Final = (
     CANCEL_CAPTURE,
     RECONCILE,
     RESOLVE,
+    APPROVE,
 )
 CAN_VIEW_CONTRACTS: Final = (VIEW_CONTRACTS, CHARGE_CONTRACT, END_CONTRACT)
 CAN_VIEW_VERIFICATIONS: Final = (VIEW_VERIFICATIONS, VERIFY_CARD)
@@ -68,6 +70,22 @@ def user_has_any(user: Any, *names: str) -> bool:
     """Whether ``user`` has one of these permissions; ``None`` is an anonymous user."""
     checked = user or AnonymousUser()
     return any(checked.has_perm(f"nexi_payments.{name}") for name in names)
+
+
+def group_names(user: Any) -> frozenset[str]:
+    """The names of the user's groups, read once for each instance of a user, as Django
+    reads permissions.
+
+    None for an anonymous user, and for a user model without groups.
+    """
+    found: frozenset[str] | None = getattr(user, "_nexi_group_names", None)
+    if found is None:
+        groups = getattr(user, "groups", None) if getattr(user, "pk", None) else None
+        rows = () if groups is None else groups.values_list("name", flat=True)
+        found = frozenset(rows)
+        if user is not None:
+            user._nexi_group_names = found
+    return found
 
 
 def has_any(request: HttpRequest, *names: str) -> bool:

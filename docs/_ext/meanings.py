@@ -129,6 +129,15 @@ SETTINGS: Final = {
         "seconds after a soft decline at which a recurring charge is tried again."
         " Empty = never"
     ),
+    "TERMINAL_RIGHTS": (
+        "group → terminal → what its members may do there: `see`, `take`, `refund`."
+        " Empty: a permission holds on all terminals. See [Security](security.md)"
+    ),
+    "APPROVAL_CEILINGS": (
+        "permission → group → currency → the largest amount, in minor units, that a"
+        " person moves alone. Above it another person approves. See"
+        " [Security](security.md)"
+    ),
     "SIMULATOR_STATE": (
         "a file in which the built-in simulator keeps its orders. Empty = a file beside"
         " your SQLite database, or in `BASE_DIR`; `':memory:'` = each process its own."

@@ -1,5 +1,6 @@
 """Django admin for staff. Payments are read-only: never edited, never deleted."""
 
+from nexi_payments.admin.approvals import ApprovalAdmin
 from nexi_payments.admin.card_verifications import CardVerificationAdmin
 from nexi_payments.admin.contracts import ContractAdmin
 from nexi_payments.admin.index_links import (
@@ -10,6 +11,7 @@ from nexi_payments.admin.index_links import (
 from nexi_payments.admin.orders import PaymentOrderAdmin
 
 __all__ = [
+    "ApprovalAdmin",
     "CardVerificationAdmin",
     "ContractAdmin",
     "DailyReportLink",

@@ -15,10 +15,11 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 
-from nexi_payments import conf, enums, flows, permissions
+from nexi_payments import conf, enums, flows, permissions, terminal_rights
 from nexi_payments.admin import changelist_media
 from nexi_payments.enums import Channel
 from nexi_payments.models import CardVerification, Contract, PaymentOrder
@@ -97,6 +98,11 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         text = unquote(object_id)
         key = int(text) if text.isdecimal() and len(text) < 19 else 0
         return self.detail_class(self).view(request, key, extra_context or {})
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        """The rows of the terminals that the user may see: of lists, search, exports,
+        detail pages and histories."""
+        return terminal_rights.limit(super().get_queryset(request), request.user)
 
     def has_view_permission(self, request: HttpRequest, *args: Any) -> bool:
         return permissions.has_any(request, *self.viewers)
@@ -215,11 +221,31 @@ def is_phone_order(order: PaymentOrder) -> bool:
     return order.channel in enums.STAFF_CHANNELS or bool(terminal and terminal.moto)
 
 
-def get_phone_order(order_id: str) -> PaymentOrder:
-    """The phone order of this id; raises ``Http404`` if it is none."""
+def get_order(
+    request: HttpRequest, pk: int, permission: str = permissions.VIEW_PAYMENTS
+) -> PaymentOrder:
+    """The payment ``pk``. Raises ``Http404`` if the user may not see its terminal, and
+    ``PermissionDenied`` without the right there that ``permission`` needs."""
+    order = get_object_or_404(PaymentOrder, pk=pk)
+    require_right(request, order.terminal, permission)
+    return order
+
+
+def require_right(request: HttpRequest, terminal: str, permission: str) -> None:
+    """Errors as ``get_order``. The permission itself is checked elsewhere."""
+    right = terminal_rights.right_of(permission)
+    terminal_rights.require(request.user, right, terminal)
+
+
+def get_phone_order(
+    request: HttpRequest, order_id: str, permission: str = permissions.TAKE_MOTO
+) -> PaymentOrder:
+    """The phone order of this id; raises ``Http404`` if it is none. Else as
+    ``get_order``."""
     order = PaymentOrder.find_by_order_id(order_id)
     if order is None or not is_phone_order(order):
         raise Http404
+    require_right(request, order.terminal, permission)
     return order
 
 
@@ -231,7 +257,8 @@ def verify_card_url(request: HttpRequest, site: str) -> str:
     """
     if not permissions.has_any(request, permissions.VERIFY_CARD):
         return ""
-    if not conf.current().verification_terminals:
+    terminals = conf.current().verification_terminals
+    if not usable_terminals(request.user, terminals):
         return ""
     return url_in_site(site, "admin:nexi_payments_cardverification_verify")
 
@@ -243,6 +270,12 @@ def url_in_site(site: str, name: str, *args: Any) -> str:
         return reverse(name, args=args, current_app=site)
     except NoReverseMatch:
         return ""
+
+
+def usable_terminals(user: Any, terminals: list[conf.Terminal]) -> list[conf.Terminal]:
+    """Those on which the user may take money, in the same order."""
+    take = terminal_rights.TAKE
+    return [one for one in terminals if terminal_rights.may(user, take, one.name)]
 
 
 def get_actor(request: HttpRequest) -> flows.Actor:

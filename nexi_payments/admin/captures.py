@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import money, payment_methods, permissions
+from nexi_payments import money, payment_methods, permissions, terminal_rights
 from nexi_payments.admin.amount_field import input_text
 from nexi_payments.admin.base import url_in_site
 from nexi_payments.flows import Available
@@ -90,7 +90,9 @@ def contract_link(
     if order.contract is None:
         return None
     address = ""
-    if permissions.has_any(request, *permissions.CAN_VIEW_CONTRACTS):
+    viewer = permissions.has_any(request, *permissions.CAN_VIEW_CONTRACTS)
+    see = terminal_rights.SEE
+    if viewer and terminal_rights.may(request.user, see, order.contract.terminal):
         name = "admin:nexi_payments_contract_change"
         address = url_in_site(site, name, order.contract.pk)
     return {"contract": order.contract, "address": address}

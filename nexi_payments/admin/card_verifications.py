@@ -7,6 +7,7 @@ verification by the form's nonce.
 
 from __future__ import annotations
 
+import functools
 import secrets
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from django.utils import formats, timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import card_extraction, conf, permissions
+from nexi_payments import card_extraction, conf, permissions, terminal_rights
 from nexi_payments.admin import (
     card_verification_texts,
     changelist,
@@ -31,6 +32,7 @@ from nexi_payments.admin.base import (
     StaffPages,
     card_label,
     get_actor,
+    usable_terminals,
     verify_card_url,
 )
 from nexi_payments.admin.error_texts import error_text
@@ -73,13 +75,17 @@ class CardVerificationPages(StaffPages):
         return self._handle_card_form(request)
 
     def _handle_card_form(self, request: HttpRequest) -> HttpResponse:
-        if not conf.current().verification_terminals:
+        terminals = conf.current().verification_terminals
+        if terminals and not usable_terminals(request.user, terminals):
+            raise PermissionDenied
+        if not terminals:
             card_extraction.discard_submission(request)
             messages.error(request, _NO_CARDS)
             return self.redirect("changelist")
+        new_form = functools.partial(CardVerificationForm, user=request.user)
         if request.method != "POST":
-            return self._card_page(request, CardVerificationForm(initial=_new_nonce()))
-        form = card_form.bind_card_form(request, CardVerificationForm)
+            return self._card_page(request, new_form(initial=_new_nonce()))
+        form = card_form.bind_card_form(request, new_form)
         if form.card is None:
             return self._card_page(request, form, status=400)
         try:
@@ -137,6 +143,7 @@ class CardVerificationPages(StaffPages):
         """The outcome, and what to do now."""
         permissions.require_any(request, *permissions.CAN_VIEW_VERIFICATIONS)
         rows = CardVerification.objects.select_related("actor")
+        rows = terminal_rights.limit(rows, request.user)
         verification = get_object_or_404(rows, order_id=order_id)
         context = {
             "title": _("Card check"),
@@ -160,7 +167,7 @@ class CardVerificationDetail(DetailView):
         """Redirect to the outcome page, whose URL has the order id."""
         if not self.admin.has_view_permission(request):
             raise PermissionDenied
-        verification = get_object_or_404(CardVerification, pk=pk)
+        verification = get_object_or_404(self.admin.get_queryset(request), pk=pk)
         return self.redirect("result", verification.order_id)
 
 

@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import conf, payment_methods, shop_time
+from nexi_payments import conf, payment_methods, shop_time, terminal_rights
 from nexi_payments.admin import method_texts
 from nexi_payments.enums import OrderState
 from nexi_payments.models import Operation, PaymentOrder, db_transactions
@@ -61,7 +61,9 @@ class TerminalFilter(_SettingsFilter):
     column = "terminal"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in conf.current().terminals]
+        seen = terminal_rights.terminals_of(request.user)
+        names = conf.current().terminals
+        return [(name, name) for name in names if seen is None or name in seen]
 
 
 class CurrencyFilter(_SettingsFilter):

@@ -12,7 +12,12 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, enums, flows, money, permissions
 from nexi_payments.admin.amount_field import input_text
-from nexi_payments.admin.base import ActionPages, card_label, get_actor
+from nexi_payments.admin.base import (
+    ActionPages,
+    card_label,
+    get_actor,
+    require_right,
+)
 from nexi_payments.admin.error_texts import error_text
 from nexi_payments.admin.forms import ContractChargeForm
 from nexi_payments.exceptions import (
@@ -37,7 +42,7 @@ class ContractActions(ActionPages):
     def charge(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Charge once. The reference makes a second submit find the first charge."""
         permissions.require_any(request, permissions.CHARGE_CONTRACT)
-        contract = get_contract(pk)
+        contract = get_contract(request, pk, permissions.CHARGE_CONTRACT)
         if request.method != "POST":
             return self.redirect("change", pk)
         form = ContractChargeForm(request.POST, contract=contract)
@@ -86,7 +91,7 @@ class ContractActions(ActionPages):
     def end(self, request: HttpRequest, pk: int) -> HttpResponse:
         """End the contract here at once, whatever Nexi answers."""
         permissions.require_any(request, permissions.END_CONTRACT)
-        contract = get_contract(pk)
+        contract = get_contract(request, pk, permissions.END_CONTRACT)
         if request.method != "POST":
             return self.redirect("change", pk)
         if "confirmed" not in request.POST:
@@ -112,7 +117,7 @@ class ContractActions(ActionPages):
     def resume(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Resume a suspended contract. The next run repeats the failed charge."""
         permissions.require_any(request, permissions.CHARGE_CONTRACT)
-        contract = get_contract(pk)
+        contract = get_contract(request, pk, permissions.CHARGE_CONTRACT)
         if request.method == "POST":
             try:
                 flows.resume_contract(contract, actor=get_actor(request))
@@ -143,9 +148,13 @@ class ContractActions(ActionPages):
         return self.render(request, "contract_confirm.html", context)
 
 
-def get_contract(pk: int) -> Contract:
-    """The contract with its user. Raises ``Http404``."""
-    return get_object_or_404(Contract.objects.select_related("user"), pk=pk)
+def get_contract(
+    request: HttpRequest, pk: int, permission: str = permissions.VIEW_CONTRACTS
+) -> Contract:
+    """The contract with its user. Errors as ``base.get_order``."""
+    contract = get_object_or_404(Contract.objects.select_related("user"), pk=pk)
+    require_right(request, contract.terminal, permission)
+    return contract
 
 
 def contract_context(contract: Contract) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import money, permissions
+from nexi_payments import money, permissions, terminal_rights
 from nexi_payments.admin.amount_field import input_text
 from nexi_payments.admin.base import DetailView, ReadOnlyAdmin, card_label
 from nexi_payments.admin.contract_actions import (
@@ -35,9 +35,12 @@ class ContractDetail(DetailView):
     ) -> HttpResponse:
         if not self.admin.has_view_permission(request):
             raise PermissionDenied
-        contract = get_contract(pk)
+        contract = get_contract(request, pk)
         payments = contract.payments.order_by("-pk")
-        may_charge = permissions.has_any(request, permissions.CHARGE_CONTRACT)
+        payments = terminal_rights.limit(payments, request.user)
+        may_charge = terminal_rights.may_use(
+            request.user, permissions.CHARGE_CONTRACT, contract.terminal
+        )
         context = {
             **contract_context(contract),
             "facts": _detail_rows(contract),

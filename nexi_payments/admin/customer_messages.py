@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import conf, enums, money, permissions
+from nexi_payments import conf, enums, money, permissions, terminal_rights
 from nexi_payments.admin.base import (
     StaffPages,
     get_actor,
@@ -48,12 +48,15 @@ class CustomerMessages(StaffPages):
         """Turn a phone order into a link order, which the customer pays with 3-D
         Secure."""
         permissions.require_any(request, permissions.TAKE_MOTO)
-        order = get_phone_order(order_id)
+        order = get_phone_order(request, order_id)
         if request.method != "POST":
             return self._redirect_to_result(order)
         return self.offer_link(request, order)
 
     def offer_link(self, request: HttpRequest, order: PaymentOrder) -> HttpResponse:
+        """Raises ``PermissionDenied`` if the user may not take on its terminal."""
+        if not may_offer_link(request, order):
+            raise PermissionDenied
         channel = order.channel
         try:
             payment_link.offer_link(order, actor=get_actor(request))
@@ -78,7 +81,7 @@ class CustomerMessages(StaffPages):
     def email(self, request: HttpRequest, order_id: str) -> HttpResponse:
         """Email the link or the receipt, whichever applies in the present state."""
         permissions.require_any(request, permissions.TAKE_MOTO)
-        order = get_phone_order(order_id)
+        order = get_phone_order(request, order_id, permissions.VIEW_PAYMENTS)
         attempt = latest_attempt(order)
         template = _sendable_email(order, attempt)
         if request.method == "POST" and template:
@@ -117,7 +120,8 @@ class CustomerMessages(StaffPages):
         permissions.require_any(
             request, permissions.TAKE_MOTO, *permissions.CAN_VIEW_PAYMENTS
         )
-        order = PaymentOrder.objects.filter(pk=pk).first()
+        rows = terminal_rights.limit(PaymentOrder.objects.filter(pk=pk), request.user)
+        order = rows.first()
         reader = permissions.has_any(request, *permissions.CAN_VIEW_PAYMENTS)
         if not reader and (order is None or not is_phone_order(order)):
             raise PermissionDenied
@@ -151,6 +155,16 @@ def customer_context(
         "email_template": template,
         "email_form": EmailForm(order=order) if template else None,
     }
+
+
+def may_offer_link(request: HttpRequest, order: PaymentOrder) -> bool:
+    """Whether there is a terminal for the link, and the user may take there."""
+    settings = conf.current()
+    terminal = settings.terminals.get(order.terminal)
+    target = settings.link_terminal(terminal) if terminal else None
+    if target is None:
+        return True  # the flow says what is missing
+    return terminal_rights.may(request.user, terminal_rights.TAKE, target.name)
 
 
 def latest_attempt(order: PaymentOrder) -> PaymentOrder:

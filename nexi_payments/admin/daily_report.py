@@ -17,7 +17,7 @@ from django.urls import URLPattern
 from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import enums, money, permissions, shop_time
+from nexi_payments import enums, money, permissions, shop_time, terminal_rights
 from nexi_payments.admin import csv_export, method_texts, revenue, svg_chart
 from nexi_payments.admin.base import StaffPages
 from nexi_payments.enums import Channel
@@ -85,7 +85,8 @@ class DailyReportPage(StaffPages):
         form = PeriodForm(request.GET or {})
         valid = form.is_valid()
         data = form.cleaned_data if valid else {}
-        rows = list(_report_rows(data["since"], data["until"])) if valid else []
+        period = (data["since"], data["until"]) if valid else None
+        rows = list(_report_rows(*period, request.user)) if period else []
         clerks = sorted({row.clerk for row in rows} - {""})
         chosen = request.GET.get("clerk", "")
         if chosen:
@@ -132,12 +133,13 @@ def _channel_label(channel: str) -> Any:
 # -- sums ---------------------------------------------------------------------------
 
 
-def _report_rows(since: date, until: date) -> Iterator[ReportRow]:
+def _report_rows(since: date, until: date, user: Any) -> Iterator[ReportRow]:
     """Sum up with one query, independent of the number of days."""
     days = revenue.days_between(since, until)
+    operations = revenue.revenue_operations(since, until)
+    operations = terminal_rights.limit(operations, user, column="order__terminal")
     sums = (
-        revenue.revenue_operations(since, until)
-        .annotate(
+        operations.annotate(
             # a payment through a link counts for the clerk who sent the link
             clerk=Case(
                 When(

@@ -12,13 +12,15 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import CharField, Value
+from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.http import urlencode
 from django.utils.timesince import timesince
 
-from nexi_payments import conf, money, shop_time
+from nexi_payments import conf, money, shop_time, terminal_rights
 from nexi_payments.admin import revenue, svg_chart
 from nexi_payments.enums import OrderState
+from nexi_payments.flows import ceilings
 from nexi_payments.models import Discrepancy, Event, PaymentOrder
 from nexi_payments.models.bookkeeping import TerminalOutage
 
@@ -72,17 +74,20 @@ class OpenCount:
         return timesince(self.oldest) if self.oldest else ""
 
 
-def dashboard_context(admin_url: Callable[[str], str]) -> dict[str, Any]:
-    """Context of ``staff/dashboard.html``. ``admin_url``: page name → URL."""
+def dashboard_context(admin_url: Callable[[str], str], user: Any) -> dict[str, Any]:
+    """Context of ``staff/dashboard.html``, of the terminals that ``user`` may see.
+
+    ``admin_url``: page name → URL."""
     until = shop_time.today()
     since = until - timedelta(DAYS - 1)
     days = revenue.days_between(since, until)
-    week = _revenue_by_currency(days)
-    in_doubt, to_review = _open_counts()
+    week = _revenue_by_currency(days, user)
+    in_doubt, to_review = _open_counts(user)
     period = urlencode({"since": since.isoformat(), "until": until.isoformat()})
     return {
         "today": [sums[-1] for sums in week if sums[-1].count or sums[-1].refund_count],
         "today_url": admin_url("daily_report"),
+        **_approvals(user),
         "in_doubt": in_doubt,
         "in_doubt_url": f"{admin_url('changelist')}?in_doubt=yes",
         "to_review": to_review,
@@ -98,10 +103,20 @@ def dashboard_context(admin_url: Callable[[str], str]) -> dict[str, Any]:
     }
 
 
-def _revenue_by_currency(days: list[date]) -> list[list[DailyRevenue]]:
+def _approvals(user: Any) -> dict[str, Any]:
+    """How many requests wait for an approval; nothing without ceilings."""
+    if not conf.current().approval_ceilings:
+        return {}
+    waiting = terminal_rights.limit(ceilings.waiting_now(), user).order_by()
+    count = waiting[: MAX_OPEN + 1].count()
+    url = reverse("admin:nexi_payments_approval_changelist")
+    return {"approvals": count, "approvals_url": f"{url}?state=waiting"}
+
+
+def _revenue_by_currency(days: list[date], user: Any) -> list[list[DailyRevenue]]:
     """The days of each currency; the currency with most payments first."""
     week: dict[str, list[DailyRevenue]] = {}
-    for one in revenue.sums_by_currency(days[0], days[-1]):
+    for one in revenue.sums_by_currency(days[0], days[-1], user):
         sums = week.setdefault(one.currency, [DailyRevenue(one.currency) for _ in days])
         sums[one.day].add(one)
 
@@ -124,7 +139,7 @@ def _chart(days: list[date], week: list[list[DailyRevenue]]) -> svg_chart.Chart 
     )
 
 
-def _open_counts() -> tuple[OpenCount, OpenCount]:
+def _open_counts(user: Any) -> tuple[OpenCount, OpenCount]:
     """Counts of the filter "in doubt", and of the review queue.
 
     The queue omits payments that a request may still be working on.
@@ -136,10 +151,16 @@ def _open_counts() -> tuple[OpenCount, OpenCount]:
     orders = PaymentOrder.objects.filter(unsettled_since__isnull=False).order_by()
     discrepancies = Discrepancy.objects.filter(resolved_at=None).order_by()
     events = Event.objects.filter(deliver_at__isnull=False, attempts__gt=0).order_by()
+    outages = TerminalOutage.objects.order_by()
+    orders = terminal_rights.limit(orders, user)
+    outages = terminal_rights.limit(outages, user)
+    of_orders = {"column": "order__terminal"}
+    discrepancies = terminal_rights.limit(discrepancies, user, **of_orders)
+    events = terminal_rights.limit(events, user, **of_orders)
     rows = orders.values_list("state", "unsettled_since").union(
         discrepancies.values_list(kind("discrepancy"), "created_at"),
         events.values_list(kind("event"), "created_at"),
-        TerminalOutage.objects.order_by().values_list(kind("outage"), "since"),
+        outages.values_list(kind("outage"), "since"),
         all=True,
     )
     found: list[Any] = list(rows.order_by("unsettled_since")[: MAX_OPEN + 1])

@@ -17,7 +17,13 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, flows, money, permissions
 from nexi_payments.admin import in_flight
-from nexi_payments.admin.base import ActionPages, get_actor, show_errors
+from nexi_payments.admin.base import (
+    ActionPages,
+    get_actor,
+    get_order,
+    require_right,
+    show_errors,
+)
 from nexi_payments.admin.error_texts import decision_error_text
 from nexi_payments.admin.forms import ReasonForm
 from nexi_payments.enums import OperationKind, OperationOutcome
@@ -86,6 +92,7 @@ class Decisions(ActionPages):
         permissions.require_any(request, permissions.RESOLVE)
         operation = get_object_or_404(Operation.objects.select_related("order"), pk=pk)
         order = operation.order
+        require_right(request, order.terminal, permissions.RESOLVE)
         form = _OperationForm(request.POST)
         if request.method != "POST" or not form.is_valid():
             return self._reject(request, form, order)
@@ -136,7 +143,7 @@ class Decisions(ActionPages):
     def accept_totals(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Take over what Nexi's total shows beyond the known operations."""
         permissions.require_any(request, permissions.RESOLVE)
-        order = get_object_or_404(PaymentOrder, pk=pk)
+        order = get_order(request, pk)
         form = _TotalsForm(request.POST)
         if request.method != "POST" or not form.is_valid():
             return self._reject(request, form, order)

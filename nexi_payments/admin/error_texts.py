@@ -11,6 +11,9 @@ from nexi_payments import money
 from nexi_payments.exceptions import (
     AlreadyCharged,
     AmountChanged,
+    ApprovalClosed,
+    ApprovalNotAllowed,
+    ApprovalRequired,
     CardDataNotAllowed,
     ContractEndUnconfirmed,
     ContractNotUsable,
@@ -84,6 +87,12 @@ def error_text(error: Exception) -> Any:
     if isinstance(error, TooManyAttempts | TooManyVerifications):
         return _too_many_text(error)
     texts = {
+        ApprovalRequired: _("This needs another person's approval. Nothing was sent."),
+        ApprovalClosed: _("There is nothing left to decide. Nothing was sent now."),
+        ApprovalNotAllowed: _(
+            "People do not approve their own requests, and need the permission to"
+            " approve. Nothing was changed."
+        ),
         ContractNotUsable: _("This card on file is not charged any more."),
         OrderBusy: _("Another request is working on this payment. Nothing was sent."),
         AlreadyCharged: _(

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, money
 from nexi_payments.admin.amount_field import AmountMixin
+from nexi_payments.admin.base import usable_terminals
 from nexi_payments.admin.error_texts import error_text
 from nexi_payments.exceptions import TerminalNotConfigured
 from nexi_payments.models import Contract, PaymentOrder
@@ -111,9 +112,9 @@ class PhoneOrderForm(AmountMixin, _NoCardNumbersForm):
     difference = ""
     difference_field = ""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.terminals = conf.current().desk_terminals
+        self.terminals = usable_terminals(user, conf.current().desk_terminals)
         _set_terminal_choices(self, self.terminals)
         for name in ("reference", "description", "customer_name", "customer_email"):
             self.fields[name].widget.attrs["autocomplete"] = "off"
@@ -189,9 +190,10 @@ class CardVerificationForm(CardForm):
     )
     nonce = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.terminals = conf.current().verification_terminals
+        known = conf.current().verification_terminals
+        self.terminals = usable_terminals(user, known)
         _set_terminal_choices(self, self.terminals)
         _disable_autocomplete(self.fields.items())
 

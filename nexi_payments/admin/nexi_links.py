@@ -74,7 +74,7 @@ class NexiLinks(StaffPages):
     def act(self, request: HttpRequest, order_id: str) -> HttpResponse:
         """One action on the link, by the button that was pressed."""
         permissions.require_any(request, permissions.TAKE_MOTO)
-        order = get_phone_order(order_id)
+        order = get_phone_order(request, order_id)
         result = self.redirect("moto_result", order.order_id)
         action = {
             "create": self._create,

@@ -13,18 +13,18 @@ from typing import Any, Final, NamedTuple
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, flows, money, permissions
-from nexi_payments.admin import outcome_texts
+from nexi_payments.admin import approval_texts, outcome_texts
 from nexi_payments.admin.amount_field import input_text
-from nexi_payments.admin.base import ActionPages, get_actor
+from nexi_payments.admin.base import ActionPages, get_actor, get_order
 from nexi_payments.admin.error_texts import error_text
 from nexi_payments.admin.forms import AmountForm
 from nexi_payments.enums import OperationOutcome
 from nexi_payments.exceptions import (
+    ApprovalRequired,
     ExceedsRemaining,
     NexiPaymentsError,
     OrderError,
@@ -73,6 +73,13 @@ _CANCEL = _OrderAction(
 )
 
 
+#: The permission of each action, by its name.
+_PERMISSIONS: Final = {
+    "capture": permissions.CAPTURE,
+    "void": permissions.VOID,
+    "refund": permissions.REFUND,
+    "cancel": permissions.CANCEL_CAPTURE,
+}
 _SENT_ONCE: Final = _(
     "It is sent once. If somebody else changes this payment meanwhile, nothing is sent."
 )
@@ -114,7 +121,7 @@ class OrderActions(ActionPages):
     def _handle_action(
         self, request: HttpRequest, pk: int, action: _OrderAction
     ) -> HttpResponse:
-        order = get_object_or_404(PaymentOrder, pk=pk)
+        order = get_order(request, pk, _PERMISSIONS[action.name])
         if request.method != "POST":
             return self.redirect("change", pk)
         if order.terminal not in conf.current().terminals:
@@ -146,6 +153,10 @@ class OrderActions(ActionPages):
             messages.error(request, error_text(error))
             return self.redirect("change", pk)
         context |= _confirm_context(order, action, data, capture)
+        minor = money.to_minor(data["amount"], order.currency)
+        context["notes"] += approval_texts.notes(
+            order, action.name, minor, get_actor(request)
+        )
         return self.render(request, "order_confirm.html", context)
 
     def _execute(
@@ -161,6 +172,9 @@ class OrderActions(ActionPages):
         except OutcomeNotRecorded:
             text = outcome_texts.OUTCOME_TEXTS[OperationOutcome.IN_DOUBT]
             messages.warning(request, str(text))
+            return
+        except ApprovalRequired:
+            messages.warning(request, approval_texts.WAITS)
             return
         except NexiPaymentsError as error:
             messages.error(request, error_text(error))

@@ -8,8 +8,17 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import conf, enums, flows, money, payment_methods, permissions
+from nexi_payments import (
+    conf,
+    enums,
+    flows,
+    money,
+    payment_methods,
+    permissions,
+    terminal_rights,
+)
 from nexi_payments.admin import (
+    approval_texts,
     captures,
     content_objects,
     customer_info_texts,
@@ -39,7 +48,7 @@ class OrderDetail(DetailView):
     def view(
         self, request: HttpRequest, pk: int, extra_context: dict[str, Any]
     ) -> HttpResponse:
-        order = PaymentOrder.objects.filter(pk=pk).first()
+        order = self.admin.get_queryset(request).filter(pk=pk).first()
         if not self.admin.has_view_permission(request):
             permissions.require_any(request, permissions.TAKE_MOTO)
             if order is None or order.channel not in enums.STAFF_CHANNELS:
@@ -73,9 +82,10 @@ class OrderDetail(DetailView):
                 for one in order.discrepancies.filter(resolved_at=None)
             ],
             "in_flight": in_flight.operations(order),
+            "approvals": approval_texts.describe_all(request, order, site.name),
             "queued_refunds": queued_refunds.describe_all(request, now),
             "next_question": in_flight.next_question(order),
-            "attempts": _other_attempts(order),
+            "attempts": _other_attempts(request, order),
             "live": conf.current().is_live(order.terminal),
             "is_phone_order": order.channel in enums.STAFF_CHANNELS and clerk,
             "captures": captures.capture_rows(now),
@@ -160,10 +170,11 @@ def _three_ds_flow(order: PaymentOrder) -> str:
     return order.flow if here else ""
 
 
-def _other_attempts(order: PaymentOrder) -> list[PaymentOrder]:
+def _other_attempts(request: HttpRequest, order: PaymentOrder) -> list[PaymentOrder]:
     if not order.reference:
         return []
     same = PaymentOrder.objects.filter(reference=order.reference)
+    same = terminal_rights.limit(same, request.user)
     return list(same.exclude(pk=order.pk).order_by("-id")[:10])
 
 
@@ -173,20 +184,24 @@ def _other_attempts(order: PaymentOrder) -> list[PaymentOrder]:
 def _available_actions(request: HttpRequest, now: flows.Available) -> dict[str, Any]:
     """Forms of the actions that this user may run on the order in its present state."""
     order = now.order
+
+    def may(permission: str) -> bool:
+        return terminal_rights.may_use(request.user, permission, order.terminal)
+
     actions: dict[str, Any] = {}
     for name, amount, permission in (
         ("capture", now.capture, permissions.CAPTURE),
         ("void", now.void, permissions.VOID),
     ):
-        if amount and permissions.has_any(request, permission):
+        if amount and may(permission):
             actions[name] = captures.amount_form_values(order, amount)
     for name, make_forms, permission in (
         ("refunds", captures.refund_forms, permissions.REFUND),
         ("cancels", captures.cancel_forms, permissions.CANCEL_CAPTURE),
     ):
-        if permissions.has_any(request, permission) and (forms := make_forms(now)):
+        if may(permission) and (forms := make_forms(now)):
             actions[name] = forms
-    if permissions.has_any(request, permissions.VOID) and now.cancel:
+    if may(permissions.VOID) and now.cancel:
         actions["may_cancel"] = True
     if (
         permissions.has_any(request, permissions.RECONCILE)

@@ -10,13 +10,14 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import money
 from nexi_payments.admin import (
+    approval_texts,
     customer_info_texts,
     discrepancy_texts,
     in_flight,
     method_texts,
     response_code_texts,
 )
-from nexi_payments.enums import EventKind, RefundFailure
+from nexi_payments.enums import ApprovalFailure, EventKind, RefundFailure
 from nexi_payments.models import Event, PaymentOrder
 from nexi_payments.models.hosted_page import HostedPage
 from nexi_payments.signals import SIGNAL_BY_EVENT_KIND
@@ -77,7 +78,9 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
         for one in order.operations.select_related("actor")
     ]
     labels = dict(order._meta.get_field("state").choices or [])
-    for event in order.events.select_related("actor", "operation", "successor"):
+    for event in order.events.select_related(
+        "actor", "operation", "successor", "approval"
+    ):
         if event.from_state != event.to_state:
             title: Any = f"{labels[event.from_state]} → {labels[event.to_state]}"
         else:
@@ -91,6 +94,7 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
                 address=event.address or "",
                 details=[
                     _decided_operation(event, order),
+                    approval_texts.event_text(event, order),
                     _method(event, order),
                     _successor(event),
                     _reason_text(event),
@@ -139,6 +143,8 @@ def _successor(event: Event) -> Any:
 
 
 def _reason_text(event: Event) -> Any:
+    if event.approval_id is not None:
+        return dict(ApprovalFailure.choices).get(event.reason, "")
     if event.kind == EventKind.REFUND_FAILED:
         return dict(RefundFailure.choices).get(event.reason, event.reason)
     return discrepancy_texts.what_happened(event.reason) or event.reason

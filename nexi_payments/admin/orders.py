@@ -27,6 +27,7 @@ from nexi_payments.admin import (
     csv_export,
     method_texts,
 )
+from nexi_payments.admin.approvals import PhoneOrderApproval
 from nexi_payments.admin.customer_messages import CustomerMessages
 from nexi_payments.admin.daily_report import DailyReportPage
 from nexi_payments.admin.dashboard import dashboard_context
@@ -53,6 +54,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
     detail_class = OrderDetail
     page_classes = (
         PhoneOrders,
+        PhoneOrderApproval,
         PhoneOrderResults,
         CustomerMessages,
         NexiLinks,
@@ -130,7 +132,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         }
         if not request.GET and self.has_view_permission(request):
             # After a search or filter, staff want the rows, not the dashboard.
-            context["dashboard"] = dashboard_context(self.admin_url)
+            context["dashboard"] = dashboard_context(self.admin_url, request.user)
         return super().changelist_view(request, context)
 
     def search_view(self, request: HttpRequest) -> HttpResponse:

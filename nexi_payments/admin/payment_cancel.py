@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, flows, money, permissions
-from nexi_payments.admin.base import ActionPages, get_actor, show_errors
+from nexi_payments.admin.base import ActionPages, get_actor, get_order, show_errors
 from nexi_payments.admin.error_texts import error_text
 from nexi_payments.admin.forms import ReasonForm
 from nexi_payments.exceptions import InvalidState, NexiPaymentsError
@@ -36,7 +35,7 @@ class PaymentCancel(ActionPages):
 
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
         permissions.require_any(request, permissions.VOID)
-        order = get_object_or_404(PaymentOrder, pk=pk)
+        order = get_order(request, pk, permissions.VOID)
         if request.method != "POST":
             return self.redirect("change", pk)
         form = ReasonForm(request.POST)

@@ -7,19 +7,33 @@ admin: only the package's own script runs there.
 
 from __future__ import annotations
 
+import functools
 import secrets
+from contextlib import suppress
 from typing import Final
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import card_extraction, conf, money, permissions
+from nexi_payments import (
+    card_extraction,
+    conf,
+    money,
+    permissions,
+    terminal_rights,
+)
 from nexi_payments.admin import reference_lookup, staff_texts
-from nexi_payments.admin.base import StaffPages, get_actor, get_phone_order
-from nexi_payments.admin.customer_messages import CustomerMessages
+from nexi_payments.admin.base import (
+    StaffPages,
+    get_actor,
+    get_phone_order,
+    usable_terminals,
+)
+from nexi_payments.admin.customer_messages import CustomerMessages, may_offer_link
 from nexi_payments.admin.error_texts import error_text
 from nexi_payments.admin.forms import (
     PhoneOrderCardForm,
@@ -27,8 +41,16 @@ from nexi_payments.admin.forms import (
     focus_card_form,
     focus_first,
 )
-from nexi_payments.enums import Channel, OrderState
+from nexi_payments.admin.phone_order_steps import (
+    awaits_card,
+    is_for_link,
+    needs_approval,
+    reference_in_use_text,
+    wants_link,
+)
+from nexi_payments.enums import OrderState
 from nexi_payments.exceptions import (
+    ApprovalRequired,
     CardBlocked,
     NexiPaymentsError,
     OrderBusy,
@@ -41,7 +63,7 @@ from nexi_payments.exceptions import (
     TerminalUnavailable,
     TooManyAttempts,
 )
-from nexi_payments.flows import moto
+from nexi_payments.flows import ceilings, moto
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.web import card_form
 from nexi_payments.web.responses import render_page, with_retry_after
@@ -73,19 +95,25 @@ class PhoneOrders(StaffPages):
         return self._handle_order_form(request)
 
     def _handle_order_form(self, request: HttpRequest) -> HttpResponse:
+        if not usable_terminals(request.user, conf.current().desk_terminals):
+            raise PermissionDenied
+        new_form = functools.partial(PhoneOrderForm, user=request.user)
         if request.method != "POST":
-            form = PhoneOrderForm(initial={"nonce": secrets.token_hex(16)})
+            form = new_form(initial={"nonce": secrets.token_hex(16)})
             return self._order_page(request, form)
-        form = card_form.bind_form(request, PhoneOrderForm)
+        form = card_form.bind_form(request, new_form)
         if reference_lookup.is_wanted(form):
             return self._look_up(request, form)
         order = self._create_order(request, form) if form.is_valid() else None
         if order is None:
             return self._order_page(request, form)
-        by_link = _wants_link(request) or is_for_link(order)
+        by_link = wants_link(request) or is_for_link(order)
         if by_link and order.state == OrderState.INIT:
             return CustomerMessages(self.admin).offer_link(request, order)
-        return self._redirect_to_next(order)
+        if needs_approval(request, order):
+            with suppress(ApprovalRequired):  # stored: its page says so
+                ceilings.require_approval_of_phone_order(order, get_actor(request))
+        return self._redirect_to_next(request, order)
 
     def _look_up(self, request: HttpRequest, form: PhoneOrderForm) -> HttpResponse:
         """The form, filled in with what the shop knows. Creates nothing."""
@@ -121,7 +149,7 @@ class PhoneOrders(StaffPages):
             reference_lookup.add_difference(form, error)
             return None
         except ReferenceInUse as error:
-            form.add_error("reference", _reference_in_use_text(error.order))
+            form.add_error("reference", reference_in_use_text(request, error.order))
             return None
         except NexiPaymentsError as error:
             form.add_error(None, str(error))
@@ -144,7 +172,7 @@ class PhoneOrders(StaffPages):
         context = {
             "title": _("Phone order"),
             "form": form,
-            "by_link": _wants_link(request),
+            "by_link": wants_link(request),
             "takes_cards": any(one.takes_phone_cards for one in form.terminals),
             "live": any(one.is_live for one in form.terminals),
             "desk_url": self.admin.admin_url("moto"),
@@ -165,12 +193,12 @@ class PhoneOrders(StaffPages):
         return self._handle_card_form(request, order_id)
 
     def _handle_card_form(self, request: HttpRequest, order_id: str) -> HttpResponse:
-        order = get_phone_order(order_id)
-        if not awaits_card(order):
+        order = get_phone_order(request, order_id)
+        if not awaits_card(request, order):
             card_extraction.discard_submission(request)
             if request.method == "POST" and is_for_link(order):
                 messages.error(request, _NO_CARDS)
-            return self._redirect_to_next(order)
+            return self._redirect_to_next(request, order)
         if order.terminal not in conf.current().terminals:
             card_extraction.discard_submission(request)
             error = TerminalNotConfigured(order.terminal)
@@ -197,7 +225,7 @@ class PhoneOrders(StaffPages):
                 allow_duplicate=form.cleaned_data["allow_duplicate"],
                 actor=get_actor(request),
             )
-        except (OrderBusy, OrderNotPayable):
+        except (ApprovalRequired, OrderBusy, OrderNotPayable):
             # another submit, tab or clerk was faster: show its status
             return self.redirect("moto_result", order.order_id)
         except OutcomeNotRecorded:
@@ -234,16 +262,19 @@ class PhoneOrders(StaffPages):
     ) -> HttpResponse:
         terminal = conf.current().terminal(order.terminal)
         focus_card_form(form)
+        duplicates = moto.possible_duplicates(order)
+        visible_duplicates = terminal_rights.limit(duplicates, request.user)
         context = {
             "order": order,
             "amount": money.display(order.amount, order.currency),
             "form": form,
             "duplicates": [
                 (duplicate, money.display(duplicate.amount, duplicate.currency))
-                for duplicate in moto.possible_duplicates(order)[:5]
+                for duplicate in visible_duplicates[:5]
             ],
             "live": terminal.is_live,
-            "may_link": conf.current().link_terminal(terminal) is not None,
+            "may_link": conf.current().link_terminal(terminal) is not None
+            and may_offer_link(request, order),
             "link_url": self.admin.admin_url("moto_link", order.order_id),
             "desk_url": self.admin.admin_url("moto"),
         }
@@ -255,46 +286,19 @@ class PhoneOrders(StaffPages):
         """Create a new attempt for a failed order. The old one is never charged
         again."""
         permissions.require_any(request, permissions.TAKE_MOTO)
-        order = get_phone_order(order_id)
+        order = get_phone_order(request, order_id)
         if request.method == "POST" and order.state == OrderState.FAILED:
             try:
                 order = moto.create_moto_attempt(order, actor=get_actor(request))
             except ReferenceInUse as error:
-                messages.error(request, _reference_in_use_text(error.order))
+                messages.error(request, reference_in_use_text(request, error.order))
                 order = error.order
             except OrderNotPayable as error:  # cancelled: its page says so
                 order = error.order
-        return self._redirect_to_next(order)
+        return self._redirect_to_next(request, order)
 
-    def _redirect_to_next(self, order: PaymentOrder) -> HttpResponse:
-        page = "moto_card" if awaits_card(order) else "moto_result"
+    def _redirect_to_next(
+        self, request: HttpRequest, order: PaymentOrder
+    ) -> HttpResponse:
+        page = "moto_card" if awaits_card(request, order) else "moto_result"
         return self.redirect(page, order.order_id)
-
-
-def awaits_card(order: PaymentOrder) -> bool:
-    """Whether the clerk has to enter a card, which no link has replaced."""
-    return _is_new(order) and not is_for_link(order)
-
-
-def is_for_link(order: PaymentOrder) -> bool:
-    """Whether the clerk can only send a secure link: no card may be entered."""
-    terminal = conf.current().terminals.get(order.terminal)
-    takes_none = terminal is not None and not terminal.takes_phone_cards
-    return takes_none and _is_new(order)
-
-
-def _is_new(order: PaymentOrder) -> bool:
-    return order.state == OrderState.INIT and order.channel != Channel.LINK
-
-
-def _wants_link(request: HttpRequest) -> bool:
-    """Whether the clerk asked for a link: by button, or by URL after an amount
-    choice."""
-    return "link" in request.POST or "link" in request.GET
-
-
-def _reference_in_use_text(order: PaymentOrder) -> str:
-    return _("This reference is taken: %(amount)s, %(state)s.") % {
-        "amount": money.display(order.amount, order.currency),
-        "state": order.get_state_display(),
-    }

@@ -12,8 +12,13 @@ from django.urls import URLPattern
 from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import exceptions, flows, money, permissions
-from nexi_payments.admin.base import StaffPages, get_actor, show_errors
+from nexi_payments import exceptions, flows, money, permissions, terminal_rights
+from nexi_payments.admin.base import (
+    StaffPages,
+    get_actor,
+    require_right,
+    show_errors,
+)
 from nexi_payments.admin.forms import ReasonForm
 from nexi_payments.enums import OperationKind
 from nexi_payments.models import QueuedRefund
@@ -58,7 +63,9 @@ def _describe(request: HttpRequest, row: QueuedRefund) -> QueuedText:
         _title(row),
         _WAITS.get(row.error, _WAITS_FOR_SOMETHING) if row.error else "",
         _next_attempt(row),
-        permissions.has_any(request, _PERMISSIONS[OperationKind(row.kind)]),
+        terminal_rights.may_use(
+            request.user, _PERMISSIONS[OperationKind(row.kind)], row.order.terminal
+        ),
     )
 
 
@@ -69,6 +76,8 @@ def _title(row: QueuedRefund) -> str:
 
 
 def _next_attempt(row: QueuedRefund) -> Any:
+    if row.awaits_approval:
+        return _("It is not sent before another person has approved it.")
     due = row.next_attempt_at
     if due is None or due <= timezone.now():
         return _("It is sent in a moment.")
@@ -87,7 +96,9 @@ class QueuedRefunds(StaffPages):
         """Withdraw a refund that was not sent yet. Nothing is sent to Nexi."""
         permissions.require_any(request, *_PERMISSIONS.values())
         row = get_object_or_404(QueuedRefund.objects.select_related("order"), pk=pk)
-        permissions.require_any(request, _PERMISSIONS[OperationKind(row.kind)])
+        permission = _PERMISSIONS[OperationKind(row.kind)]
+        require_right(request, row.order.terminal, permission)
+        permissions.require_any(request, permission)
         if request.method == "POST":
             form = ReasonForm(request.POST)
             if form.is_valid():

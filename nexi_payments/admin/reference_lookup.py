@@ -52,7 +52,8 @@ def fill_in(form: PhoneOrderForm, actor: Actor) -> Found:
             typed["reference"], terminal=terminal, user=actor.user
         )
     except ShopOrderError as error:
-        return Found(PhoneOrderForm(initial=typed), False, error_text(error))
+        form = PhoneOrderForm(initial=typed, user=actor.user)
+        return Found(form, False, error_text(error))
     assert found is not None  # noqa: S101  there are a setting and a reference
     initial = {**_fields(found), **{k: v for k, v in typed.items() if v}}
     initial |= _amount_fields(found)
@@ -60,7 +61,7 @@ def fill_in(form: PhoneOrderForm, actor: Actor) -> Found:
         "reference": typed["reference"].strip(),
         "amount": money.display(found.minor, found.currency_code),
     }
-    return Found(PhoneOrderForm(initial=initial), True, text)
+    return Found(PhoneOrderForm(initial=initial, user=actor.user), True, text)
 
 
 def _fields(found: ShopOrder) -> dict[str, str]:

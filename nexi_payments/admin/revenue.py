@@ -27,7 +27,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
-from nexi_payments import enums, shop_time
+from nexi_payments import enums, shop_time, terminal_rights
 from nexi_payments.enums import OperationKind, OperationOutcome
 from nexi_payments.gateway import result_codes
 from nexi_payments.models import Operation, PaymentOrder, db_transactions
@@ -88,8 +88,9 @@ def revenue_operations(since: date, until: date) -> QuerySet[Any]:
     )
 
 
-def sums_by_currency(since: date, until: date) -> list[DailySum]:
-    """Charges and refunds of each day in each currency.
+def sums_by_currency(since: date, until: date, user: Any) -> list[DailySum]:
+    """Charges and refunds of each day in each currency, of the terminals that ``user``
+    may see.
 
     The currency is a column of the order. To join some ten thousand operations,
     PostgreSQL reads the whole table of orders. So there all operations are summed
@@ -97,7 +98,9 @@ def sums_by_currency(since: date, until: date) -> list[DailySum]:
     one query.
     """
     everything = revenue_operations(since, until)
-    if connections[db_transactions.alias()].vendor != "postgresql":
+    everything = terminal_rights.limit(everything, user, column="order__terminal")
+    sees_all = terminal_rights.terminals_of(user) is None
+    if connections[db_transactions.alias()].vendor != "postgresql" or not sees_all:
         return [DailySum(*row) for row in _aggregate(everything, F("order__currency"))]
     main = _main_currency()
     others = everything.filter(

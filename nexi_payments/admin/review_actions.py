@@ -9,8 +9,14 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import delivery_workers, flows, permissions
-from nexi_payments.admin.base import StaffPages, get_actor, show_errors
+from nexi_payments import delivery_workers, flows, permissions, terminal_rights
+from nexi_payments.admin.base import (
+    StaffPages,
+    get_actor,
+    get_order,
+    require_right,
+    show_errors,
+)
 from nexi_payments.admin.error_texts import CHARGE_STATUS_TEXTS, error_text
 from nexi_payments.admin.forms import ResolveForm
 from nexi_payments.exceptions import NexiPaymentsError, TerminalNotConfigured
@@ -39,7 +45,7 @@ class ReviewActions(StaffPages):
     def inquire(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Reconcile the order now: one status inquiry, and its consequences."""
         permissions.require_any(request, permissions.RECONCILE)
-        order = get_object_or_404(PaymentOrder, pk=pk)
+        order = get_order(request, pk)
         if request.method == "POST":
             try:
                 self._inquire(request, order)
@@ -60,7 +66,7 @@ class ReviewActions(StaffPages):
     def resolve(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Resolve a review, if a status inquiry confirms the decision now."""
         permissions.require_any(request, permissions.RESOLVE)
-        order = get_object_or_404(PaymentOrder, pk=pk)
+        order = get_order(request, pk)
         if request.method != "POST":
             return self.redirect("change", order.pk)
         form = ResolveForm(
@@ -84,6 +90,7 @@ class ReviewActions(StaffPages):
         """Send the signal of an event to its receivers again."""
         permissions.require_any(request, permissions.RECONCILE)
         event = get_object_or_404(Event, pk=pk, kind__in=SIGNAL_BY_EVENT_KIND)
+        require_right(request, event.order.terminal, permissions.RECONCILE)
         if request.method == "POST":
             if delivery_workers.redeliver(event):
                 messages.success(request, _("Sent again, and every receiver took it."))
@@ -99,7 +106,10 @@ class ReviewActions(StaffPages):
     def resolve_discrepancy(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Mark a discrepancy as resolved. Idempotent."""
         permissions.require_any(request, permissions.RESOLVE)
-        record = get_object_or_404(Discrepancy, pk=pk)
+        visible = terminal_rights.limit(
+            Discrepancy.objects.all(), request.user, column="order__terminal"
+        )
+        record = get_object_or_404(visible, pk=pk)
         if request.method == "POST":
             actor = get_actor(request)
             resolved = manual_review.resolve_discrepancy(record, actor=actor)

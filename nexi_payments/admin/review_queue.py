@@ -12,7 +12,14 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import conf, enums, money, outbox, permissions
+from nexi_payments import (
+    conf,
+    enums,
+    money,
+    outbox,
+    permissions,
+    terminal_rights,
+)
 from nexi_payments.admin import (
     discrepancy_texts,
     in_flight,
@@ -42,15 +49,18 @@ class ReviewQueuePage(StaffPages):
 
     def view(self, request: HttpRequest) -> HttpResponse:
         permissions.require_any(request, *permissions.CAN_VIEW_PAYMENTS)
-        rows = [_queue_row(order, waiting) for order, waiting in _queued_orders()]
+        user = request.user
+        rows = [_queue_row(order, waiting) for order, waiting in _queued_orders(user)]
+        outages = TerminalOutage.objects.all()
+        contracts = retry_policy.failing_contracts()
         context = {
             "title": _("Payments to check"),
             "rows": rows[:_MAX_ROWS],
             "more": len(rows) > _MAX_ROWS,
-            "outages": TerminalOutage.objects.all(),
-            "discrepancies": _discrepancies(),
-            "events": _blocked_events(),
-            "contracts": retry_policy.failing_contracts()[:_MAX_ROWS],
+            "outages": terminal_rights.limit(outages, user),
+            "discrepancies": _discrepancies(user),
+            "events": _blocked_events(user),
+            "contracts": terminal_rights.limit(contracts, user)[:_MAX_ROWS],
             "may_view_contracts": permissions.has_any(
                 request, *permissions.CAN_VIEW_CONTRACTS
             ),
@@ -61,15 +71,17 @@ class ReviewQueuePage(StaffPages):
         return self.render(request, "review_queue.html", context)
 
 
-def _discrepancies() -> list[DiscrepancyText]:
+def _discrepancies(user: Any) -> list[DiscrepancyText]:
     rows = Discrepancy.objects.filter(resolved_at=None).select_related("order")
+    rows = terminal_rights.limit(rows, user, column="order__terminal")
     return [discrepancy_texts.describe(one) for one in rows[:_MAX_ROWS]]
 
 
-def _blocked_events() -> list[tuple[Event, str]]:
+def _blocked_events(user: Any) -> list[tuple[Event, str]]:
     """Events that the shop's receivers have not taken, with a description. Oldest
     first."""
     rows = outbox.blocked_events()
+    rows = terminal_rights.limit(rows, user, column="order__terminal")
     labels = dict(PaymentOrder._meta.get_field("state").choices or [])
     return [
         (one, f"{labels[one.from_state]} → {labels[one.to_state]}")
@@ -77,13 +89,14 @@ def _blocked_events() -> list[tuple[Event, str]]:
     ]
 
 
-def _queued_orders() -> list[tuple[PaymentOrder, list[Operation]]]:
+def _queued_orders(user: Any) -> list[tuple[PaymentOrder, list[Operation]]]:
     """Payments under review, and payments in doubt past the claim deadline.
 
     Before the deadline, a request may still be working on them.
     """
     claim_timeout = timedelta(seconds=conf.current().claim_timeout)
     in_doubt = PaymentOrder.objects.filter(unsettled_since__isnull=False)
+    in_doubt = terminal_rights.limit(in_doubt, user)
     orders = list(in_doubt.order_by("unsettled_since")[: _MAX_ROWS + 1])
     orders = [
         order

@@ -6,10 +6,10 @@ from django.shortcuts import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from nexi_payments import card_extraction, conf, flows, permissions
+from nexi_payments import card_extraction, conf, flows, permissions, terminal_rights
 from nexi_payments.api import authentication, idempotency, parsers, throttling
 from nexi_payments.api.openapi import operation_schema
-from nexi_payments.api.permissions import requires
+from nexi_payments.api.permissions import require_right_to_take, requires
 from nexi_payments.api.request_serializers import (
     CardVerificationDetailsRequestSerializer,
     CardVerificationRequestSerializer,
@@ -44,6 +44,7 @@ class CardVerificationsView(BaseAPIView):
         form = parsers.extract_card_form(request, card_form.CardForm)
         data = validated_body(request, CardVerificationDetailsRequestSerializer)
         data.setdefault("terminal", _default_terminal())
+        require_right_to_take(request, data["terminal"], permissions.VERIFY_CARD)
         cardholder = form.cleaned_data["cardholder_name"]
         key = idempotency.IdempotencyKey(request, [request.data, cardholder])
         record, is_new = key.get_or_create_record()
@@ -79,9 +80,8 @@ class CardVerificationView(BaseAPIView):
     )
     def get(self, request: Request, id: str) -> Response:  # noqa: A002
         """Read a card verification. Nothing is sent to Nexi."""
-        verification = get_object_or_404(
-            CardVerification, order_id=id.replace("\0", "")[:64]
-        )
+        rows = terminal_rights.limit(CardVerification.objects.all(), request.user)
+        verification = get_object_or_404(rows, order_id=id.replace("\0", "")[:64])
         return Response(CardVerificationResponseSerializer(verification).data)
 
 

@@ -13,11 +13,11 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from nexi_payments import flows, permissions
+from nexi_payments import flows, permissions, terminal_rights
 from nexi_payments.api import authentication, idempotency, throttling
 from nexi_payments.api.openapi import operation_schema
 from nexi_payments.api.orders import NewestFirstPagination
-from nexi_payments.api.permissions import requires
+from nexi_payments.api.permissions import require_right, requires
 from nexi_payments.api.request_serializers import (
     ChargeRequestSerializer,
     EmptyRequestSerializer,
@@ -44,7 +44,7 @@ class ContractsView(_ServerView, ListAPIView[Contract]):
     permission_classes = (requires(*permissions.CAN_VIEW_CONTRACTS),)
 
     def get_queryset(self) -> QuerySet[Contract]:
-        rows = Contract.objects.all()
+        rows = terminal_rights.limit(Contract.objects.all(), self.request.user)
         query = self.request.query_params
         if customer := query.get("customer_id", ""):
             rows = rows.filter(customer_id=customer.replace("\0", ""))
@@ -78,7 +78,8 @@ class ContractView(_ServerView):
     )
     def get(self, request: Request, id: str) -> Response:  # noqa: A002
         """Read a contract. Nothing is sent to Nexi."""
-        return Response(ContractResponseSerializer(_get_contract_or_404(id)).data)
+        contract = _get_contract_or_404(request, id)
+        return Response(ContractResponseSerializer(contract).data)
 
 
 class ChargeContractView(_ServerView):
@@ -94,7 +95,7 @@ class ChargeContractView(_ServerView):
         """Charge the saved card once for each `reference`, with any key. Check
         `state`: "paying" means that the outcome is not known yet."""
         data = validated_body(request, ChargeRequestSerializer)
-        contract = _get_contract_or_404(id)
+        contract = _get_contract_or_404(request, id, permissions.CHARGE_CONTRACT)
 
         key = idempotency.IdempotencyKey(request, request.data)
 
@@ -128,7 +129,7 @@ class EndContractView(_ServerView):
     def post(self, request: Request, id: str) -> Response:  # noqa: A002
         """End the contract, here and at Nexi: no further charges. Idempotent."""
         validated_body(request, EmptyRequestSerializer)
-        contract = _get_contract_or_404(id)
+        contract = _get_contract_or_404(request, id, permissions.END_CONTRACT)
 
         def action() -> Response:
             flows.end_contract(contract, actor=authentication.actor(request))
@@ -139,5 +140,11 @@ class EndContractView(_ServerView):
         )
 
 
-def _get_contract_or_404(contract_id: str) -> Contract:
-    return get_object_or_404(Contract, contract_id=contract_id.replace("\0", "")[:64])
+def _get_contract_or_404(
+    request: Request, contract_id: str, permission: str = permissions.VIEW_CONTRACTS
+) -> Contract:
+    """Errors as ``require_right``."""
+    known = contract_id.replace("\0", "")[:64]
+    contract = get_object_or_404(Contract, contract_id=known)
+    require_right(request, contract.terminal, permission)
+    return contract

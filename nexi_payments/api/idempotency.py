@@ -181,7 +181,7 @@ def store_response(record: IdempotencyRecord, response: Response) -> None:
     data = {
         name: value for name, value in response.data.items() if name != _SECRET_MEMBER
     }
-    if data.get("operation", {}).get("outcome") == "open":
+    if (data.get("operation") or {}).get("outcome") == "open":
         return
     body = json.dumps(data, default=str)
     IdempotencyRecord.objects.filter(pk=record.pk, body="").update(

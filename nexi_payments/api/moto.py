@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from nexi_payments import card_extraction, conf, permissions
 from nexi_payments.api import authentication, idempotency, parsers, throttling
 from nexi_payments.api.openapi import operation_schema
-from nexi_payments.api.permissions import requires
+from nexi_payments.api.permissions import require_right_to_take, requires
 from nexi_payments.api.request_serializers import (
     MotoDetailsRequestSerializer,
     MotoRequestSerializer,
@@ -42,12 +42,14 @@ class MotoView(BaseAPIView):
         """Charge a card for a phone order, once for each reference. For a reference
         that is paid or in progress, the response is that payment (200), without a
         second charge. A decline is a result: `state` "failed". "paying" means that the
-        outcome is not known yet: read the order again.
+        outcome is not known yet: read the order again. Above the ceiling it is 409
+        `approval_required`: send the same request again when it is approved.
         """
         form = parsers.extract_card_form(request, card_form.CardForm)
         data = validated_body(request, MotoDetailsRequestSerializer)
         allow_duplicate = data.pop("allow_duplicate")
         data.setdefault("terminal", _default_moto_terminal())
+        require_right_to_take(request, data["terminal"], permissions.TAKE_MOTO)
         cardholder = form.cleaned_data["cardholder_name"]
         key = idempotency.IdempotencyKey(request, [request.data, cardholder])
         record, is_new = key.get_or_create_record()

@@ -165,8 +165,10 @@ class CancelNexiLinkView(_LinkView):
         return idempotency.run_once(key, action)
 
 
-def _current_attempt(order_id: str) -> PaymentOrder:
-    return payment_link.current_attempt(get_order_or_404(order_id))
+def _current_attempt(request: Request, order_id: str) -> PaymentOrder:
+    return payment_link.current_attempt(
+        get_order_or_404(request, order_id, permissions.TAKE_MOTO)
+    )
 
 
 def _link_response(

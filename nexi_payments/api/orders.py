@@ -17,11 +17,15 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from nexi_payments import flows, permissions
+from nexi_payments import flows, permissions, terminal_rights
 from nexi_payments.api import authentication, idempotency, throttling
 from nexi_payments.api.client_secrets import client_secret
 from nexi_payments.api.openapi import operation_schema
-from nexi_payments.api.permissions import requires
+from nexi_payments.api.permissions import (
+    require_right,
+    require_right_to_take,
+    requires,
+)
 from nexi_payments.api.problem_details import Problem
 from nexi_payments.api.request_serializers import (
     CancelCaptureRequestSerializer,
@@ -76,7 +80,7 @@ class OrdersView(_ServerView, ListAPIView[PaymentOrder]):
         return [requires(*names)()]
 
     def get_queryset(self) -> QuerySet[PaymentOrder]:
-        rows = PaymentOrder.objects.all()
+        rows = terminal_rights.limit(PaymentOrder.objects.all(), self.request.user)
         query = self.request.query_params
         if reference := query.get("reference", ""):
             rows = rows.filter(reference=_without_nul(reference))
@@ -110,6 +114,8 @@ class OrdersView(_ServerView, ListAPIView[PaymentOrder]):
         browser; 200 with the existing payment if one is live for this purchase.
         """
         data = validated_body(request, OrderRequestSerializer)
+        terminal = data.get("terminal", "default")
+        require_right_to_take(request, terminal, permissions.CREATE_PAYMENTS)
 
         def create_order() -> Response:
             order, created = create.get_or_create_order(**data)
@@ -117,7 +123,7 @@ class OrdersView(_ServerView, ListAPIView[PaymentOrder]):
             return Response(body, status=201 if created else 200)
 
         def secret(body: Any) -> str:
-            return client_secret(get_order_or_404(body["id"]))
+            return client_secret(get_order_or_404(request, body["id"]))
 
         return idempotency.run_in_transaction(
             idempotency.IdempotencyKey(request, request.data), create_order, secret
@@ -132,7 +138,7 @@ class OrderView(_ServerView):
     )
     def get(self, request: Request, id: str) -> Response:  # noqa: A002
         """Read a payment. Nothing is sent to Nexi."""
-        return Response(order_data(get_order_or_404(id), request))
+        return Response(order_data(get_order_or_404(request, id), request))
 
 
 class OperationsView(_ServerView):
@@ -145,17 +151,20 @@ class OperationsView(_ServerView):
     )
     def get(self, request: Request, id: str) -> Response:  # noqa: A002
         """List all requests to Nexi for this payment, oldest first."""
-        rows = get_order_or_404(id).operations.select_related("order")
+        rows = get_order_or_404(request, id).operations.select_related("order")
         return Response([OperationDetailResponseSerializer(row).data for row in rows])
 
 
 class _OperationView(_ServerView):
     """Capture, void, refund or cancel a capture: one operation for each key."""
 
+    #: needs its right on the payment's terminal
+    permission: str
+
     def run_operation(
         self, request: Request, order_id: str, submit: Callable[..., Operation]
     ) -> Response:
-        order = get_order_or_404(order_id)
+        order = get_order_or_404(request, order_id, self.permission)
         key = idempotency.IdempotencyKey(request, request.data)
 
         def action() -> Response:
@@ -177,6 +186,7 @@ class _OperationView(_ServerView):
 
 
 class CaptureView(_OperationView):
+    permission = permissions.CAPTURE
     permission_classes = (requires(permissions.CAPTURE),)
 
     @operation_schema(
@@ -195,6 +205,7 @@ class CaptureView(_OperationView):
 
 
 class VoidView(_OperationView):
+    permission = permissions.VOID
     permission_classes = (requires(permissions.VOID),)
 
     @operation_schema(
@@ -210,6 +221,7 @@ class VoidView(_OperationView):
 
 
 class RefundView(_OperationView):
+    permission = permissions.REFUND
     permission_classes = (requires(permissions.REFUND),)
 
     @operation_schema(
@@ -232,6 +244,7 @@ class RefundView(_OperationView):
 
 
 class CancelCaptureView(_OperationView):
+    permission = permissions.CANCEL_CAPTURE
     permission_classes = (requires(permissions.CANCEL_CAPTURE),)
 
     @operation_schema(
@@ -268,7 +281,7 @@ class CancelView(_ServerView):
         Nexi. 409 `order_busy` while a charge is under way; 409 `already_charged` if
         money is held or taken: void or refund the payment `order`."""
         data = validated_body(request, CancelRequestSerializer)
-        order = get_order_or_404(id)
+        order = get_order_or_404(request, id, permissions.VOID)
 
         def action() -> Response:
             reason, actor = data["reason"], authentication.actor(request)
@@ -293,7 +306,7 @@ class ReconcileView(_ServerView):
         """Reconcile this payment now: send a status inquiry to Nexi and record what
         the response proves."""
         validated_body(request, EmptyRequestSerializer)
-        order = get_order_or_404(id)
+        order = get_order_or_404(request, id)
 
         def action() -> Response:
             inquire(order, actor=authentication.actor(request))
@@ -304,10 +317,14 @@ class ReconcileView(_ServerView):
         )
 
 
-def get_order_or_404(order_id: str) -> PaymentOrder:
+def get_order_or_404(
+    request: Request, order_id: str, permission: str = permissions.VIEW_PAYMENTS
+) -> PaymentOrder:
+    """Errors as ``require_right``."""
     order = PaymentOrder.find_by_order_id(order_id)
     if order is None:
         raise Http404
+    require_right(request, order.terminal, permission)
     return order
 
 

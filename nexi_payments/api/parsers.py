@@ -11,7 +11,7 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
-from nexi_payments import card_extraction, strict_json
+from nexi_payments import card_extraction, pan_scanner, strict_json
 from nexi_payments.api.problem_details import Problem
 from nexi_payments.exceptions import CardDataNotAllowed
 from nexi_payments.web.card_form import CardForm
@@ -118,7 +118,7 @@ def _bind_form(
     form = form_class({} if not_strings else card_data)
     form.is_valid()
     form.data = {}
-    has_number = card_extraction.json_contains_card_number
+    has_number = pan_scanner.json_contains_card_number
     number_elsewhere = any(map(has_number, members.values()))
     rest: dict[str, Any] = request.data  # type: ignore[assignment]
     rest.clear()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from nexi_payments import terminal_rights
 from nexi_payments.api import authentication
 from nexi_payments.api.problem_details import Problem
 from nexi_payments.models import PaymentOrder
@@ -36,6 +38,21 @@ def requires(*names: str) -> type[BasePermission]:
             return True
 
     return Allowed
+
+
+def require_right(request: Request, terminal: str, permission: str) -> None:
+    """Raises ``Http404`` if the user may not see ``terminal``, and ``PermissionDenied``
+    without the right there that ``permission`` needs."""
+    right = terminal_rights.right_of(permission)
+    terminal_rights.require(request.user, right, terminal)
+
+
+def require_right_to_take(request: Request, terminal: str, permission: str) -> None:
+    """Raises ``PermissionDenied`` if the user may not begin anything on ``terminal``:
+    the request names it, so a 404 would hide nothing."""
+    right = terminal_rights.right_of(permission)
+    if not terminal_rights.may(request.user, right, terminal):
+        raise PermissionDenied
 
 
 class HasClientSecret(BasePermission):

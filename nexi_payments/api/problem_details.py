@@ -12,14 +12,18 @@ from typing import Any, Final
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from rest_framework import exceptions
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from nexi_payments import money
+from nexi_payments import money, terminal_rights
 from nexi_payments.exceptions import (
     AlreadyCharged,
     AmbiguousCapture,
     AmountChanged,
+    ApprovalClosed,
+    ApprovalNotAllowed,
+    ApprovalRequired,
     CardBlocked,
     CardDataNotAllowed,
     CardsNotAccepted,
@@ -53,6 +57,7 @@ from nexi_payments.exceptions import (
     TooManyVerifications,
     UnstorableText,
 )
+from nexi_payments.models import PaymentOrder
 from nexi_payments.web.captcha import CaptchaRequired
 from nexi_payments.web.client_info import get_request_id
 from nexi_payments.web.problem_documents import (
@@ -193,6 +198,23 @@ _EXCEPTION_PROBLEMS: Final[dict[type[Exception], tuple[int, str, str]]] = {
         "This contract cannot be charged: not confirmed yet, suspended or ended."
         " Nothing was sent.",
     ),
+    ApprovalRequired: (
+        409,
+        "approval_required",
+        "The amount is above your ceiling. Nothing was sent. `approval` waits for"
+        " another person.",
+    ),
+    ApprovalClosed: (
+        409,
+        "approval_closed",
+        "Nothing is left to decide: see `approval_state`. Nothing was sent now.",
+    ),
+    ApprovalNotAllowed: (
+        403,
+        "approval_not_allowed",
+        "You may not decide this request: your own, or without the permission. Nothing"
+        " was changed.",
+    ),
     ContractEndUnconfirmed: (
         503,
         "contract_end_unconfirmed",
@@ -257,10 +279,21 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     """DRF's ``EXCEPTION_HANDLER`` of our views. Returns ``None`` for an unknown error,
     which DRF then raises."""
     response = _problem_response(error)
+    if response is None:
+        return None
+    if isinstance(error, OrderError) and not _may_see(context["request"], error.order):
+        response.data.pop("order", None)
     request_id = get_request_id(context["request"]._request)
-    if response is not None and request_id:
+    if request_id:
         response.data["request_id"] = request_id
     return response
+
+
+def _may_see(request: Request, order: PaymentOrder) -> bool:
+    """A client secret is no user: its checkout is not limited to terminals."""
+    if isinstance(request.auth, PaymentOrder):
+        return True
+    return terminal_rights.may(request.user, terminal_rights.SEE, order.terminal)
 
 
 def _problem_response(error: Exception) -> Response | None:
@@ -312,6 +345,9 @@ def _as_problem(error: NexiPaymentsError) -> Exception:
         extra["retry_after"] = 1
     if isinstance(error, MethodForbids):
         extra["hint"] = str(error.sentence)
+    if isinstance(error, ApprovalRequired | ApprovalClosed | ApprovalNotAllowed):
+        extra["approval"] = error.approval.pk
+        extra["approval_state"] = str(error.approval.state)
     if isinstance(error, OrderError):
         extra["order"] = error.order.order_id
     if isinstance(

@@ -288,6 +288,10 @@ class EmptyRequestSerializer(StrictSerializer):
     """An empty object."""
 
 
+class RefuseApprovalRequestSerializer(StrictSerializer):
+    reason = StrictCharField(max_length=300, help_text="For the history of the payment")
+
+
 class MotoDetailsRequestSerializer(PurchaseRequestSerializer):
     """``MotoRequest`` without the card."""
 

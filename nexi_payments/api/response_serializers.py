@@ -8,9 +8,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import ISO_8601, serializers
 from rest_framework.request import Request
 
-from nexi_payments import flows, money, payment_methods, permissions
+from nexi_payments import enums, flows, money, payment_methods, permissions
 from nexi_payments.api.fields import MoneyField
 from nexi_payments.enums import (
+    ApprovalFailure,
+    ApprovalState,
     Channel,
     ContractKind,
     ContractState,
@@ -20,7 +22,13 @@ from nexi_payments.enums import (
     VerificationOutcome,
 )
 from nexi_payments.flows import card_verification, confirmed_captures
-from nexi_payments.models import CardVerification, Contract, Operation, PaymentOrder
+from nexi_payments.models import (
+    Approval,
+    CardVerification,
+    Contract,
+    Operation,
+    PaymentOrder,
+)
 
 
 class CardResponseSerializer(serializers.Serializer[PaymentOrder]):
@@ -262,6 +270,42 @@ def _major_text(minor: int, order: PaymentOrder) -> str:
     return str(money.to_major(minor, order.currency))
 
 
+class ApprovalResponseSerializer(serializers.Serializer[Approval]):
+    """A refund or phone order that needs another person's approval."""
+
+    id = serializers.IntegerField(source="pk")
+    order = serializers.CharField(source="order.order_id")
+    kind = serializers.ChoiceField(choices=sorted(enums.APPROVABLE))
+    #: CharField: two enums named ``state`` collide in the OpenAPI schema
+    state = serializers.CharField(help_text=", ".join(ApprovalState.values))
+    amount = serializers.CharField(source="total")
+    currency = serializers.CharField(source="order.currency")
+    reference = serializers.CharField(source="order.reference", allow_null=True)
+    terminal = serializers.CharField()
+    capture = serializers.IntegerField(
+        source="capture_id",
+        allow_null=True,
+        help_text="The id of the capture that is to be refunded",
+    )
+    asked_by = serializers.CharField(source="requester_name")
+    decided_by = serializers.CharField(
+        source="approver_name", allow_blank=True, help_text='"" = nobody yet'
+    )
+    reason = serializers.CharField(allow_blank=True)
+    decision_reason = serializers.CharField(allow_blank=True)
+    failure = serializers.CharField(
+        allow_blank=True,
+        help_text="Why an outdated request was not sent: "
+        + ", ".join(ApprovalFailure.values),
+    )
+    operation = OperationDetailResponseSerializer(
+        allow_null=True, help_text="What was sent with it; null = nothing yet"
+    )
+    created_at = serializers.DateTimeField(format=ISO_8601)
+    expires_at = serializers.DateTimeField(format=ISO_8601)
+    decided_at = serializers.DateTimeField(format=ISO_8601, allow_null=True)
+
+
 class ContractResponseSerializer(serializers.Serializer[Contract]):
     """A contract (saved card). It has no card number: only Nexi has that."""
 
@@ -341,6 +385,10 @@ class ProblemResponseSerializer(_TrailingUnderscoreSerializer):
     hint = serializers.CharField(required=False)
     remaining = serializers.CharField(required=False)
     order = serializers.CharField(required=False)
+    approval = serializers.IntegerField(
+        required=False, help_text="The id of a request for approval"
+    )
+    approval_state = serializers.CharField(required=False)
     retry_after = serializers.IntegerField(required=False)
     captcha_url = serializers.CharField(required=False)
     request_id = serializers.CharField(

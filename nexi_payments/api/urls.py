@@ -6,6 +6,7 @@
 from django.urls import path
 
 from nexi_payments.api import (
+    approvals,
     card_verification,
     checkout,
     contracts,
@@ -57,6 +58,10 @@ urlpatterns = [
         name="charge",
     ),
     path("contracts/<str:id>/end/", as_view(contracts.EndContractView), name="end"),
+    path("approvals/", as_view(approvals.ApprovalsView), name="approvals"),
+    path("approvals/<int:id>/", as_view(approvals.ApprovalView), name="approval"),
+    path("approvals/<int:id>/approve/", as_view(approvals.ApproveView), name="approve"),
+    path("approvals/<int:id>/refuse/", as_view(approvals.RefuseView), name="refuse"),
     path("moto/", as_view(moto.MotoView), name="moto"),
     path(
         "card-verifications/",

@@ -20,7 +20,6 @@ from nexi_payments.card_extraction.body import (
     MAX_CARD_BODY_BYTES,
     MAX_RAW_BODY_BYTES,
     has_body,
-    json_contains_card_number,
 )
 from nexi_payments.card_extraction.error_reports import hide_from_error_reports
 from nexi_payments.card_extraction.extraction import (
@@ -67,7 +66,6 @@ __all__ = [
     "has_body",
     "hide_from_error_reports",
     "is_own_view",
-    "json_contains_card_number",
     "mark_body_kind",
     "redact_url",
     "request_body_kind",

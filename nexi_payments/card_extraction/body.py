@@ -211,17 +211,6 @@ def _redact_value(value: Any, redact: Redactor, name: str = "") -> Any:
     return value if redact(name, str(value)) else ""
 
 
-def json_contains_card_number(value: Any) -> bool:
-    """Whether a JSON value contains a card number, also as the name of a member."""
-    if isinstance(value, dict):
-        return any(map(json_contains_card_number, value)) or any(
-            map(json_contains_card_number, value.values())
-        )
-    if isinstance(value, list):
-        return any(map(json_contains_card_number, value))
-    return contains_card_number(str(value))
-
-
 def _redact_card_data(name: str, value: str) -> str:
     return "" if _looks_like_security_code(value) else _redact_card_number(name, value)
 

@@ -17,7 +17,7 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from nexi_payments.conf import proxies, validators
+from nexi_payments.conf import proxies, staff_rules, validators
 from nexi_payments.conf.terminals import Terminal, load_terminal
 from nexi_payments.enums import Duplicates
 from nexi_payments.exceptions import TerminalNotConfigured
@@ -81,6 +81,10 @@ class Settings:
     reference_lookup_strict: bool = False
     #: seconds after a soft decline until a due charge is retried
     charge_retries: tuple[float, ...] = (86_400, 259_200, 604_800)
+    #: group → terminal → rights; empty: the permissions hold for all terminals
+    terminal_rights: staff_rules.TerminalRights = field(default_factory=dict)
+    #: permission → group → currency → minor units above which another person approves
+    approval_ceilings: staff_rules.Ceilings = field(default_factory=dict)
 
     def terminal(self, name: str) -> Terminal:
         """Raises ``TerminalNotConfigured`` for an unknown name."""
@@ -215,6 +219,8 @@ _KEYS: Final = (
     "REFERENCE_LOOKUP",
     "REFERENCE_LOOKUP_STRICT",
     "CHARGE_RETRIES",
+    "TERMINAL_RIGHTS",
+    "APPROVAL_CEILINGS",
 )
 _HOOKS: Final = (
     "MAIL_LANGUAGE",
@@ -311,6 +317,12 @@ def load(raw: Any = None) -> Settings:
         charge_retries=validators.retry_delays(
             raw.get("CHARGE_RETRIES", Settings.charge_retries),
             "NEXI_PAYMENTS['CHARGE_RETRIES']",
+        ),
+        terminal_rights=staff_rules.terminal_rights(
+            raw.get("TERMINAL_RIGHTS"), "NEXI_PAYMENTS['TERMINAL_RIGHTS']"
+        ),
+        approval_ceilings=staff_rules.approval_ceilings(
+            raw.get("APPROVAL_CEILINGS"), "NEXI_PAYMENTS['APPROVAL_CEILINGS']"
         ),
         duplicates=validators.one_of(
             raw.get("DUPLICATES", Duplicates.REVIEW),

@@ -5,6 +5,12 @@ and in logs, the label is what staff read. ``TRANSITIONS`` lists every allowed c
 an order's state; the ledger builds its compare-and-swap from it.
 """
 
+from nexi_payments.enums.approvals import (
+    APPROVABLE,
+    OPEN_APPROVALS,
+    ApprovalFailure,
+    ApprovalState,
+)
 from nexi_payments.enums.events import (
     EventKind,
 )
@@ -14,6 +20,7 @@ from nexi_payments.enums.operations import (
     NEGATIVE_OUTCOMES,
     POST_CHARGE,
     QUEUEABLE,
+    QUEUED,
     REFUNDING,
     RESERVING,
     UNSETTLED,
@@ -57,6 +64,7 @@ from nexi_payments.enums.states import (
 
 __all__ = [
     "ABANDONABLE",
+    "APPROVABLE",
     "CARD_WAS_TRIED",
     "CHARGING",
     "CONTRACT_CHANNELS",
@@ -65,8 +73,10 @@ __all__ = [
     "IDEMPOTENT",
     "LIVE",
     "NEGATIVE_OUTCOMES",
+    "OPEN_APPROVALS",
     "POST_CHARGE",
     "QUEUEABLE",
+    "QUEUED",
     "REFUNDING",
     "RESERVING",
     "RETURNED",
@@ -77,6 +87,8 @@ __all__ = [
     "UNDER_WAY",
     "UNSETTLED",
     "WITH_RECEIPT",
+    "ApprovalFailure",
+    "ApprovalState",
     "CaptureMode",
     "CardEntry",
     "Channel",

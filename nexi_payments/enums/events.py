@@ -57,3 +57,10 @@ class EventKind(TextChoices):
     REFUND_WITHDRAWN = "refund_withdrawn", _("queued refund withdrawn")
     #: a queued refund was given up: the money has not gone back
     REFUND_FAILED = "refund_failed", _("queued refund given up")
+    #: an approval of a refund or phone order: what it is about, in ``Event.approval``
+    APPROVAL_REQUESTED = "approval_requested", _("approval requested")
+    APPROVED = "approved", _("approved by a second person")
+    APPROVAL_REFUSED = "approval_refused", _("approval refused")
+    APPROVAL_WITHDRAWN = "approval_withdrawn", _("request for approval withdrawn")
+    APPROVAL_EXPIRED = "approval_expired", _("approval expired")
+    APPROVAL_OUTDATED = "approval_outdated", _("approval not possible any more")

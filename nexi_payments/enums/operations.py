@@ -89,6 +89,8 @@ RESERVING: Final = frozenset(
 class QueuedRefundState(TextChoices):
     """``QueuedRefund.state``."""
 
+    #: above the ceiling of its actor: it is not sent before another person approves it
+    AWAITING_APPROVAL = "awaiting_approval", _("waiting for approval")
     #: it waits to be sent, and may be withdrawn
     QUEUED = "queued", _("queued")
     #: it is an operation now, whose outcome counts
@@ -97,6 +99,12 @@ class QueuedRefundState(TextChoices):
     WITHDRAWN = "withdrawn", _("withdrawn")
     #: it was not possible any more, or Nexi did not execute it: a person must look
     GIVEN_UP = "given_up", _("given up")
+
+
+#: Not sent yet: the amount is reserved, and may be withdrawn.
+QUEUED: Final = frozenset(
+    {QueuedRefundState.AWAITING_APPROVAL, QueuedRefundState.QUEUED}
+)
 
 
 class RefundFailure(TextChoices):
@@ -108,6 +116,8 @@ class RefundFailure(TextChoices):
     NOTHING_LEFT = "nothing_left", _("less is left than was to be sent")
     #: of a duplicate: the other payment does not keep its money any more
     ONLY_PAYMENT = "only_payment", _("no other payment of the purchase is left")
+    #: refused, expired, or the permissions of the two people have changed
+    NOT_APPROVED = "not_approved", _("not approved by a second person")
     #: Nexi or the issuer declined, or inquiries show that it was not executed
     DECLINED = OperationOutcome.DECLINED.value, _("Nexi did not execute it")
     REJECTED = OperationOutcome.REJECTED.value, _("Nexi rejected it")

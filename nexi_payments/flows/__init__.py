@@ -6,6 +6,8 @@ they raise ``RuntimeError``. ``create_order``, ``create_moto_order``, ``offer_li
 transaction: they call no gateway inside one. ``available`` reads only.
 """
 
+from nexi_payments.flows.approval_requests import refuse_approval
+from nexi_payments.flows.approvals import approve
 from nexi_payments.flows.availability import Available, available
 from nexi_payments.flows.capture_cancel import cancel_capture
 from nexi_payments.flows.capture_refund import capture, refund, void
@@ -62,6 +64,7 @@ __all__ = [
     "Step",
     "accept_totals",
     "accepts_own_card_page",
+    "approve",
     "available",
     "cancel",
     "cancel_capture",
@@ -84,6 +87,7 @@ __all__ = [
     "receive_notification",
     "reconcile",
     "refund",
+    "refuse_approval",
     "renew_nexi_link",
     "resolve",
     "resolve_operation",

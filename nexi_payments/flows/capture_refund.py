@@ -13,7 +13,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from django.utils import timezone
 
@@ -26,6 +26,7 @@ from nexi_payments.exceptions import (
     InvalidState,
     OrderBusy,
 )
+from nexi_payments.flows import ceilings
 from nexi_payments.flows.availability import (
     Available,
     available,
@@ -33,13 +34,19 @@ from nexi_payments.flows.availability import (
     validated_amount,
 )
 from nexi_payments.flows.inquiry import query
-from nexi_payments.flows.ledger import operations, queued_refunds, terminal_outages
+from nexi_payments.flows.ledger import (
+    approvals,
+    operations,
+    queued_refunds,
+    terminal_outages,
+)
 from nexi_payments.flows.ledger.operations import Claim, GatewayCall, PreconditionFailed
 from nexi_payments.flows.ledger.post_charge import PostChargeRequest
 from nexi_payments.flows.ledger.totals import update_totals
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.models import (
+    Approval,
     Operation,
     PaymentOrder,
     QueuedRefund,
@@ -132,7 +139,7 @@ class PostChargeCall(PostChargeRequest, GatewayCall[str]):
         nonce: str | None,
         amount: int | None = None,
         expected_remaining: Decimal | None = None,
-    ) -> PostChargeCall:
+    ) -> Self:
         client = conf.client(conf.current().terminal(order.terminal))
         deadline = Deadline(conf.current().total_timeout)
         return cls(order, client, deadline, actor, nonce, amount, expected_remaining)
@@ -147,6 +154,9 @@ class PostChargeCall(PostChargeRequest, GatewayCall[str]):
         """Checks that the operation is possible, and chooses amount and target. Raises
         ``OrderError`` and ``InvalidAmount``.
         """
+
+    def require_approval(self) -> None:
+        """Raises ``ApprovalRequired`` if another person has to approve it first."""
 
     def claim(self) -> Claim:
         wait = timedelta(seconds=conf.current().claim_timeout)
@@ -219,6 +229,11 @@ class VoidCall(PostChargeCall):
 
 class RefundCall(PostChargeCall):
     kind = OperationKind.REFUND
+    #: what was asked for, and who approves it in the commit of the claim
+    approval: Approval | None = None
+    approver: Actor | None = None
+    #: of the capture, in minor units; ``prepare`` sets it
+    remaining: int = 0
 
     def prepare(self, now: Available) -> None:
         order = self.order
@@ -226,13 +241,34 @@ class RefundCall(PostChargeCall):
         if now.refund is None:
             raise InvalidState(order)
         chosen = now.capture_to_refund(self.capture, self.amount)
+        self.remaining = now.refund_of(chosen) or 0
         amount = validated_amount(
-            order, now.refund_of(chosen), self.amount, self.expected_remaining
+            order, self.remaining, self.amount, self.expected_remaining
         )
         now.require_whole(amount, chosen)
         capture = chosen.operation if chosen else None
         target = capture.gateway_operation_id if capture else ""
         self.set_details(amount, target or order.gateway_operation_id, capture)
+
+    def require_approval(self) -> None:
+        if self.queued is not None or self.approval is not None:
+            return  # judged when it was queued, or approved
+        ceilings.require_approval_of_refund(
+            self.order,
+            self.details["amount"],
+            self.actor,
+            remaining=self.remaining,
+            capture=self.details["capture"],
+            nonce=self.nonce,
+        )
+
+    def on_claim(self) -> None:
+        approval = self.approval
+        if approval is not None and not approvals.claim(
+            approval, self.operation, self.approver
+        ):
+            raise PreconditionFailed
+        super().on_claim()
 
 
 def submit(call: PostChargeCall) -> Operation:
@@ -259,6 +295,7 @@ def look_and_send(call: PostChargeCall) -> Operation:
     if earlier := _find_existing(call):
         return earlier
     call.prepare(call.available())
+    call.require_approval()
     try:
         operations.run(call)
     except GatewayError as error:
@@ -281,6 +318,7 @@ def _check_own_books(call: PostChargeCall) -> None:
     """
     try:
         call.prepare(call.available())
+        call.require_approval()
     except ExceedsRemaining:
         unlisted = call.order.operations.filter(by_totals=True, amount__gt=0)
         if not unlisted.filter(outcome=OperationOutcome.DONE).exists():

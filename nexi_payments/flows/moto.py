@@ -26,12 +26,12 @@ from nexi_payments.exceptions import (
     OrderNotPayable,
     PossibleDuplicate,
 )
-from nexi_payments.flows import shop_orders
+from nexi_payments.flows import ceilings, shop_orders
 from nexi_payments.flows.hosted import siblings
 from nexi_payments.flows.inquiry import query
-from nexi_payments.flows.ledger import operations, terminal_outages
+from nexi_payments.flows.ledger import approvals, operations, terminal_outages
 from nexi_payments.flows.ledger.charge import Charge
-from nexi_payments.flows.ledger.operations import Claim
+from nexi_payments.flows.ledger.operations import Claim, PreconditionFailed
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import attempts, create, customer_data, velocity
 from nexi_payments.flows.shop_orders import ShopOrder
@@ -39,7 +39,7 @@ from nexi_payments.flows.three_ds import card_columns
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.gateway.responses import OperationResult
-from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models import Approval, Operation, PaymentOrder
 from nexi_payments.models.text_storage import reject_text
 
 #: A charge of the same amount within this time may be a duplicate.
@@ -167,7 +167,9 @@ def pay_moto(
     ``failed``, or ``paying`` while the outcome is unknown. Nexi requires ``cardholder``
     (or the order's customer name). A card with the same last four digits that was
     charged the same amount in the last ten minutes raises ``PossibleDuplicate``, unless
-    ``allow_duplicate`` says that the caller wants it. Also raises ``MotoNotAllowed``,
+    ``allow_duplicate`` says that the caller wants it. An amount above the ceiling of
+    ``actor`` raises ``ApprovalRequired`` until another person has approved it; the card
+    is not kept. Also raises ``MotoNotAllowed``,
     ``OrderNotPayable``, ``OrderBusy``, ``InvalidCustomer``, ``CardDataNotAllowed``,
     ``CardBlocked``, ``TooManyAttempts`` (of the clerk), ``CardsNotAccepted`` and
     ``TerminalUnavailable``; and, where another attempt is on Nexi's page,
@@ -182,6 +184,7 @@ def pay_moto(
         raise CardsNotAccepted(terminal.name)
     if order.state != OrderState.INIT:
         raise OrderNotPayable(order)
+    approval = ceilings.require_approval_of_phone_order(order, actor)
     if not allow_duplicate and (
         earlier := tuple(possible_duplicates(order, card.last4))
     ):
@@ -193,7 +196,8 @@ def pay_moto(
     deadline = Deadline(conf.current().total_timeout)
     siblings.require_none_paid(order, deadline)
     try:
-        operations.run(_MotoCharge(order, client, deadline, actor, purchase, card))
+        call = _MotoCharge(order, client, deadline, actor, purchase, card, approval)
+        operations.run(call)
     except GatewayError as error:
         terminal_outages.log_failure(order, error, client, deadline)
     if order.state == OrderState.PAYING:
@@ -207,6 +211,7 @@ class _MotoCharge(Charge):
     source = OrderState.INIT
     purchase: Purchase
     card: Card
+    approval: Approval | None
 
     def claim(self) -> Claim:
         order, claim = self.order, super().claim()
@@ -218,6 +223,11 @@ class _MotoCharge(Charge):
             changes=claim.changes | columns | {"channel": Channel.MOTO},
             guard=velocity.limit_clerk(order, self.card, self.actor),
         )
+
+    def on_claim(self) -> None:
+        approval = self.approval
+        if approval is not None and not approvals.claim(approval, self.operation):
+            raise PreconditionFailed
 
     def send(self, operation: Operation) -> OperationResult:
         return self.client.moto(

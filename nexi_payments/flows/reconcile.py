@@ -15,7 +15,7 @@ from django.utils import timezone
 from nexi_payments import conf, outbox, sealed_cards
 from nexi_payments.enums import EventKind, OrderState, Reason
 from nexi_payments.exceptions import GatewayError, TerminalNotConfigured
-from nexi_payments.flows import refund_worker
+from nexi_payments.flows import approval_requests, refund_worker
 from nexi_payments.flows.hosted import link_closing, offers
 from nexi_payments.flows.inquiry import orphans, query, sweeps, unfinished
 from nexi_payments.flows.ledger import terminal_outages, transitions
@@ -88,6 +88,7 @@ def reconcile(order: PaymentOrder | None = None, *, limit: int = 1000) -> Counts
         for terminal, number in missing.items():
             text = "terminal %s is not in the settings: no inquiry about %d payments"
             log.critical(text, terminal, number)
+        approval_requests.expire_due(limit=limit)
         counts.refunds_sent, counts.refunds_given_up = refund_worker.send_due(
             limit=limit
         )

@@ -13,7 +13,7 @@ from django.db import IntegrityError
 from nexi_payments import money
 from nexi_payments.enums import OperationKind, QueuedRefundState
 from nexi_payments.exceptions import InvalidState, RefundKeyInUse
-from nexi_payments.flows import refund_worker
+from nexi_payments.flows import ceilings, refund_worker
 from nexi_payments.flows.availability import available, validated_amount
 from nexi_payments.flows.ledger import queued_refunds
 from nexi_payments.flows.ledger.totals import lock_order
@@ -44,6 +44,9 @@ def enqueue_refund(
     ``available`` has less. ``payment_refunded`` follows when Nexi confirms it,
     ``refund_failed`` if it is given up. ``capture`` as in ``refund``. ``reason`` (300
     characters) and ``actor`` are for the payment's history.
+
+    An amount above the ceiling of ``actor`` waits for another person first: the row's
+    state is "awaiting_approval". If it is not approved, it is given up.
 
     Idempotent by ``key`` (100 characters, of the shop): the same one with the same
     order, amount and capture returns the first row, whatever became of it; with others
@@ -117,6 +120,9 @@ def _enqueue(
                 key=key,
                 reason=reason,
                 is_remainder=wanted is None,
+                needs_approval=ceilings.is_exceeded(
+                    order, OperationKind.REFUND, amount, actor
+                ),
             )
         return refund, True
     except IntegrityError:

@@ -29,7 +29,7 @@ from nexi_payments.exceptions import (
     TerminalNotConfigured,
     TerminalUnavailable,
 )
-from nexi_payments.flows import capture_refund
+from nexi_payments.flows import approval_requests, capture_refund
 from nexi_payments.flows.capture_refund import PostChargeCall, RefundCall, VoidCall
 from nexi_payments.flows.inquiry import duplicates, query
 from nexi_payments.flows.ledger import queued_refunds
@@ -150,6 +150,8 @@ def send(refund: QueuedRefund, deadline: Deadline | None = None) -> str:
 def _look_and_send(refund: QueuedRefund, deadline: Deadline | None) -> None:
     order = refund.order
     deadline = deadline or Deadline(conf.current().total_timeout)
+    if refund.approval is not None and approval_requests.end_if_invalid(refund):
+        return
     other = None
     if duplicates.is_of_duplicate(refund):
         _look(order, deadline)

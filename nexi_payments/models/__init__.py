@@ -11,6 +11,7 @@ from nexi_payments.models import (  # noqa: F401  registers them
     hosted_page,
     sealed_card,
 )
+from nexi_payments.models.approval import Approval
 from nexi_payments.models.card_verification import CardVerification
 from nexi_payments.models.contract import Contract
 from nexi_payments.models.created_order import CreatedOrder
@@ -23,6 +24,7 @@ from nexi_payments.models.proxies import DailyReport, PhoneOrder, ReviewQueue
 from nexi_payments.models.queued_refund import QueuedRefund
 
 __all__ = [
+    "Approval",
     "CardVerification",
     "Contract",
     "CreatedOrder",

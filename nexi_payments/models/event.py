@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments.enums import EventKind
+from nexi_payments.models.approval import Approval
 from nexi_payments.models.deadlocks import RetryingModel
 from nexi_payments.models.operation import Operation
 from nexi_payments.models.order import PaymentOrder
@@ -41,6 +42,14 @@ class Event(RetryingModel):
         null=True,
         on_delete=models.DO_NOTHING,
         db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    #: of the events of an approval. Without an index: nobody searches for it
+    approval = models.ForeignKey(
+        Approval,
+        null=True,
+        on_delete=models.PROTECT,
         db_index=False,
         related_name="+",
     )

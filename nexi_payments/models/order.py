@@ -215,6 +215,10 @@ class PaymentOrder(RetryingModel):
             ("charge_contract", _("Can charge cards on file")),
             ("end_contract", _("Can end cards on file")),
             ("verify_card", _("Can verify cards for nothing")),
+            (
+                "approve_payment",
+                _("Can approve refunds and phone orders above the ceiling"),
+            ),
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="nexi_newest"),

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import enums, money
 from nexi_payments.enums import OperationKind, QueuedRefundState, RefundFailure
+from nexi_payments.models.approval import Approval
 from nexi_payments.models.deadlocks import RetryingModel
 from nexi_payments.models.event import Event
 from nexi_payments.models.operation import Operation
@@ -20,10 +21,11 @@ from nexi_payments.models.order import PaymentOrder
 class QueuedRefund(RetryingModel):
     """A refund or void that was decided in a transaction, and is sent after its commit.
 
-    ``amount`` is in minor units; it is reserved while ``state`` is "queued". The commit
-    that claims ``operation`` also ends that state: the operation is sent once, and its
-    outcome is what became of the refund. ``next_attempt_at`` is when to send it, or to
-    try again; an attempt leases the row by moving it.
+    ``amount`` is in minor units; it is reserved while ``state`` is "queued" or
+    "awaiting_approval". The commit that claims ``operation`` also ends "queued": the
+    operation is sent once, and its outcome is what became of the refund.
+    ``next_attempt_at`` is when to send it, or to try again; an attempt leases the row
+    by moving it.
     """
 
     order = models.ForeignKey(
@@ -37,7 +39,7 @@ class QueuedRefund(RetryingModel):
     )
     state = models.CharField(
         _("state"),
-        max_length=16,
+        max_length=24,
         choices=QueuedRefundState.choices,
         default=QueuedRefundState.QUEUED,
     )
@@ -59,6 +61,10 @@ class QueuedRefund(RetryingModel):
         null=True,
         on_delete=models.PROTECT,
         related_name="queued_refund",
+    )
+    #: above the ceiling of ``actor``: it is sent only with this one
+    approval = models.OneToOneField(
+        Approval, null=True, on_delete=models.PROTECT, related_name="queued_refund"
     )
     failure = models.CharField(max_length=16, choices=RefundFailure.choices, blank=True)
     #: withdrawn or given up
@@ -100,6 +106,11 @@ class QueuedRefund(RetryingModel):
                     operation__isnull=True,
                 )
                 | Q(
+                    state=QueuedRefundState.AWAITING_APPROVAL,
+                    next_attempt_at__isnull=True,
+                    operation__isnull=True,
+                )
+                | Q(
                     state=QueuedRefundState.SENT,
                     next_attempt_at__isnull=True,
                     operation__isnull=False,
@@ -126,3 +137,7 @@ class QueuedRefund(RetryingModel):
     @property
     def is_waiting(self) -> bool:
         return self.state == QueuedRefundState.QUEUED
+
+    @property
+    def awaits_approval(self) -> bool:
+        return self.state == QueuedRefundState.AWAITING_APPROVAL

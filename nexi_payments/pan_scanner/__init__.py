@@ -17,7 +17,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote_plus
 
 from nexi_payments.input_errors import CardDataNotAllowed
@@ -55,6 +55,17 @@ def url_contains_card_number(url: str) -> bool:
     for _ in range(3):
         decoded = unquote_plus(decoded)
     return contains_card_number(html.unescape(decoded))
+
+
+def json_contains_card_number(value: Any) -> bool:
+    """Whether a JSON value contains a card number, also as the name of a member."""
+    if isinstance(value, dict):
+        return any(map(json_contains_card_number, value)) or any(
+            map(json_contains_card_number, value.values())
+        )
+    if isinstance(value, list):
+        return any(map(json_contains_card_number, value))
+    return contains_card_number(str(value))
 
 
 def reject_card_number(name: str, text: str) -> None:

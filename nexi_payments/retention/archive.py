@@ -1,10 +1,10 @@
 """Archives old, finished payments: writes them to files and deletes their rows.
 
 A file is gzipped JSON lines: a head, one line per order with its operations, events,
-discrepancies and queued refunds, and an end with counts, totals and the SHA-256 of all
-lines before it. It contains no personal data (see ``erasure``). Amounts are in minor
-units. A row is deleted only after its line was written to disk, read back, and compared
-with the table (decision 26).
+discrepancies, queued refunds and approvals, and an end with counts, totals and the
+SHA-256 of all lines before it. It contains no personal data (see ``erasure``). Amounts
+are in minor units. A row is deleted only after its line was written to disk, read back,
+and compared with the table (decision 26).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from django.utils import timezone
 from nexi_payments import enums
 from nexi_payments.enums import ContractState, OrderState
 from nexi_payments.models import (
+    Approval,
     Discrepancy,
     Event,
     Operation,
@@ -52,6 +53,7 @@ _CHILD_MODELS: Final[tuple[tuple[str, type[models.Model]], ...]] = (
     ("events", Event),
     ("discrepancies", Discrepancy),
     ("queued_refunds", QueuedRefund),
+    ("approvals", Approval),
 )
 _OMITTED_FIELDS: Final[dict[type[models.Model], set[str]]] = {
     PaymentOrder: {
@@ -70,6 +72,13 @@ _OMITTED_FIELDS: Final[dict[type[models.Model], set[str]]] = {
     Event: {"address", "note"},
     Discrepancy: set(),
     QueuedRefund: {"address", "reason"},
+    Approval: {
+        "address",
+        "reason",
+        "decision_reason",
+        "requester_name",
+        "approver_name",
+    },
 }
 
 
@@ -115,9 +124,8 @@ def archivable_orders(before: datetime) -> QuerySet[PaymentOrder]:
     """Orders that were created before that moment and are finished, oldest first.
 
     Excluded: later operations; anything in doubt, watched, unsettled, queued or
-    undelivered;
-    open discrepancies; contracts that have not ended; and orders that another row
-    refers to, such as a later attempt or a row of the shop.
+    undelivered; open discrepancies and approvals; contracts that have not ended; and
+    orders that another row refers to, such as a later attempt or a row of the shop.
     """
     of_order: dict[str, Any] = {"order": OuterRef("pk")}
     # a recent refund belongs to the current accounts
@@ -141,6 +149,7 @@ def archivable_orders(before: datetime) -> QuerySet[PaymentOrder]:
         )
         | Exists(Event.objects.filter(deliver_at__isnull=False, **of_order))
         | Exists(Discrepancy.objects.filter(resolved_at=None, **of_order))
+        | Exists(Approval.objects.filter(state__in=enums.OPEN_APPROVALS, **of_order))
     )
     for referencing in _referencing_rows():
         rows = rows.exclude(Exists(referencing))
@@ -320,7 +329,7 @@ def _delete_archived(
     # an operation may point to one of the same order
     Operation.objects.filter(order__in=same, capture__isnull=False).update(capture=None)
     # each names those behind it
-    for model in (QueuedRefund, Event, Operation, Discrepancy):
+    for model in (QueuedRefund, Event, Approval, Operation, Discrepancy):
         model._base_manager.filter(order__in=same).delete()
     PaymentOrder.objects.filter(pk__in=same).delete()
     return len(same)

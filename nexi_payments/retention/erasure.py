@@ -1,8 +1,8 @@
 """Erases personal data after ``RETENTION``; rows about money stay.
 
 Erased are: name, e-mail, description and cardholder name of an order; its 3-D Secure
-customer data; the IP addresses of its operations, events and queued refunds, the notes
-of events and the reasons of queued refunds;
+customer data; the IP addresses of its operations, events, queued refunds and approvals,
+the notes of events, and the reasons of queued refunds and approvals;
 of contracts that have ended, the IP address of the consent and the shop's customer
 number; of card verifications, the IP address. The stored card columns (brand, first
 six, last four digits, expiry) belong to the accounts and stay.
@@ -19,6 +19,7 @@ from django.utils import timezone
 from nexi_payments import conf, enums
 from nexi_payments.enums import ContractState
 from nexi_payments.models import (
+    Approval,
     CardVerification,
     Contract,
     CustomerDetails,
@@ -82,6 +83,9 @@ def _erase_orders(keys: list[int]) -> None:
     Operation.objects.filter(order__in=keys).update(address=None)
     Event.objects.filter(order__in=keys).update(address=None, note="")
     QueuedRefund.objects.filter(order__in=keys).update(address=None, reason="")
+    Approval.objects.filter(order__in=keys).update(
+        address=None, reason="", decision_reason=""
+    )
 
 
 def _erase_contracts_and_verifications(before: datetime) -> None:

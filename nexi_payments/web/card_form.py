@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from django import forms
@@ -194,7 +195,7 @@ def card_form_class(consent_text: str) -> type[CardForm]:
 
 
 def bind_card_form(
-    request: HttpRequest, form_class: type[CardForm] = CardForm
+    request: HttpRequest, form_class: Callable[[Any], CardForm] = CardForm
 ) -> CardForm:
     """Bind the form to the submission and validate it.
 
@@ -211,7 +212,7 @@ def bind_card_form(
     return card_extraction.call_without_frames(read)
 
 
-def bind_form(request: HttpRequest, form_class: type[FormT]) -> FormT:
+def bind_form(request: HttpRequest, form_class: Callable[[Any], FormT]) -> FormT:
     """Bind and validate a form that has no card fields and rejects card numbers.
 
     Unlike ``bind_card_form``, the form shows the submitted values again.

@@ -37,7 +37,7 @@ def board(page: str) -> str:
 
 
 def made() -> dict[str, Any]:
-    return dashboard.dashboard_context(lambda name: f"/{name}/")
+    return dashboard.dashboard_context(lambda name: f"/{name}/", None)
 
 
 def settle(reference: str, moment: datetime) -> None:
@@ -128,7 +128,7 @@ def test_each_day_and_direction_has_its_own_currencies(
             flows.refund(order, Decimal("1.25"))
             refunds = Operation.objects.filter(order=order, kind="refund")
             assert refunds.update(settled_at=noon)
-    found = revenue.sums_by_currency(*days)
+    found = revenue.sums_by_currency(*days, None)
     assert sorted(
         (o.day, o.is_refund, o.currency, o.count, o.minor) for o in found
     ) == [

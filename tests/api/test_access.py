@@ -29,6 +29,7 @@ from tests.support.api_clients import (
     assert_problem,
     card_fields,
 )
+from tests.support.approvals import new_approval
 from tests.support.contracts import make_contract
 from tests.support.shopper import Shopper, new_order
 
@@ -64,6 +65,10 @@ DOORS: dict[tuple[str, str], frozenset[str]] = {
     ("GET", "contracts/CARD/"): CONTRACTS,
     ("POST", "contracts/CARD/charge/"): frozenset({"charge_contract"}),
     ("POST", "contracts/CARD/end/"): frozenset({"end_contract"}),
+    ("GET", "approvals/"): READERS,
+    ("GET", "approvals/APPROVAL/"): READERS,
+    ("POST", "approvals/APPROVAL/approve/"): frozenset({"approve_payment"}),
+    ("POST", "approvals/APPROVAL/refuse/"): frozenset({"approve_payment"}),
     ("POST", "moto/"): frozenset({"take_moto"}),
     ("POST", "card-verifications/"): frozenset({"verify_card"}),
     ("GET", "card-verifications/CHECK/"): CHECKS,
@@ -76,6 +81,7 @@ BODIES = {
     "contracts/CARD/charge/": {**PURCHASE, "reference": "R-4"},
     "moto/": {**PURCHASE, **card_fields(), "reference": "R-3"},
     "card-verifications/": card_fields(),
+    "approvals/APPROVAL/refuse/": {"reason": "no"},
 }
 WHO = [None, (), *((name,) for name in (*ALL_PERMISSIONS, "resolve_review"))]
 
@@ -87,6 +93,7 @@ def test_a_permission_for_each_deed(
     order = shopper.pay(new_order(reference="R-1"))
     kept = make_contract(shopper)
     check = flows.verify_card(CARD)
+    approval = new_approval(order)
     server = ShopServer(*(who or ()))
     if who is None:
         server.browser.logout()
@@ -98,6 +105,7 @@ def test_a_permission_for_each_deed(
         where = path.replace("ORDER", order.order_id)
         where = where.replace("CARD", kept.contract_id)
         where = where.replace("CHECK", check.order_id)
+        where = where.replace("APPROVAL", str(approval.pk))
         if method == "GET":
             answer = server.get(where)
         else:
@@ -122,6 +130,7 @@ def test_every_door_is_in_the_table() -> None:
     paths = {
         str(pattern.pattern)
         .replace("<str:id>", "ORDER")
+        .replace("<int:id>", "APPROVAL")
         .replace("contracts/ORDER", "contracts/CARD")
         .replace("card-verifications/ORDER", "card-verifications/CHECK")
         for pattern in urls.urlpatterns

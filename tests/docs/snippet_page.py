@@ -148,6 +148,8 @@ class SnippetPage:
             }
         if self.page == "docs/hooks.md":
             return {"Order": OneOrder, "NEXI_PAYMENTS": {}}
+        if self.page == "docs/security.md":
+            return {"NEXI_PAYMENTS": {}}
         if self.page == "docs/contracts.md":
             return {"contract": make_contract(self.shopper)}
         if self.page == "README.md":

@@ -97,7 +97,7 @@ def test_the_calls_of_the_page_pay(demo: str, tmp_path: Path) -> None:
 def test_every_address_is_on_the_page() -> None:
     page = PAGE.read_text()
     for pattern in urls.urlpatterns:
-        path = str(pattern.pattern).replace("<str:id>", "{id}")
+        path = re.sub(r"<\w+:id>", "{id}", str(pattern.pattern))
         assert re.search(rf"`(GET|POST) {re.escape(path)}`", page), path
 
 

@@ -20,6 +20,7 @@ from django.template import engines
 from nexi_payments import conf, flows, signals
 from nexi_payments.card import Card
 from nexi_payments.checks.hooks import check_hooks
+from nexi_payments.checks.staff_rules import check_staff_rules
 from nexi_payments.exceptions import ShopOrderDiffers, ShopOrderUnknown
 from nexi_payments.models import Event, PaymentOrder
 from tests.docs.snippet_page import SnippetPage
@@ -149,6 +150,16 @@ def test_another_sum_by_telephone_ships_nothing(
     bought.number = "D-1003"
     pay("12.50", "EUR", "D-1003")
     assert [row["number"] for row in names["Parcel"].rows] == ["D-1003"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_rules_for_staff_are_read(shopper: Shopper, change_settings: Any) -> None:
+    _, names = play(doc_pages.DOCS / "security.md", shopper, change_settings)
+    change_settings(**names["NEXI_PAYMENTS"])
+    assert check_staff_rules() == []
+    refunds = conf.current().approval_ceilings["refund_payment"]
+    assert refunds["*"] == {"EUR": 100_00}
+    assert set(conf.current().terminal_rights) == {"Milan", "Bookkeeping"}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -216,6 +216,7 @@ def test_members() -> None:
         "nexi_payments.models.PaymentOrder": (
             members_of(PaymentOrder) - PRIVATE_ORDER_MEMBERS
         ),
+        "nexi_payments.models.Approval": members_of(models.Approval),
         "nexi_payments.models.QueuedRefund": members_of(models.QueuedRefund),
         "nexi_payments.models.PaymentOrder.objects": members_of(
             type(PaymentOrder.objects.all())

@@ -26,6 +26,7 @@ from nexi_payments.enums import (
     OrderState,
 )
 from nexi_payments.models import (
+    Approval,
     Contract,
     Discrepancy,
     Event,
@@ -35,6 +36,7 @@ from nexi_payments.models import (
 )
 from nexi_payments.retention import archive
 from nexi_payments.simulator import Simulator
+from tests.support.approvals import actor, new_approval
 from tests.support.in_doubt import time_travel
 from tests.support.queued_refunds import enqueue_and_die
 from tests.support.shopper import Shopper, new_order
@@ -149,6 +151,24 @@ def test_a_queued_refund_keeps_its_order_and_goes_with_it(
         "withdrawn",
     )
     assert "reason" not in kept
+
+
+def test_an_open_approval_keeps_its_order_and_goes_with_it(
+    paid: PaymentOrder, tmp_path: Path
+) -> None:
+    approval = new_approval(paid)
+    with time_travel(OLD):
+        assert run("--older-than", "400", "--to", str(tmp_path)) == ""
+    assert Approval.objects.get() == approval
+    chief = actor("bruno", "approve_payment")
+    flows.approve(approval, actor=chief)
+    with time_travel(OLD):
+        run("--older-than", "400", "--to", str(tmp_path))
+    assert (Approval.objects.count(), PaymentOrder.objects.count()) == (0, 0)
+    (line,) = archived(tmp_path)
+    (kept,) = line["approvals"]
+    assert (kept["amount"], kept["state"]) == (600, "used")
+    assert not {"requester_name", "approver_name", "address", "reason"} & kept.keys()
 
 
 def test_a_refund_that_was_sent_from_the_queue_is_archived(

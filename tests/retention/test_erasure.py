@@ -25,6 +25,7 @@ from nexi_payments.models import (
 from nexi_payments.models.bookkeeping import IdempotencyRecord
 from nexi_payments.retention import erasure
 from nexi_payments.simulator import Simulator
+from tests.support.approvals import actor, new_approval
 from tests.support.clerk import Clerk, result_url
 from tests.support.contracts import make_contract
 from tests.support.in_doubt import time_travel
@@ -171,3 +172,17 @@ def test_cards_on_file_that_are_over_and_checks(
     assert CardVerification.objects.get().address is None
     stands.refresh_from_db()
     assert stands.consent_text.startswith("Coffee")
+
+
+def test_an_approval_keeps_who_decided_and_loses_the_rest(
+    change_settings: Any, shopper: Shopper
+) -> None:
+    change_settings(RETENTION=30 * DAY)
+    approval = new_approval(shopper.pay(new_order(customer={"name": "Giulia"})))
+    chief = actor("bruno", "approve_payment")
+    flows.refuse_approval(approval, reason="Giulia has called", actor=chief)
+    with time_travel(31 * DAY):
+        assert erasure.erase() == 1
+    approval.refresh_from_db()
+    assert (approval.decision_reason, approval.address) == ("", None)
+    assert (approval.requester_name, approval.approver_name) == ("asker", "bruno")

@@ -56,6 +56,7 @@ PERMISSIONS = (
     "end_contract",
     "verify_card",
     "view_cardverification",
+    "approve_payment",
 )
 
 

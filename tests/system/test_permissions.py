@@ -18,6 +18,7 @@ from nexi_payments.card import Card
 from nexi_payments.enums import ContractState, OrderState
 from nexi_payments.flows import moto, payment_link
 from nexi_payments.models import (
+    Approval,
     CardVerification,
     Contract,
     Discrepancy,
@@ -26,6 +27,7 @@ from nexi_payments.models import (
     PaymentOrder,
 )
 from nexi_payments.simulator import Simulator
+from tests.support.approvals import new_approval
 from tests.support.clerk import (
     ORDERS_URL,
     PERMISSIONS,
@@ -45,6 +47,7 @@ CHECK = "view_cardverification"
 CHECKS = {"verify_card", CHECK}
 READERS = set(PERMISSIONS) - {"take_moto"} - CONTRACTS - CHECKS
 FILE = "/admin/nexi_payments/contract/"
+APPROVALS = "/admin/nexi_payments/approval/"
 ASKED = "/admin/nexi_payments/cardverification/"
 CARD = {
     "cardholder_name": "Giulia Bianchi",
@@ -123,6 +126,10 @@ class World:
     @cached_property
     def check(self) -> CardVerification:
         return flows.verify_card(self.good_card)
+
+    @cached_property
+    def approval(self) -> Approval:
+        return new_approval(self.shopper.pay(new_order(reference="A")))
 
     @cached_property
     def odd(self) -> Discrepancy:
@@ -226,6 +233,23 @@ PAGES: dict[str, Page] = {
         {"confirmed": "1"},
         {"end_contract"},
     ),
+    "approvals": (lambda w: APPROVALS, None, READERS),
+    "approval": (lambda w: f"{APPROVALS}{w.approval.pk}/change/", None, READERS),
+    "approve": (
+        lambda w: f"{APPROVALS}{w.approval.pk}/approve/",
+        {},
+        {"approve_payment"},
+    ),
+    "do not approve": (
+        lambda w: f"{APPROVALS}{w.approval.pk}/refuse/",
+        {"reason": "no"},
+        {"approve_payment"},
+    ),
+    "ask for approval": (
+        lambda w: result_url(w.fresh) + "approval/",
+        {},
+        {"take_moto"},
+    ),
     "card checks": (lambda w: ASKED, None, CHECKS),
     "card check": (lambda w: f"{ASKED}{w.check.pk}/change/", None, CHECKS),
     "history of a check": (lambda w: f"{ASKED}{w.check.pk}/history/", None, CHECKS),
@@ -268,6 +292,8 @@ CHANGES = {
     "charge on file",
     "off hold",
     "end on file",
+    "approve",
+    "do not approve",
     "verify",
     "ask",
     "resend",
@@ -277,7 +303,15 @@ CHANGES = {
 
 
 #: What an action could change.
-MODELS = (PaymentOrder, Operation, Event, Discrepancy, Contract, CardVerification)
+MODELS = (
+    Approval,
+    PaymentOrder,
+    Operation,
+    Event,
+    Discrepancy,
+    Contract,
+    CardVerification,
+)
 
 
 def picture(gateway: Simulator) -> Any:

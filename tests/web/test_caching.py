@@ -139,7 +139,8 @@ def test_the_api(shopper: Shopper, gateway: Simulator, site_cache: Any) -> None:
     secret = {"X-Client-Secret": api.client_secret(order)}
     stranger = Client(HTTP_HOST="127.0.0.1:8000")
     paths = [
-        API_ROOT + str(pattern.pattern).replace("<str:id>", made["id"])
+        API_ROOT
+        + str(pattern.pattern).replace("<str:id>", made["id"]).replace("<int:id>", "1")
         for pattern in resolved("nexi_payments_api")
     ]
     assert len(paths) > 15

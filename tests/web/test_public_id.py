@@ -56,6 +56,7 @@ from tests.support.api_clients import (
     assert_problem,
     card_fields,
 )
+from tests.support.approvals import new_approval
 from tests.support.clerk import (
     ORDERS_URL,
     PERMISSIONS,
@@ -157,6 +158,7 @@ def rows_of_every_model(shopper: Shopper) -> dict[type[models.Model], Any]:
     paid = shopper.pay(new_order(reference="R-1"))
     shopper.start(new_order())  # leaves a sealed card
     make_contract(shopper)
+    new_approval(paid)
     flows.verify_card(Card(CARDS["challenge"].number, "1230", "396"))
     facts: dict[type[models.Model], dict[str, Any]] = {
         Discrepancy: {"order": paid, "kind": "odd", "created_at": now},

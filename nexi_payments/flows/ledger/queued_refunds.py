@@ -18,6 +18,8 @@ from django.utils import timezone
 
 from nexi_payments import enums
 from nexi_payments.enums import (
+    ApprovalFailure,
+    ApprovalState,
     DiscrepancyKind,
     EventKind,
     OperationOutcome,
@@ -25,10 +27,16 @@ from nexi_payments.enums import (
     RefundFailure,
 )
 from nexi_payments.exceptions import OrderBusy
-from nexi_payments.flows.ledger import discrepancies, poll_schedule, transitions
+from nexi_payments.flows.ledger import (
+    approvals,
+    discrepancies,
+    poll_schedule,
+    transitions,
+)
 from nexi_payments.flows.ledger.totals import lock_order
-from nexi_payments.flows.ledger.transitions import Actor
+from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.models import (
+    Approval,
     Operation,
     PaymentOrder,
     QueuedRefund,
@@ -46,7 +54,7 @@ _TELLING: Final = enums.NEGATIVE_OUTCOMES | {
 
 def waiting(order: PaymentOrder) -> list[QueuedRefund]:
     """The rows of ``order`` that are not sent yet, oldest first."""
-    rows = order.queued_refunds.filter(state=QueuedRefundState.QUEUED)
+    rows = order.queued_refunds.filter(state__in=enums.QUEUED)
     return list(rows.order_by("pk"))
 
 
@@ -61,16 +69,28 @@ def add(
     key: str | None = None,
     reason: str = "",
     is_remainder: bool = False,
+    needs_approval: bool = False,
 ) -> QueuedRefund:
     """Queues a refund or void of ``amount`` (minor units) and reserves it.
+
+    ``needs_approval``: it is not sent before another person has approved it.
 
     Call it inside a transaction, with ``order`` locked and as it is in the database;
     raises ``OrderBusy`` if it is not. Whether the amount is available is the caller's
     question.
     """
+    approval = None
+    if needs_approval:
+        approval = approvals.add(
+            order, kind, amount, actor, capture=capture, reason=reason
+        )
     refund = QueuedRefund.objects.create(
         order=order,
         kind=kind,
+        state=QueuedRefundState.AWAITING_APPROVAL
+        if needs_approval
+        else QueuedRefundState.QUEUED,
+        approval=approval,
         amount=amount,
         is_remainder=is_remainder,
         capture=capture,
@@ -80,7 +100,7 @@ def add(
         actor=actor.user,
         address=actor.address,
         request_id=actor.request_id[:64],
-        next_attempt_at=first_attempt_at,
+        next_attempt_at=None if needs_approval else first_attempt_at,
         created_at=timezone.now(),
     )
     if not _reserve(order, {"version": order.version}):
@@ -95,7 +115,7 @@ def _reserve(order: PaymentOrder, conditions: dict[str, Any] | None = None) -> b
     """Writes the sum of the queued rows. A request that is judged by the old sum loses
     its claim, because the version grows.
     """
-    rows = QueuedRefund.objects.filter(order=order, state=QueuedRefundState.QUEUED)
+    rows = QueuedRefund.objects.filter(order=order, state__in=enums.QUEUED)
     total = rows.aggregate(total=Sum("amount"))["total"] or 0
     where = {"pk": order.pk, **(conditions or {})}
     values = {"queued_amount": total}
@@ -127,7 +147,23 @@ def claim(refund: QueuedRefund, operation: Operation) -> bool:
         {"state": QueuedRefundState.SENT, "operation": operation},
         (QueuedRefundState.QUEUED,),
     )
+    if taken and refund.approval is not None:
+        taken = approvals.claim(refund.approval, operation)
     return taken and _reserve(operation.order)
+
+
+@db_transactions.retried()
+def approve(
+    refund: QueuedRefund, approval: Approval, approver: Actor, due: datetime
+) -> bool:
+    """Lets ``refund`` be sent, at ``due`` or later. False when ``approval`` does not
+    wait any more.
+    """
+    lock_order(approval.order)
+    if not approvals.mark_approved(approval, approver, approval.expires_at):
+        return False
+    values = {"state": QueuedRefundState.QUEUED, "next_attempt_at": due}
+    return _end(refund, values, (QueuedRefundState.AWAITING_APPROVAL,))
 
 
 def _end(
@@ -175,8 +211,10 @@ def withdraw(
     """
     lock_order(order)
     values = {"state": QueuedRefundState.WITHDRAWN}
-    if not _end(refund, values, (QueuedRefundState.QUEUED,)):
+    if not _end(refund, values, tuple(enums.QUEUED)):
         return False
+    if refund.approval is not None:
+        _end_approval(refund.approval, ApprovalState.WITHDRAWN, actor, reason=reason)
     event = transitions.write_event(
         order,
         EventKind.REFUND_WITHDRAWN,
@@ -195,8 +233,28 @@ def give_up(refund: QueuedRefund, order: PaymentOrder, failure: str) -> bool:
     lock_order(order)
     if not _fail(refund, order, failure, (QueuedRefundState.QUEUED,)):
         return False
+    if refund.approval is not None:
+        why = ApprovalFailure.STATE
+        _end_approval(refund.approval, ApprovalState.OUTDATED, NO_ACTOR, failure=why)
     _reserve(order)
     return True
+
+
+def give_up_unapproved(refund: QueuedRefund, order: PaymentOrder) -> bool:
+    """Ends a row whose approval has just ended. Call it in the same transaction, with
+    the order locked. The shop is told; it is no discrepancy.
+    """
+    failure = RefundFailure.NOT_APPROVED
+    if not _fail(refund, order, failure, tuple(enums.QUEUED)):
+        return False
+    _reserve(order)
+    return True
+
+
+def _end_approval(approval: Approval, state: str, actor: Actor, **why: str) -> None:
+    for source in enums.OPEN_APPROVALS:
+        if approvals.end(approval, state, actor, source=source, **why):
+            return
 
 
 def _fail(
@@ -215,6 +273,8 @@ def _fail(
         note=refund.reason,
     )
     _name_event(refund, event)
+    if failure == RefundFailure.NOT_APPROVED:
+        return True  # decided by a person: nobody has to look
     what = f"{refund.kind} {refund.amount}"
     discrepancies.record(
         order, DiscrepancyKind.REFUND_FAILED, what, f"{what} {failure}"
@@ -263,4 +323,6 @@ def _queue_again(refund: QueuedRefund, order: PaymentOrder) -> None:
         "next_attempt_at": timezone.now() + poll_schedule.retry_delay(attempts),
     }
     if _end(refund, values, (QueuedRefundState.SENT,)):
+        if refund.approval is not None:
+            approvals.reopen(refund.approval)
         _reserve(order)

@@ -14,6 +14,7 @@ from nexi_payments import enums, outbox, telemetry
 from nexi_payments.enums import EventKind, OrderState, Reason
 from nexi_payments.flows.ledger import contract_effects, poll_schedule
 from nexi_payments.models import (
+    Approval,
     Event,
     Operation,
     PaymentOrder,
@@ -193,6 +194,7 @@ def write_event(
     actor: Actor = NO_ACTOR,
     note: str = "",
     silent: bool = False,
+    approval: Approval | None = None,
 ) -> Event:
     """Writes an event of ``order``. The signal of its kind is sent after commit, unless
     it is ``silent``.
@@ -203,6 +205,7 @@ def write_event(
         order=order,
         operation=operation,
         successor=successor,
+        approval=approval,
         kind=kind,
         from_state=source,
         to_state=order.state,

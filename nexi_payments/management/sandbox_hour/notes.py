@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import nexi_payments
-from nexi_payments.card_extraction import json_contains_card_number
+from nexi_payments.pan_scanner import json_contains_card_number
 
 Facts = dict[str, Any]
 _VERSION: Final = 1
