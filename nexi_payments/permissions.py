@@ -26,6 +26,8 @@ CHARGE_CONTRACT: Final = "charge_contract"
 END_CONTRACT: Final = "end_contract"
 VIEW_VERIFICATIONS: Final = "view_cardverification"
 VERIFY_CARD: Final = "verify_card"
+VIEW_CLOSINGS: Final = "view_dayclosing"
+CLOSE_DAY: Final = "close_day"
 
 #: Each permission to act on payments includes viewing them, as Django's "change"
 #: includes "view".
@@ -39,6 +41,7 @@ CAN_VIEW_PAYMENTS: Final = (
     RESOLVE,
 )
 CAN_VIEW_CONTRACTS: Final = (VIEW_CONTRACTS, CHARGE_CONTRACT, END_CONTRACT)
+CAN_VIEW_CLOSINGS: Final = (VIEW_CLOSINGS, CLOSE_DAY)
 CAN_VIEW_VERIFICATIONS: Final = (VIEW_VERIFICATIONS, VERIFY_CARD)
 
 

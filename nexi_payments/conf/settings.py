@@ -66,6 +66,7 @@ class Settings:
     #: dotted path of a function: reference → ``flows.ShopOrder``
     reference_lookup: str = ""
     reference_lookup_strict: bool = False
+    day_time_zone: str = ""  # zone of the shop's day; "": Django's TIME_ZONE
     #: seconds after a soft decline until a due charge is retried
     charge_retries: tuple[float, ...] = (86_400, 259_200, 604_800)
 
@@ -185,6 +186,7 @@ _KEYS: Final = (
     "REFERENCE_LOOKUP",
     "REFERENCE_LOOKUP_STRICT",
     "CHARGE_RETRIES",
+    "DAY_TIME_ZONE",
 )
 _HOOKS: Final = (
     "MAIL_LANGUAGE",
@@ -274,6 +276,9 @@ def load(raw: Any = None) -> Settings:
         merchant_name=str(raw.get("MERCHANT_NAME") or ""),
         mails=validators.subset_of(
             raw.get("MAILS", ()), validators.EMAIL_KINDS, "NEXI_PAYMENTS['MAILS']"
+        ),
+        day_time_zone=validators.time_zone(
+            raw.get("DAY_TIME_ZONE"), "NEXI_PAYMENTS['DAY_TIME_ZONE']"
         ),
         charge_retries=validators.retry_delays(
             raw.get("CHARGE_RETRIES", Settings.charge_retries),

@@ -12,6 +12,7 @@ import hashlib
 import ipaddress
 import math
 import re
+import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -131,6 +132,16 @@ def retry_delays(value: Any, setting: str) -> tuple[float, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise ImproperlyConfigured(f"{setting} must be a list of seconds")
     return tuple(seconds(delay, setting, minimum=3600) for delay in value)
+
+
+def time_zone(value: Any, setting: str) -> str:
+    """``"Europe/Rome"``; "" if it is not set."""
+    name = str(value or "").strip()
+    if name and name not in zoneinfo.available_timezones():
+        raise ImproperlyConfigured(
+            f"{setting} is {name!r}; it must be a time zone like 'Europe/Rome'"
+        )
+    return name
 
 
 def networks(value: Any, setting: str) -> tuple[Network, ...]:

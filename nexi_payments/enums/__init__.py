@@ -5,6 +5,12 @@ and in logs, the label is what staff read. ``TRANSITIONS`` lists every allowed c
 an order's state; the ledger builds its compare-and-swap from it.
 """
 
+from nexi_payments.enums.closing import (
+    SIGN,
+    Aspect,
+    DifferenceKind,
+    Movement,
+)
 from nexi_payments.enums.events import (
     EventKind,
 )
@@ -65,21 +71,25 @@ __all__ = [
     "REFUNDING",
     "RESERVING",
     "RETURNED",
+    "SIGN",
     "SINGLE_CALL",
     "STAFF_CHANNELS",
     "SUCCESSFUL",
     "TRANSITIONS",
     "UNSETTLED",
     "WITH_RECEIPT",
+    "Aspect",
     "CaptureMode",
     "CardEntry",
     "Channel",
     "ContractKind",
     "ContractState",
+    "DifferenceKind",
     "DiscrepancyKind",
     "Duplicates",
     "EventKind",
     "Flow",
+    "Movement",
     "OperationKind",
     "OperationOutcome",
     "OrderState",

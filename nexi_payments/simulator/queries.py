@@ -51,16 +51,18 @@ def orders(state: SimulatorState, request: Request) -> Reply:
     window = _window(state, request)
     if isinstance(window, Reply):
         return window
-    rows = state.store.created_between(window.since, window.until)
     wanted = request.query_parameters().get("orderId")
-    found = [_totals(state, row) for row in rows if wanted in (None, row["order_id"])]
     # payments of one order are listed as one; oldest first, as they were made
     orders: dict[str, list[Record]] = {}
-    for one in found:
-        if one is not None:
-            orders.setdefault(one["order_id"], []).insert(0, one)
+    for row in state.store.created_between(window.since, window.until):
+        one = _totals(state, row) if wanted in (None, row["order_id"]) else None
+        if one is None:
+            continue
+        if one["order_id"] not in orders and len(orders) == window.limit:
+            break
+        orders.setdefault(one["order_id"], []).insert(0, one)
     statuses = [responses.order_status(one[0], one) for one in orders.values()]
-    return responses.json_reply({"orders": statuses[: window.limit]})
+    return responses.json_reply({"orders": statuses})
 
 
 def operations(state: SimulatorState, request: Request) -> Reply:

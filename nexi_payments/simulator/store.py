@@ -64,7 +64,7 @@ _SCHEMA: Final = (
     """,
     "CREATE INDEX IF NOT EXISTS contracts_customer ON contracts (customer_id)",
 )
-#: Rows that ``made_between`` reads at once.
+#: Rows that a list reads at once.
 _PART: Final = 500
 
 
@@ -308,32 +308,35 @@ class Store:
             )
         )
 
-    def created_between(self, since: str, until: str) -> list[Record]:
-        """Return payments, newest first. Times are ISO 8601 in UTC."""
-        rows = self._query(
+    def created_between(self, since: str, until: str) -> Iterator[Record]:
+        """Yield payments, newest first. Times are ISO 8601 in UTC."""
+        for row in self._in_parts(
             "SELECT record FROM payments WHERE created BETWEEN ? AND ?"
-            " ORDER BY created DESC",
+            " ORDER BY created DESC, operation_id",
             since,
             until,
-        )
-        return [json.loads(row[0]) for row in rows]
+        ):
+            yield json.loads(row[0])
 
     def made_between(self, since: str, until: str) -> Iterator[tuple[str, Record]]:
         """Yield the id of each operation with its payment, newest first. Times are ISO
-        8601 in UTC. Rows are read in parts: a caller may stop early.
+        8601 in UTC.
         """
-        offset = 0
-        while rows := self._query(
+        for row in self._in_parts(
             "SELECT operations.operation_id, record FROM operations"
             " JOIN payments ON payment_id = payments.operation_id"
             " WHERE made BETWEEN ? AND ?"
-            " ORDER BY made DESC, operations.operation_id LIMIT ? OFFSET ?",
+            " ORDER BY made DESC, operations.operation_id",
             since,
             until,
-            _PART,
-            offset,
         ):
-            yield from ((row[0], json.loads(row[1])) for row in rows)
+            yield row[0], json.loads(row[1])
+
+    def _in_parts(self, query: str, *values: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query, read in parts: a caller may stop early."""
+        offset = 0
+        while rows := self._query(f"{query} LIMIT ? OFFSET ?", *values, _PART, offset):
+            yield from rows
             offset += len(rows)
 
     def _query(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
