@@ -2,6 +2,7 @@
 
 from nexi_payments.admin.card_verifications import CardVerificationAdmin
 from nexi_payments.admin.contracts import ContractAdmin
+from nexi_payments.admin.day_closings import DayClosingAdmin
 from nexi_payments.admin.index_links import (
     DailyReportLink,
     PhoneOrderLink,
@@ -13,6 +14,7 @@ __all__ = [
     "CardVerificationAdmin",
     "ContractAdmin",
     "DailyReportLink",
+    "DayClosingAdmin",
     "PaymentOrderAdmin",
     "PhoneOrderLink",
     "ReviewQueueLink",

@@ -11,7 +11,7 @@ from nexi_payments.flows.capture_cancel import cancel_capture
 from nexi_payments.flows.capture_refund import capture, refund, void
 from nexi_payments.flows.card_verification import verify_card
 from nexi_payments.flows.closing.close import close_day, compare_day
-from nexi_payments.flows.closing.comparison import DayComparison
+from nexi_payments.flows.closing.day_comparison import DayComparison
 from nexi_payments.flows.closing.follow_up import follow_up
 from nexi_payments.flows.confirmed_captures import ConfirmedCapture
 from nexi_payments.flows.contract_charges import charge_contract

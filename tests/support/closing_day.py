@@ -6,15 +6,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import time_machine
 
 from nexi_payments import conf
 from nexi_payments.enums import CaptureMode, Channel, OperationKind, OrderState
 from nexi_payments.flows.closing.days import ShopDay
 from nexi_payments.models import Operation, PaymentOrder
-from nexi_payments.simulator import local_time
+from nexi_payments.simulator import Simulator, local_time
 from nexi_payments.simulator.store import Store
+
+ROME: Final = ZoneInfo("Europe/Rome")
+DAY: Final = date(2026, 1, 15)
+NOON: Final = datetime(2026, 1, 15, 12, tzinfo=ROME)
+
+
+class DayClock:
+    """Our clock and the gateway's, which begin at noon of ``DAY``."""
+
+    def __init__(self, gateway: Simulator) -> None:
+        self.gateway = gateway
+        self.traveller = time_machine.travel(NOON, tick=True)
+        self.time = self.traveller.start()
+
+    def move_to(self, moment: datetime) -> None:
+        self.time.move_to(moment)
+        self.gateway.advance(0)
+
+    def after_the_day(self) -> None:
+        """The day can be closed then."""
+        self.move_to(NOON + timedelta(days=1))
+
 
 #: Of six operations one is a refund.
 PAYMENTS: Final = 5

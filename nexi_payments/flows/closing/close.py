@@ -6,11 +6,10 @@ import logging
 from datetime import date
 
 from django.db import IntegrityError
-from django.utils import timezone
 
 from nexi_payments.exceptions import DayAlreadyClosed, DayNotOver
 from nexi_payments.flows.closing import comparison, days
-from nexi_payments.flows.closing.comparison import DayComparison
+from nexi_payments.flows.closing.day_comparison import DayComparison
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.models import ClosingDifference, DayClosing, db_transactions
@@ -80,23 +79,10 @@ def _next_revision(day: date, *, again: bool) -> int:
 
 @db_transactions.retried()
 def _store(found: DayComparison, revision: int, actor: Actor) -> DayClosing:
-    closing = DayClosing(
-        day=found.day.date,
-        revision=revision,
-        zone=found.day.zone,
-        starts_at=found.day.start,
-        ends_at=found.day.end,
-        closed_at=timezone.now(),
-        closed_by=actor.user,
-        closed_by_name=actor.user.get_username()[:150] if actor.user else "",
-        terminals=found.terminals,
-        totals=found.lines,
-        matched=found.matched,
-        without_money=found.without_money,
-        of_others=found.of_others,
-        omitted=found.omitted,
-        **found.counts,
-    )
+    closing = found.as_closing(revision)
+    if actor.user:
+        closing.closed_by = actor.user
+        closing.closed_by_name = actor.user.get_username()[:150]
     closing.save(force_insert=True)
     for difference in found.differences:
         difference.closing = closing

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from nexi_payments import conf
 from nexi_payments.conf import Terminal
@@ -25,55 +24,17 @@ from nexi_payments.flows.closing import (
     figures,
     ledger_rows,
 )
+from nexi_payments.flows.closing.day_comparison import DayComparison
 from nexi_payments.flows.closing.days import MARGIN, ShopDay
-from nexi_payments.flows.closing.figures import Figures
 from nexi_payments.flows.closing.ledger_rows import LedgerRow
 from nexi_payments.flows.inquiry import listing, windows
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.responses import OperationResult
-from nexi_payments.models import ClosingDifference, PaymentOrder
+from nexi_payments.models import PaymentOrder
 
-#: Differences that are kept one by one. More are counted: a day like that needs its
-#: cause, not its list.
-MOST_DIFFERENCES: Final = 1000
 #: Operations that a list lacks and that are asked for by id. Beyond it the list counts.
 MOST_ASKED: Final = 200
-
-
-@dataclass
-class DayComparison:
-    """What a comparison has found. ``clerks``: user names by key, for ``figures``."""
-
-    day: ShopDay
-    terminals: list[str] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-    figures: Figures = field(default_factory=Figures)
-    differences: list[ClosingDifference] = field(default_factory=list)
-    #: the orders of ``differences``: their totals say nothing more
-    orders: set[str] = field(default_factory=set)
-    omitted: int = 0
-    matched: int = 0
-    without_money: int = 0
-    of_others: int = 0
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        """The lines of ``DayClosing.totals``."""
-        keys = {group.clerk for group in self.figures.groups} - {None, ""}
-        return self.figures.lines(ledger_rows.usernames(keys))
-
-    def add_ours(self, row: LedgerRow) -> None:
-        if row.is_done and row.moves_money:
-            self.figures.add_ours(differences.group(row), row.amount)
-
-    def add(self, difference: ClosingDifference) -> None:
-        self.counts[difference.kind] += 1
-        if len(self.differences) < MOST_DIFFERENCES:
-            self.differences.append(difference)
-            self.orders.add(difference.order_id)
-        else:
-            self.omitted += 1
 
 
 def compare(day: ShopDay, deadline: Deadline | None = None) -> DayComparison:

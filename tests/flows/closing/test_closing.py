@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-import time_machine
 from django.db import transaction
 
 from nexi_payments import flows
@@ -19,7 +17,7 @@ from nexi_payments.exceptions import (
     Rejected,
     UnknownOutcome,
 )
-from nexi_payments.flows.closing import comparison
+from nexi_payments.flows.closing import comparison, day_comparison
 from nexi_payments.flows.inquiry import windows
 from nexi_payments.models import (
     ClosingDifference,
@@ -32,39 +30,14 @@ from nexi_payments.simulator import Reply, Simulator
 from nexi_payments.simulator.server import run_in_thread
 from tests.support.backups import forget
 from tests.support.clerk import Clerk
+from tests.support.closing_day import DAY, NOON, ROME, DayClock
 from tests.support.contracts import MONTHLY, charge_contract, make_contract
 from tests.support.hosted import HostedShopper, with_hosted_terminals
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROME = ZoneInfo("Europe/Rome")
-DAY = date(2026, 1, 15)
-NOON = datetime(2026, 1, 15, 12, tzinfo=ROME)
 LIST = "GET /operations"
-
-
-class Clock:
-    """Ours and the gateway's: set to a moment."""
-
-    def __init__(self, gateway: Simulator) -> None:
-        self.gateway = gateway
-        self.traveller = time_machine.travel(NOON, tick=True)
-        self.time = self.traveller.start()
-
-    def move_to(self, moment: datetime) -> None:
-        self.time.move_to(moment)
-        self.gateway.advance(0)
-
-    def after_the_day(self) -> None:
-        self.move_to(NOON + timedelta(days=1))
-
-
-@pytest.fixture
-def clock(gateway: Simulator) -> Any:
-    it = Clock(gateway)
-    yield it
-    it.traveller.stop()
 
 
 def everything() -> list[Any]:
@@ -93,7 +66,7 @@ def kinds(comparison: flows.DayComparison) -> list[tuple[str, str, str]]:
 
 
 def test_a_day_with_all_that_a_shop_does(
-    shopper: Shopper, gateway: Simulator, clock: Clock
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock
 ) -> None:
     anna = Clerk("take_moto", name="anna")
     actor = flows.Actor(anna.user)
@@ -109,7 +82,7 @@ def test_a_day_with_all_that_a_shop_does(
     flows.void(held, actor=actor)
     contract = make_contract(shopper, terms=MONTHLY, amount=Decimal("5.00"))
     charge_contract(contract)
-    clock.after_the_day()
+    day_clock.after_the_day()
     before = everything()
     closing = flows.close_day(DAY, actor=actor)
     assert everything() == before
@@ -137,7 +110,7 @@ def test_a_day_with_all_that_a_shop_does(
 
 
 def test_other_methods_on_nexis_page(
-    settings: Any, gateway: Simulator, clock: Clock
+    settings: Any, gateway: Simulator, day_clock: DayClock
 ) -> None:
     settings.NEXI_PAYMENTS = with_hosted_terminals()
     shopper = HostedShopper(gateway)
@@ -146,7 +119,7 @@ def test_other_methods_on_nexis_page(
     left = shopper.go(new_order(amount=Decimal("3.00"), terminal="methods"))
     paid.refresh_from_db()
     assert (paid.state, left.state) == ("paid", "awaiting_hosted_page")
-    clock.after_the_day()
+    day_clock.after_the_day()
     found = flows.compare_day(DAY)
     assert found.differences == []
     assert lines(found) == {
@@ -160,25 +133,25 @@ def test_other_methods_on_nexis_page(
 
 
 def test_a_day_that_is_not_over_is_not_closed(
-    shopper: Shopper, gateway: Simulator, clock: Clock
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock
 ) -> None:
     shopper.pay(new_order())
     midnight = datetime(2026, 1, 16, tzinfo=ROME)
     for moment in (NOON, midnight, midnight + timedelta(hours=2, seconds=-1)):
-        clock.move_to(moment)
+        day_clock.move_to(moment)
         with pytest.raises(DayNotOver) as caught:
             flows.close_day(DAY)
         assert caught.value.closable_from == midnight + timedelta(hours=2)
     assert (gateway.counts[LIST], DayClosing.objects.count()) == (0, 0)
-    clock.move_to(midnight + timedelta(hours=2))
+    day_clock.move_to(midnight + timedelta(hours=2))
     assert flows.close_day(DAY).matched == 1
 
 
 def test_a_day_is_closed_once_unless_asked_again(
-    shopper: Shopper, gateway: Simulator, clock: Clock
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock
 ) -> None:
     lost = shopper.pay(new_order())
-    clock.after_the_day()
+    day_clock.after_the_day()
     shown = list(Operation.objects.values_list("pk", flat=True))
     Operation.objects.filter(pk__in=shown, kind="payment").update(amount=1249)
     first = flows.close_day(DAY)
@@ -201,12 +174,12 @@ def test_a_day_is_closed_once_unless_asked_again(
 def test_two_at_the_same_time_close_it_once(
     shopper: Shopper,
     gateway: Simulator,
-    clock: Clock,
+    day_clock: DayClock,
     monkeypatch: pytest.MonkeyPatch,
     again: bool,
 ) -> None:
     shopper.pay(new_order())
-    clock.after_the_day()
+    day_clock.after_the_day()
     handle = gateway.handle
 
     def with_a_colleague(
@@ -222,8 +195,10 @@ def test_two_at_the_same_time_close_it_once(
     assert [one.revision for one in DayClosing.objects.all()] == [1]
 
 
-def test_no_gateway_call_inside_a_transaction(gateway: Simulator, clock: Clock) -> None:
-    clock.after_the_day()
+def test_no_gateway_call_inside_a_transaction(
+    gateway: Simulator, day_clock: DayClock
+) -> None:
+    day_clock.after_the_day()
     with transaction.atomic(), pytest.raises(RuntimeError):
         flows.close_day(DAY)
     assert gateway.counts[LIST] == 0
@@ -245,16 +220,16 @@ def test_no_gateway_call_inside_a_transaction(gateway: Simulator, clock: Clock) 
 def test_without_an_answer_nothing_is_closed(
     shopper: Shopper,
     gateway: Simulator,
-    clock: Clock,
+    day_clock: DayClock,
     monkeypatch: pytest.MonkeyPatch,
     path: str,
     reply: Reply,
     error: type[Exception],
 ) -> None:
     shopper.pay(new_order())
-    clock.move_to(NOON + timedelta(hours=5))
+    day_clock.move_to(NOON + timedelta(hours=5))
     shopper.pay(new_order())
-    clock.after_the_day()
+    day_clock.after_the_day()
     monkeypatch.setattr(windows, "PAGE_SIZE", 2)  # the list has several pages
     before, handle = everything(), gateway.handle
     answered = 0
@@ -278,10 +253,10 @@ def test_without_an_answer_nothing_is_closed(
 
 
 def test_an_unanswered_question_by_id_closes_nothing(
-    shopper: Shopper, gateway: Simulator, clock: Clock
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock
 ) -> None:
     order = shopper.pay(new_order())
-    clock.after_the_day()
+    day_clock.after_the_day()
     Operation.objects.filter(order=order).update(gateway_operation_id="gone")
     gateway.next_reply("/operations/gone", Reply(500))
     with pytest.raises(UnknownOutcome):
@@ -292,14 +267,14 @@ def test_an_unanswered_question_by_id_closes_nothing(
 def test_more_in_a_second_than_nexi_lists(
     shopper: Shopper,
     gateway: Simulator,
-    clock: Clock,
+    day_clock: DayClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for _ in range(3):
         shopper.pay(new_order())
     with gateway.store.transaction() as db:
         db.execute("UPDATE operations SET made = ?", ("2026-01-15T11:00:00+00:00",))
-    clock.after_the_day()
+    day_clock.after_the_day()
     monkeypatch.setattr(windows, "PAGE_SIZE", 2)
     with pytest.raises(UnknownOutcome) as caught:
         flows.close_day(DAY)
@@ -318,7 +293,7 @@ def test_more_in_a_second_than_nexi_lists(
     ],
 )
 def test_the_clocks_differ_at_midnight(
-    shopper: Shopper, gateway: Simulator, clock: Clock, ours: str, theirs: str
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock, ours: str, theirs: str
 ) -> None:
     """The operation belongs to Nexi's day, and to one day only."""
     order = shopper.pay(new_order())
@@ -329,7 +304,7 @@ def test_the_clocks_differ_at_midnight(
     at = datetime.fromisoformat(ours).replace(tzinfo=ROME)
     Operation.objects.update(sent_at=at, settled_at=at, created_at=at)
     PaymentOrder.objects.update(created_at=at)
-    clock.move_to(NOON + timedelta(days=3))
+    day_clock.move_to(NOON + timedelta(days=3))
     matched = {}
     for day in (DAY, DAY + timedelta(1)):
         found = flows.compare_day(day)
@@ -339,13 +314,13 @@ def test_the_clocks_differ_at_midnight(
 
 
 def test_a_list_that_lags_is_no_difference(
-    shopper: Shopper, gateway: Simulator, clock: Clock
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock
 ) -> None:
     """Nexi knows the operation by its id."""
     order = shopper.pay(new_order())
     with gateway.store.transaction() as db:
         db.execute("DELETE FROM operations")
-    clock.after_the_day()
+    day_clock.after_the_day()
     found = flows.compare_day(DAY)
     assert (found.differences, found.matched) == ([], 1)
     assert gateway.counts["GET /operations/{id}"] == 1
@@ -361,15 +336,15 @@ def test_a_list_that_lags_is_no_difference(
 def test_only_so_many_are_asked_for_by_id(
     shopper: Shopper,
     gateway: Simulator,
-    clock: Clock,
+    day_clock: DayClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(comparison, "MOST_ASKED", 1)
-    monkeypatch.setattr(comparison, "MOST_DIFFERENCES", 1)
+    monkeypatch.setattr(day_comparison, "MOST_DIFFERENCES", 1)
     orders = [shopper.pay(new_order()) for _ in range(3)]
     with gateway.store.transaction() as db:
         db.execute("DELETE FROM operations")
-    clock.after_the_day()
+    day_clock.after_the_day()
     closing = flows.close_day(DAY)
     assert gateway.counts["GET /operations/{id}"] == 1
     assert (closing.matched, closing.missing_there, closing.omitted) == (1, 2, 1)
@@ -380,26 +355,26 @@ def test_only_so_many_are_asked_for_by_id(
 
 
 def test_what_others_do_on_a_shared_terminal_is_counted_only(
-    shopper: Shopper, gateway: Simulator, clock: Clock
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock
 ) -> None:
     order = shopper.pay(new_order())
     with gateway.store.edit_payment(order.gateway_operation_id) as record:
         assert record is not None
         record["order_id"] = "OTHERS-1"
     forget(order)
-    clock.after_the_day()
+    day_clock.after_the_day()
     found = flows.compare_day(DAY)
     assert (found.differences, found.of_others, found.lines) == ([], 1, [])
 
 
 def test_a_charge_of_a_challenge_that_we_gave_up(
-    shopper: Shopper, gateway: Simulator, clock: Clock
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock
 ) -> None:
     form = shopper.start(new_order())
     with gateway.store.edit_payment(form.operation_id) as record:
         assert record is not None
         record.update(result="EXECUTED", charged_at=record["created"])
-    clock.after_the_day()
+    day_clock.after_the_day()
     found = flows.compare_day(DAY)
     order = PaymentOrder.objects.get()
     assert kinds(found) == [("different", "outcome", order.order_id)]
@@ -409,14 +384,14 @@ def test_a_charge_of_a_challenge_that_we_gave_up(
 
 
 def test_an_operation_whose_id_was_lost(
-    shopper: Shopper, gateway: Simulator, clock: Clock
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock
 ) -> None:
     order = shopper.pay(new_order())
     for _ in range(2):
         flows.refund(order, Decimal("1.00"))
     refunds = Operation.objects.filter(kind="refund")
     refunds.update(gateway_operation_id="", ledger_id=None)
-    clock.after_the_day()
+    day_clock.after_the_day()
     assert flows.compare_day(DAY).differences == []
     last = refunds.order_by("pk").last()
     assert last is not None
@@ -429,12 +404,12 @@ def test_an_operation_whose_id_was_lost(
 
 
 def test_totals_that_no_operation_explains(
-    shopper: Shopper, gateway: Simulator, clock: Clock
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock
 ) -> None:
     """As after a capture by hand in the back office that Nexi lists nowhere else."""
     order = shopper.pay(new_order(reference="R-7"))
     PaymentOrder.objects.update(captured_amount=1000)
-    clock.after_the_day()
+    day_clock.after_the_day()
     (one,) = flows.compare_day(DAY).differences
     assert (one.kind, one.aspects, one.order_id) == (
         *("different", "totals", order.order_id),
@@ -443,11 +418,11 @@ def test_totals_that_no_operation_explains(
 
 
 def test_a_terminal_that_is_gone(
-    shopper: Shopper, gateway: Simulator, clock: Clock, change_settings: Any
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock, change_settings: Any
 ) -> None:
     order = shopper.pay(new_order(terminal="two"))
     change_settings(TERMINALS={"default": {"ENVIRONMENT": "simulator"}})
-    clock.after_the_day()
+    day_clock.after_the_day()
     found = flows.compare_day(DAY)
     assert [one for one in kinds(found) if one[0] == "missing_there"] == [
         ("missing_there", "", order.order_id)
@@ -456,7 +431,7 @@ def test_a_terminal_that_is_gone(
 
 
 def test_terminals_with_lists_of_their_own(
-    shopper: Shopper, gateway: Simulator, clock: Clock, change_settings: Any
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock, change_settings: Any
 ) -> None:
     """Two keys of one simulator see all orders, as if Nexi did not tell keys apart:
     each operation is counted once.
@@ -465,7 +440,7 @@ def test_terminals_with_lists_of_their_own(
     shopper.pay(new_order(terminal="two"))
     lost = shopper.pay(new_order())
     forget(lost)
-    clock.after_the_day()
+    day_clock.after_the_day()
     with run_in_thread(gateway) as server:
         terminal = {"BASE_URL": server.base_url, "ENVIRONMENT": "sandbox"}
         change_settings(
@@ -485,11 +460,11 @@ def test_terminals_with_lists_of_their_own(
 
 
 def test_an_unknown_order_is_adopted_by_the_existing_road(
-    shopper: Shopper, gateway: Simulator, clock: Clock
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock
 ) -> None:
     lost = shopper.pay(new_order(reference="R-1"))
     forget(lost)
-    clock.after_the_day()
+    day_clock.after_the_day()
     closing = flows.close_day(DAY)
     (one,) = closing.differences.all()
     assert (one.kind, one.our_amount, one.their_amount) == ("missing_here", None, 1250)
@@ -505,11 +480,11 @@ def test_an_unknown_order_is_adopted_by_the_existing_road(
 
 
 def test_a_known_order_is_inquired_about(
-    shopper: Shopper, gateway: Simulator, clock: Clock
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock
 ) -> None:
     order = shopper.pay(new_order(terminal="manual"))
     gateway.make_at_nexi(order.order_id, "capture", 1250)
-    clock.after_the_day()
+    day_clock.after_the_day()
     closing = flows.close_day(DAY)
     (one,) = closing.differences.all()
     assert (one.kind, one.their_type, one.order_id) == (
@@ -530,7 +505,7 @@ def test_a_known_order_is_inquired_about(
 
 
 def test_an_order_that_a_backup_has_turned_back(
-    shopper: Shopper, gateway: Simulator, clock: Clock
+    shopper: Shopper, gateway: Simulator, day_clock: DayClock
 ) -> None:
     order = shopper.pay(new_order())
     Event.objects.all().delete()
@@ -538,7 +513,7 @@ def test_an_order_that_a_backup_has_turned_back(
     PaymentOrder.objects.update(
         state="init", authorized_amount=0, captured_amount=0, gateway_operation_id=""
     )
-    clock.after_the_day()
+    day_clock.after_the_day()
     (one,) = flows.close_day(DAY).differences.all()
     assert one.kind == "missing_here"
     flows.follow_up(one)
@@ -548,7 +523,7 @@ def test_an_order_that_a_backup_has_turned_back(
 
 @pytest.mark.parametrize("order_id", ["OTHERS-1", ""])
 def test_nothing_of_others_is_adopted(
-    gateway: Simulator, clock: Clock, order_id: str
+    gateway: Simulator, day_clock: DayClock, order_id: str
 ) -> None:
     one = ClosingDifference(terminal="default", order_id=order_id)
     assert flows.follow_up(one) is None
