@@ -57,6 +57,13 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 
+from nexi_payments.gateway_errors import (
+    GatewayError,
+    MismatchedResponse,
+    NotSent,
+    Rejected,
+    UnknownOutcome,
+)
 from nexi_payments.input_errors import (
     CardDataNotAllowed,
     InvalidAmount,
@@ -429,47 +436,3 @@ class OutcomeNotRecorded(NexiPaymentsError):
         self.order_id = order_id
         self.correlation_id = correlation_id
         super().__init__(f"outcome of {correlation_id} for order {order_id} not stored")
-
-
-class GatewayError(NexiPaymentsError):
-    """No usable response. ``cause`` is the class name of the underlying error.
-
-    ``status`` is the HTTP status, if there was one. ``codes`` are the gateway's error
-    codes (``PS0009``, ``GW0001`` …), ``correlation_id`` is the header we sent, ``cid``
-    the gateway's trace id. ``retry_after`` is in seconds.
-    """
-
-    def __init__(
-        self,
-        cause: str,
-        *,
-        correlation_id: str = "",
-        cid: str = "",
-        status: int | None = None,
-        codes: tuple[str, ...] = (),
-        retry_after: float | None = None,
-    ) -> None:
-        self.cause = cause
-        self.correlation_id = correlation_id
-        self.cid = cid
-        self.status = status
-        self.codes = codes
-        self.retry_after = retry_after
-        parts = [cause, f"status {status}" if status else "", *codes, correlation_id]
-        super().__init__(" ".join(part for part in parts if part))
-
-
-class NotSent(GatewayError):
-    """Not one byte of the request left this machine."""
-
-
-class Rejected(GatewayError):
-    """A complete 4xx response: the gateway did not process the request."""
-
-
-class MismatchedResponse(GatewayError):
-    """``cause`` names the member that differs from what we sent."""
-
-
-class UnknownOutcome(GatewayError):
-    """Everything else: the request may or may not have been processed."""

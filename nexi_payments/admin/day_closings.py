@@ -127,7 +127,7 @@ class ClosingPages(StaffPages):
         return self.redirect("change", difference.closing_id)
 
     def _follow_up(self, request: HttpRequest, difference: ClosingDifference) -> None:
-        order = flows.follow_up(difference, actor=get_actor(request))
+        order = flows.follow_up_difference(difference, actor=get_actor(request))
         if order is None:
             messages.warning(request, closing_texts.NOTHING_TO_ADOPT)
             return

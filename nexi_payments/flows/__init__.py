@@ -12,7 +12,7 @@ from nexi_payments.flows.capture_refund import capture, refund, void
 from nexi_payments.flows.card_verification import verify_card
 from nexi_payments.flows.closing.close import close_day, compare_day
 from nexi_payments.flows.closing.day_comparison import DayComparison
-from nexi_payments.flows.closing.follow_up import follow_up
+from nexi_payments.flows.closing.follow_up import follow_up_difference
 from nexi_payments.flows.confirmed_captures import ConfirmedCapture
 from nexi_payments.flows.contract_charges import charge_contract
 from nexi_payments.flows.contracts import (
@@ -74,7 +74,7 @@ __all__ = [
     "describe_customer",
     "end_contract",
     "enqueue_refund",
-    "follow_up",
+    "follow_up_difference",
     "look_at_hosted_page",
     "offer_link",
     "pay_moto",

@@ -42,7 +42,7 @@ def close_day(
 ) -> DayClosing:
     """Compares a day as ``compare_day`` does, and keeps what was found.
 
-    Changes no payment: a difference is followed up by ``follow_up``. A day is closed
+    Changes no payment: ``follow_up_difference`` follows one up. A day is closed
     once: ``DayAlreadyClosed``, unless ``again`` adds a revision. Earlier ones stay as
     they are. Nothing is kept after an error.
     """

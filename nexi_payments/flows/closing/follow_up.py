@@ -16,7 +16,7 @@ from nexi_payments.gateway.responses import OrderResult
 from nexi_payments.models import ClosingDifference, PaymentOrder, db_transactions
 
 
-def follow_up(
+def follow_up_difference(
     difference: ClosingDifference, *, actor: Actor = NO_ACTOR
 ) -> PaymentOrder | None:
     """Asks Nexi about the order of a difference, and writes what that means.

@@ -97,7 +97,7 @@ class Command(BaseCommand):
                 continue
             done.add(one.order_id)
             try:
-                order = flows.follow_up(one)
+                order = flows.follow_up_difference(one)
             except NexiPaymentsError as error:
                 self.stderr.write(f"{one.order_id}: {error}")
             else:

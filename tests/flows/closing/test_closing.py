@@ -469,12 +469,12 @@ def test_an_unknown_order_is_adopted_by_the_existing_road(
     (one,) = closing.differences.all()
     assert (one.kind, one.our_amount, one.their_amount) == ("missing_here", None, 1250)
     assert PaymentOrder.objects.count() == 0
-    order = flows.follow_up(one)
+    order = flows.follow_up_difference(one)
     assert order is not None
     assert (order.order_id, order.state, order.captured_amount) == (
         *(lost.order_id, "review", 1250),
     )
-    assert flows.follow_up(one) == order  # again: an inquiry
+    assert flows.follow_up_difference(one) == order  # again: an inquiry
     assert PaymentOrder.objects.count() == 1
     assert flows.close_day(DAY, again=True).missing_here == 0
 
@@ -494,11 +494,11 @@ def test_a_known_order_is_inquired_about(
     assert order.state == "authorized"
     gateway.next_reply(f"/orders/{order.order_id}", Reply(500))
     with pytest.raises(UnknownOutcome):
-        flows.follow_up(one)
+        flows.follow_up_difference(one)
     order.refresh_from_db()
     assert order.state == "authorized"
     anna = Clerk("reconcile_payment", name="anna")
-    flows.follow_up(one, actor=flows.Actor(anna.user))
+    flows.follow_up_difference(one, actor=flows.Actor(anna.user))
     order.refresh_from_db()
     assert (order.state, order.captured_amount) == ("paid", 1250)
     assert order.events.filter(kind="inquired", actor=anna.user).exists()
@@ -516,7 +516,7 @@ def test_an_order_that_a_backup_has_turned_back(
     day_clock.after_the_day()
     (one,) = flows.close_day(DAY).differences.all()
     assert one.kind == "missing_here"
-    flows.follow_up(one)
+    flows.follow_up_difference(one)
     order.refresh_from_db()
     assert (order.state, order.captured_amount) == ("paid", 1250)
 
@@ -526,5 +526,5 @@ def test_nothing_of_others_is_adopted(
     gateway: Simulator, day_clock: DayClock, order_id: str
 ) -> None:
     one = ClosingDifference(terminal="default", order_id=order_id)
-    assert flows.follow_up(one) is None
+    assert flows.follow_up_difference(one) is None
     assert gateway.counts == {}
