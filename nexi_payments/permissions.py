@@ -21,6 +21,8 @@ REFUND: Final = "refund_payment"
 CANCEL_CAPTURE: Final = "cancel_capture"
 RECONCILE: Final = "reconcile_payment"
 RESOLVE: Final = "resolve_review"
+#: the communication log, on the page of a payment that the user may see
+VIEW_COMMUNICATION: Final = "view_communication_log"
 VIEW_CONTRACTS: Final = "view_contract"
 CHARGE_CONTRACT: Final = "charge_contract"
 END_CONTRACT: Final = "end_contract"

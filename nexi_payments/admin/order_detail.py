@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from nexi_payments import conf, enums, flows, money, payment_methods, permissions
 from nexi_payments.admin import (
     captures,
+    communication,
     content_objects,
     customer_info_texts,
     discrepancy_texts,
@@ -67,6 +68,7 @@ class OrderDetail(DetailView):
             "sums": _amount_rows(now),
             "facts": _detail_rows(order, paid_for),
             "timeline": timeline(order),
+            "communication": communication.calls_of(request, order),
             "omitted": customer_info_texts.omitted(order),
             "discrepancies": [
                 discrepancy_texts.describe(one)

@@ -66,6 +66,8 @@ class Settings:
     #: dotted path of a function: reference → ``flows.ShopOrder``
     reference_lookup: str = ""
     reference_lookup_strict: bool = False
+    #: how long calls are kept in the communication log; 0: none is logged
+    communication_log: float = 7_776_000
     day_time_zone: str = ""  # zone of the shop's day; "": Django's TIME_ZONE
     #: seconds after a soft decline until a due charge is retried
     charge_retries: tuple[float, ...] = (86_400, 259_200, 604_800)
@@ -128,6 +130,11 @@ class Settings:
         return self.terminal(terminal.hosted_terminal or terminal.name)
 
     @property
+    def logs_calls(self) -> bool:
+        """Whether calls to Nexi are written to the communication log."""
+        return self.communication_log > 0
+
+    @property
     def takeover_after(self) -> float:
         """Seconds after which a send whose process died is over for certain."""
         return 2 * self.total_timeout
@@ -187,6 +194,7 @@ _KEYS: Final = (
     "REFERENCE_LOOKUP_STRICT",
     "CHARGE_RETRIES",
     "DAY_TIME_ZONE",
+    "COMMUNICATION_LOG",
 )
 _HOOKS: Final = (
     "MAIL_LANGUAGE",
@@ -209,6 +217,7 @@ _DURATIONS: Final = (
     ("WATCH_FOR", 0),
     ("EXPIRE_AFTER", 0.001),
     ("HOSTED_EXPIRE_AFTER", 0.001),
+    ("COMMUNICATION_LOG", 0),
 )
 _cached: dict[str, Settings] = {}
 _lock = threading.Lock()
