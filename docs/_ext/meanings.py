@@ -108,6 +108,14 @@ SETTINGS: Final = {
         "seconds after a soft decline at which a recurring charge is tried again."
         " Empty = never"
     ),
+    "DAY_TIME_ZONE": (
+        "the zone of the shop's day when it is closed, `'Europe/Rome'`. Empty ="
+        " Django's `TIME_ZONE`. See [Closing the day](operations.md#closing-the-day)"
+    ),
+    "COMMUNICATION_LOG": (
+        "how long the calls of a payment to Nexi are kept, without cards, personal data"
+        " and secrets, for staff with `view_communication_log`. 0 = nothing is logged"
+    ),
     "SIMULATOR_STATE": (
         "a file in which the built-in simulator keeps its orders. Empty = a file beside"
         " your SQLite database, or in `BASE_DIR`; `':memory:'` = each process its own."

@@ -136,11 +136,9 @@ def retry_delays(value: Any, setting: str) -> tuple[float, ...]:
 
 def time_zone(value: Any, setting: str) -> str:
     """``"Europe/Rome"``; "" if it is not set."""
-    name = str(value or "").strip()
+    name = str(value or "")
     if name and name not in zoneinfo.available_timezones():
-        raise ImproperlyConfigured(
-            f"{setting} is {name!r}; it must be a time zone like 'Europe/Rome'"
-        )
+        raise ImproperlyConfigured(f"{setting}: no time zone {name!r}")
     return name
 
 

@@ -98,29 +98,35 @@ def begin(method: str, path: str) -> CallRecord | None:
     return record
 
 
-class Scrubber:
-    """Scrubs the bodies of one call. Never raises.
+class BodyLog:
+    """Writes the bodies of one call into its record, scrubbed. Never raises. Without a
+    record it does nothing.
 
     It keeps the card of the request to recognize it in the response: use it inside
     the transport only, and drop it.
     """
 
-    __slots__ = ("_secrets",)
+    __slots__ = ("_record", "_secrets")
 
-    def __init__(self) -> None:
+    def __init__(self, record: CallRecord | None) -> None:
+        self._record = record
         self._secrets: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
-        return "Scrubber(…)"
+        return "BodyLog(…)"
 
-    def request(self, body: Mapping[str, Any]) -> Any:
+    def add_request(self, body: Mapping[str, Any]) -> None:
+        if self._record is None:
+            return
         card = body.get("card")
         if isinstance(card, Mapping):
             self._secrets = frozenset(str(one) for one in card.values() if one)
-        return self._limited(body)
+        self._record.request = self._limited(body)
 
-    def response(self, body: Any) -> Any:
-        return self._limited(body)
+    def add_response(self, body: Any) -> None:
+        """``body`` is parsed JSON; any other object stands for what is no JSON."""
+        if self._record is not None:
+            self._record.response = self._limited(body)
 
     def _limited(self, body: Any) -> Any:
         try:

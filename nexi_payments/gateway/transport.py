@@ -29,7 +29,7 @@ from urllib3.exceptions import (
 from nexi_payments import strict_json
 from nexi_payments.exceptions import GatewayError, NotSent, Rejected, UnknownOutcome
 from nexi_payments.gateway import communication
-from nexi_payments.gateway.communication import CallRecord
+from nexi_payments.gateway.communication import BodyLog, CallRecord
 from nexi_payments.gateway.connections import set_current_call, shared_adapter
 from nexi_payments.gateway.deadline import Call, Deadline, DeadlineExceeded, watchdog
 from nexi_payments.gateway.instrumentation import instrument_call
@@ -153,7 +153,7 @@ class Transport:
             return NotSent("no time left")
         call = Call(deadline.at, self.keep_alive)
         request = None
-        log = _BodyLog(record)
+        log = BodyLog(record)
         try:
             request = self._prepare(method, url, headers, body, log)
             set_current_call(call)
@@ -175,7 +175,7 @@ class Transport:
         url: str,
         headers: dict[str, str],
         body: Callable[[], Mapping[str, Any]] | None,
-        log: _BodyLog,
+        log: BodyLog,
     ) -> requests.PreparedRequest:
         data = None
         if body is not None:
@@ -204,7 +204,7 @@ class Transport:
         response: requests.Response,
         call: Call,
         ignore_body: bool,
-        log: _BodyLog,
+        log: BodyLog,
     ) -> Reply | GatewayError:
         try:
             data = b""
@@ -230,32 +230,10 @@ class Transport:
                 return UnknownOutcome("body is not JSON", status=status, cid=cid)
             return Reply(parsed, status, cid, response.headers.get("Date", ""))
         parsed = parse_json(data)
-        log.add_response(parsed)
+        log.add_response(parsed if data else None)
         return _error_for_status(
             status, parsed, cid, response.headers.get("Retry-After", "")
         )
-
-
-class _BodyLog:
-    """Writes the bodies of one call into its record, scrubbed."""
-
-    __slots__ = ("_record", "_scrubber")
-
-    def __init__(self, record: CallRecord | None) -> None:
-        self._record = record
-        self._scrubber = communication.Scrubber()
-
-    def add_request(self, members: Mapping[str, Any]) -> None:
-        if self._record is not None:
-            self._record.request = self._scrubber.request(members)
-
-    def add_response(self, parsed: Any) -> None:
-        if self._record is None:
-            return
-        if parsed is _INVALID_JSON:
-            self._record.response = "(no JSON)"
-        else:
-            self._record.response = self._scrubber.response(parsed)
 
 
 _INVALID_JSON: Final = object()  # distinct from a JSON null

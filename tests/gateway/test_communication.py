@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexi_payments.gateway import communication
-from nexi_payments.gateway.communication import MASK, CallRecord, Scrubber
+from nexi_payments.gateway.communication import MASK, BodyLog, CallRecord
 from nexi_payments.simulator import TEST_CARDS
 
 pytestmark = pytest.mark.seen_on("sqlite")
@@ -33,6 +33,30 @@ REQUEST: dict[str, Any] = {
     "recurrence": {"action": "NO_RECURRING"},
     "threeDSAuthData": {"threeDSAuthResponse": "Y" * 600, "eci": "05"},
 }
+
+
+class Scrubber:
+    """The request, then the response, as they are in a record."""
+
+    def __init__(self) -> None:
+        self.record = CallRecord("POST", "/", datetime(2026, 1, 15, tzinfo=UTC))
+        self.log = BodyLog(self.record)
+
+    def request(self, body: Any) -> Any:
+        self.log.add_request(body)
+        return self.record.request
+
+    def response(self, body: Any) -> Any:
+        self.log.add_response(body)
+        return self.record.response
+
+
+def test_nothing_is_kept_without_a_record() -> None:
+    log = BodyLog(None)
+    log.add_request(REQUEST)
+    log.add_response(REQUEST)
+    assert log._secrets == frozenset()
+    assert PAN not in repr(log)
 
 
 def test_a_request_keeps_ids_amounts_and_words() -> None:

@@ -55,10 +55,8 @@ def test_a_zone_that_there_is_not(change_settings: Any) -> None:
     change_settings(DAY_TIME_ZONE="Europe/Padua")
     with pytest.raises(ImproperlyConfigured) as caught:
         conf.current()
-    assert str(caught.value) == (
-        "NEXI_PAYMENTS['DAY_TIME_ZONE'] is 'Europe/Padua'; it must be a time zone like"
-        " 'Europe/Rome'"
-    )
+    text = "NEXI_PAYMENTS['DAY_TIME_ZONE']: no time zone 'Europe/Padua'"
+    assert str(caught.value) == text
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from django.utils import timezone
 from nexi_payments import flows
 from nexi_payments.gateway import communication
 from nexi_payments.models import Operation, PaymentOrder
-from nexi_payments.simulator import Reply, Simulator
+from nexi_payments.simulator import Reply, Simulator, TestCard
+from tests.support.canary import EVERY_CARD, everything_stored, fields_of, found_in
 from tests.support.in_doubt import payment_in_doubt, reconcile_after
 from tests.support.shopper import Shopper, new_order
 
@@ -70,9 +71,19 @@ def test_what_failed_is_there_by_its_class(
     (entry,) = communication.entries_of(Operation.objects.get().calls)
     assert entry["result"] == result
     assert entry["request"]["order"]["amount"] == "1250"
-    expected = {"errors": [{"code": "PS0042"}]} if reply.status == 400 else None
-    if reply.status != 200 and expected:
-        assert entry["response"] == expected
+    shown = {400: {"errors": [{"code": "PS0042"}]}, 200: communication.MASK}
+    assert entry["response"] == shown.get(reply.status)
+
+
+@EVERY_CARD
+def test_no_log_has_a_card(shopper: Shopper, card: TestCard) -> None:
+    """The canary finds what any column has: here the log is sure to be one of them."""
+    order = new_order()
+    shopper.submit_card(order, **fields_of(card))
+    calls = Operation.objects.exclude(calls="").values_list("calls", flat=True)
+    assert len(calls) >= 1
+    assert found_in("\n".join(calls), card) == []
+    assert calls[0] in everything_stored()
 
 
 def test_an_inquiry_that_settles_is_logged_beside_the_charge(
