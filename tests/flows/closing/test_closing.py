@@ -252,14 +252,19 @@ def test_without_an_answer_nothing_is_closed(
     assert everything() == before
 
 
+@pytest.mark.parametrize(("status", "error"), [(500, UnknownOutcome), (403, Rejected)])
 def test_an_unanswered_question_by_id_closes_nothing(
-    shopper: Shopper, gateway: Simulator, day_clock: DayClock
+    shopper: Shopper,
+    gateway: Simulator,
+    day_clock: DayClock,
+    status: int,
+    error: type[Exception],
 ) -> None:
     order = shopper.pay(new_order())
     day_clock.after_the_day()
     Operation.objects.filter(order=order).update(gateway_operation_id="gone")
-    gateway.next_reply("/operations/gone", Reply(500))
-    with pytest.raises(UnknownOutcome):
+    gateway.next_reply("/operations/gone", Reply(status))
+    with pytest.raises(error):
         flows.close_day(DAY)
     assert DayClosing.objects.count() == 0
 
