@@ -19,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import defects_elsewhere
+import defects_of_books
 import defects_of_flows
 import defects_of_hosted_pages
 import defects_of_staff_rules
@@ -29,6 +30,7 @@ AT_ONCE = 2
 
 #: name → (file, what it says, what the defect says instead, the tests that must fail)
 MUTANTS = {
+    **defects_of_books.DEFECTS,
     **defects_of_flows.DEFECTS,
     **defects_of_hosted_pages.DEFECTS,
     **defects_of_staff_rules.DEFECTS,

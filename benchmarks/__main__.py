@@ -21,6 +21,7 @@ NAMES: Final = {
     "scale": ("scale", "pages and plans at 10,000, 1 and 5 million orders"),
     "cluster": ("cluster", "four web and two Celery processes, one killed"),
     "inquiry": ("inquiry", "one status inquiry, with 1, 5 and 20 operations"),
+    "closing": ("closing", "a day of 100,000 operations compared with Nexi; memory"),
     "reconciler": ("reconciler", "a pass over a large table, and several workers"),
     "deliveries": ("deliveries", "10,000 signals beside 100 receivers that hang"),
     "scanner": ("pan_scanner", "the search for card numbers in long texts"),

@@ -34,6 +34,9 @@ NexiPaymentsError
 ├── ContractError               carries ``contract``
 │   ├── ContractNotUsable       ended, suspended, not confirmed, or past its last day
 │   └── ContractEndUnconfirmed  Nexi has not confirmed the end
+├── ClosingError                a day cannot be closed
+│   ├── DayNotOver              too early: operations may still be added to it
+│   └── DayAlreadyClosed        it was closed before; carries ``closing``
 ├── TooManyVerifications        too many failed card verifications: wait
 ├── CardsNotAccepted            cards of this terminal are entered on Nexi's page only
 ├── MotoNotAllowed              the terminal accepts no phone orders
@@ -75,9 +78,17 @@ from nexi_payments.input_errors import (
 )
 
 if TYPE_CHECKING:
+    from datetime import date, datetime
+
     from django.utils.functional import Promise
 
-    from nexi_payments.models import Approval, Contract, PaymentOrder, QueuedRefund
+    from nexi_payments.models import (
+        Approval,
+        Contract,
+        DayClosing,
+        PaymentOrder,
+        QueuedRefund,
+    )
 
 __all__ = [
     "AlreadyCharged",
@@ -89,10 +100,13 @@ __all__ = [
     "CardBlocked",
     "CardDataNotAllowed",
     "CardsNotAccepted",
+    "ClosingError",
     "ConsentRequired",
     "ContractEndUnconfirmed",
     "ContractError",
     "ContractNotUsable",
+    "DayAlreadyClosed",
+    "DayNotOver",
     "ExceedsRemaining",
     "GatewayDisagrees",
     "GatewayError",
@@ -374,6 +388,27 @@ class ShopOrderUnavailable(ShopOrderError):
 
     def __init__(self, reference: str) -> None:
         super().__init__(reference, f"order {reference} could not be looked up")
+
+
+class ClosingError(NexiPaymentsError):
+    """A day cannot be closed. Nothing was kept."""
+
+
+class DayNotOver(ClosingError):
+    """``day`` can be closed from ``closable_from`` on."""
+
+    def __init__(self, day: date, closable_from: datetime) -> None:
+        self.day = day
+        self.closable_from = closable_from
+        super().__init__(f"{day} cannot be closed before {closable_from.isoformat()}")
+
+
+class DayAlreadyClosed(ClosingError):
+    """``closing`` is the last revision."""
+
+    def __init__(self, closing: DayClosing) -> None:
+        self.closing = closing
+        super().__init__(f"{closing.day} was closed, revision {closing.revision}")
 
 
 class TooManyVerifications(NexiPaymentsError):

@@ -28,12 +28,16 @@ REFUND: Final = "refund_payment"
 CANCEL_CAPTURE: Final = "cancel_capture"
 RECONCILE: Final = "reconcile_payment"
 RESOLVE: Final = "resolve_review"
+#: the communication log, on the page of a payment that the user may see
+VIEW_COMMUNICATION: Final = "view_communication_log"
 VIEW_CONTRACTS: Final = "view_contract"
 CHARGE_CONTRACT: Final = "charge_contract"
 END_CONTRACT: Final = "end_contract"
 VIEW_VERIFICATIONS: Final = "view_cardverification"
 VERIFY_CARD: Final = "verify_card"
 APPROVE: Final = "approve_payment"
+VIEW_CLOSINGS: Final = "view_dayclosing"
+CLOSE_DAY: Final = "close_day"
 
 #: They move money, decide about it, or take cards: a password alone is not enough.
 MONEY: Final = frozenset(
@@ -63,6 +67,7 @@ CAN_VIEW_PAYMENTS: Final = (
     APPROVE,
 )
 CAN_VIEW_CONTRACTS: Final = (VIEW_CONTRACTS, CHARGE_CONTRACT, END_CONTRACT)
+CAN_VIEW_CLOSINGS: Final = (VIEW_CLOSINGS, CLOSE_DAY)
 CAN_VIEW_VERIFICATIONS: Final = (VIEW_VERIFICATIONS, VERIFY_CARD)
 
 

@@ -24,6 +24,7 @@ from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
 from tests import databases
 from tests.gateway.clock import CLOCK, StillClock
+from tests.support.closing_day import DayClock
 from tests.support.contracts import Clock
 from tests.support.shopper import Shopper, new_order
 
@@ -101,6 +102,13 @@ def every_currency(settings: Any, change_settings: Any) -> None:
 @pytest.fixture
 def clock(gateway: Simulator) -> Any:
     it = Clock(gateway)
+    yield it
+    it.traveller.stop()
+
+
+@pytest.fixture
+def day_clock(gateway: Simulator) -> Iterator[DayClock]:
+    it = DayClock(gateway)
     yield it
     it.traveller.stop()
 

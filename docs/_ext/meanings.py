@@ -138,6 +138,10 @@ SETTINGS: Final = {
         " person moves alone. Above it another person approves. See"
         " [Security](security.md)"
     ),
+    "COMMUNICATION_LOG": (
+        "how long the calls of a payment to Nexi are kept, without cards, personal data"
+        " and secrets, for staff with `view_communication_log`. 0 = nothing is logged"
+    ),
     "SIMULATOR_STATE": (
         "a file in which the built-in simulator keeps its orders. Empty = a file beside"
         " your SQLite database, or in `BASE_DIR`; `':memory:'` = each process its own."

@@ -33,7 +33,7 @@ from nexi_payments import enums, exceptions, payment_methods, signals, urls
 from nexi_payments.conf import settings as conf
 from nexi_payments.conf import terminals
 from nexi_payments.enums import OrderState
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import DayClosing, PaymentOrder
 from nexi_payments.simulator import TEST_CARDS, WORLDS, World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -219,6 +219,8 @@ def permissions() -> str:
         ("view_paymentorder", "Can view payments"),
         ("view_contract", "Can view saved cards"),
         ("view_cardverification", "Can view card verifications"),
+        ("view_dayclosing", "Can view closed days"),
+        *DayClosing._meta.permissions,
         *PaymentOrder._meta.permissions,
     ]
     return table(

@@ -3,6 +3,7 @@
 from nexi_payments.admin.approvals import ApprovalAdmin
 from nexi_payments.admin.card_verifications import CardVerificationAdmin
 from nexi_payments.admin.contracts import ContractAdmin
+from nexi_payments.admin.day_closings import DayClosingAdmin
 from nexi_payments.admin.index_links import (
     DailyReportLink,
     PhoneOrderLink,
@@ -15,6 +16,7 @@ __all__ = [
     "CardVerificationAdmin",
     "ContractAdmin",
     "DailyReportLink",
+    "DayClosingAdmin",
     "PaymentOrderAdmin",
     "PhoneOrderLink",
     "ReviewQueueLink",

@@ -20,6 +20,7 @@ from nexi_payments import (
 from nexi_payments.admin import (
     approval_texts,
     captures,
+    communication,
     content_objects,
     customer_info_texts,
     discrepancy_texts,
@@ -76,6 +77,7 @@ class OrderDetail(DetailView):
             "sums": _amount_rows(now),
             "facts": _detail_rows(order, paid_for),
             "timeline": timeline(order),
+            "communication": communication.calls_of(request, order),
             "omitted": customer_info_texts.omitted(order),
             "discrepancies": [
                 discrepancy_texts.describe(one)

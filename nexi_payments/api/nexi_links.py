@@ -48,7 +48,7 @@ class NexiLinkView(_LinkView):
     def get(self, request: Request, id: str) -> Response:  # noqa: A002
         """Read the payment link, to send it again. Nexi is asked for `url`, which is
         stored nowhere here; `null` if the link is not open."""
-        return _link_response(request, _current_attempt(id), fetch=True)
+        return _link_response(request, _current_attempt(request, id), fetch=True)
 
     @operation_schema(
         {200: NexiLinkResponseSerializer, 201: NexiLinkResponseSerializer},
@@ -64,7 +64,7 @@ class NexiLinkView(_LinkView):
         After a failed attempt this makes a new one: see `order.id`.
         """
         data = validated_body(request, NexiLinkRequestSerializer)
-        order = _current_attempt(id)
+        order = _current_attempt(request, id)
         key = idempotency.IdempotencyKey(request, request.data)
         record, is_new = key.get_or_create_record()
         attempt = idempotency.linked_order(record)
@@ -101,7 +101,7 @@ class RenewNexiLinkView(_LinkView):
         """Give the open link another last day. Its URL stays the same, and is not
         repeated here."""
         data = validated_body(request, NexiLinkRenewalRequestSerializer)
-        order = _current_attempt(id)
+        order = _current_attempt(request, id)
 
         def action() -> Response:
             try:
@@ -140,7 +140,7 @@ class CancelNexiLinkView(_LinkView):
         before: 409 `nexi_link_used`. 503 `nexi_link_cancel_unconfirmed`: until Nexi
         confirms, it may still be paid; it is cancelled again automatically."""
         validated_body(request, EmptyRequestSerializer)
-        order = _current_attempt(id)
+        order = _current_attempt(request, id)
 
         def action() -> Response:
             try:

@@ -79,6 +79,8 @@ class Settings:
     #: dotted path of a function: reference → ``flows.ShopOrder``
     reference_lookup: str = ""
     reference_lookup_strict: bool = False
+    #: how long calls are kept in the communication log; 0: none is logged
+    communication_log: float = 7_776_000
     #: seconds after a soft decline until a due charge is retried
     charge_retries: tuple[float, ...] = (86_400, 259_200, 604_800)
     #: group → terminal → rights; empty: the permissions hold for all terminals
@@ -142,6 +144,11 @@ class Settings:
         """The terminal whose key opens the hosted page for ``terminal``. Raises
         ``TerminalNotConfigured``."""
         return self.terminal(terminal.hosted_terminal or terminal.name)
+
+    @property
+    def logs_calls(self) -> bool:
+        """Whether calls to Nexi are written to the communication log."""
+        return self.communication_log > 0
 
     @property
     def takeover_after(self) -> float:
@@ -219,8 +226,9 @@ _KEYS: Final = (
     "REFERENCE_LOOKUP",
     "REFERENCE_LOOKUP_STRICT",
     "CHARGE_RETRIES",
-    "TERMINAL_RIGHTS",
     "APPROVAL_CEILINGS",
+    "COMMUNICATION_LOG",
+    "TERMINAL_RIGHTS",
 )
 _HOOKS: Final = (
     "MAIL_LANGUAGE",
@@ -245,6 +253,7 @@ _DURATIONS: Final = (
     ("WATCH_FOR", 0),
     ("EXPIRE_AFTER", 0.001),
     ("HOSTED_EXPIRE_AFTER", 0.001),
+    ("COMMUNICATION_LOG", 0),
 )
 _cached: dict[str, Settings] = {}
 _lock = threading.Lock()

@@ -11,6 +11,12 @@ from nexi_payments.enums.approvals import (
     ApprovalFailure,
     ApprovalState,
 )
+from nexi_payments.enums.closing import (
+    SIGN,
+    Aspect,
+    DifferenceKind,
+    Movement,
+)
 from nexi_payments.enums.events import (
     EventKind,
 )
@@ -80,6 +86,7 @@ __all__ = [
     "REFUNDING",
     "RESERVING",
     "RETURNED",
+    "SIGN",
     "SINGLE_CALL",
     "STAFF_CHANNELS",
     "SUCCESSFUL",
@@ -89,15 +96,18 @@ __all__ = [
     "WITH_RECEIPT",
     "ApprovalFailure",
     "ApprovalState",
+    "Aspect",
     "CaptureMode",
     "CardEntry",
     "Channel",
     "ContractKind",
     "ContractState",
+    "DifferenceKind",
     "DiscrepancyKind",
     "Duplicates",
     "EventKind",
     "Flow",
+    "Movement",
     "OperationKind",
     "OperationOutcome",
     "OrderState",

@@ -12,6 +12,9 @@ from nexi_payments.flows.availability import Available, available
 from nexi_payments.flows.capture_cancel import cancel_capture
 from nexi_payments.flows.capture_refund import capture, refund, void
 from nexi_payments.flows.card_verification import verify_card
+from nexi_payments.flows.closing.close import close_day, compare_day
+from nexi_payments.flows.closing.day_comparison import DayComparison
+from nexi_payments.flows.closing.follow_up import follow_up_difference
 from nexi_payments.flows.confirmed_captures import ConfirmedCapture
 from nexi_payments.flows.contract_charges import charge_contract
 from nexi_payments.flows.contracts import (
@@ -58,6 +61,7 @@ __all__ = [
     "ConfirmedCapture",
     "ContractTerms",
     "Counts",
+    "DayComparison",
     "RecurringCounts",
     "RedirectForm",
     "ShopOrder",
@@ -72,6 +76,8 @@ __all__ = [
     "capture",
     "charge_contract",
     "charge_due",
+    "close_day",
+    "compare_day",
     "contracts_at_nexi",
     "create_moto_order",
     "create_nexi_link",
@@ -80,6 +86,7 @@ __all__ = [
     "end_contract",
     "enqueue_refund",
     "fetch_nexi_link",
+    "follow_up_difference",
     "look_at_hosted_page",
     "offer_link",
     "pay_moto",

@@ -9,7 +9,7 @@ A response that names another order, operation, amount or currency raises
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from requests.adapters import BaseAdapter
@@ -325,6 +325,32 @@ class Client(HostedCalls):
             raise response_checks.missing_member("orders", reply, context)
         return tuple(responses.parse_order({"orderStatus": item}) for item in listed)
 
+    def operations(
+        self,
+        context: CallContext,
+        *,
+        since: datetime,
+        until: datetime,
+        limit: int = 500,
+    ) -> tuple[responses.OperationResult, ...]:
+        """``GET /operations``: operations of all orders. At most one month, 500 rows.
+
+        ``limit`` is at most 500. That ``since`` and ``until`` are compared with
+        ``operationTime``, both inclusive, is our interpretation. Raises
+        ``UnknownOutcome`` if an entry is no object: such a list is not complete.
+        """
+        reply = self._get(
+            "/operations",
+            context,
+            fromTime=_utc_timestamp(since),
+            toTime=_utc_timestamp(until),
+            maxRecords=str(limit),
+        )
+        listed = responses.parse_operations(reply.body)
+        if listed is None:
+            raise response_checks.missing_member("operations", reply, context)
+        return listed
+
     def payment_methods(self, context: CallContext) -> tuple[PaymentMethod, ...]:
         """``GET /payment_methods``: what this terminal takes now, in Nexi's order.
 
@@ -354,4 +380,4 @@ class Client(HostedCalls):
 
 
 def _utc_timestamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")

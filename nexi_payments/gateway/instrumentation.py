@@ -1,4 +1,4 @@
-"""Log line, telemetry fact and OpenTelemetry span of each gateway call.
+"""Log line, telemetry fact, OpenTelemetry span and record of each gateway call.
 
 They hold ids and class names only. The span needs the OpenTelemetry API.
 
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from nexi_payments import telemetry
+from nexi_payments.gateway.communication import CallRecord
 
 log = logging.getLogger("nexi_payments.gateway")
 Outcome = TypeVar("Outcome")
@@ -39,8 +40,12 @@ def instrument_call(
     path: str,
     correlation_id: str,
     order_id: str,
+    record: CallRecord | None = None,
 ) -> Outcome:
-    """Return the result of ``call``. ``call`` must not raise; nor does this."""
+    """Return the result of ``call``. ``call`` must not raise; nor does this.
+
+    ``record`` gets result and duration.
+    """
     endpoint = f"{method} {path_template(path)}"
     ids = {"nexi.correlation_id": correlation_id, "nexi.order_id": order_id}
     span = _start_span(endpoint, {**ids, "http.request.method": method})
@@ -50,6 +55,10 @@ def instrument_call(
     word = type(outcome).__name__
     status = getattr(outcome, "status", None)
     cid = getattr(outcome, "cid", "")
+    if record is not None:
+        failed = "" if word == _REPLY_CLASS else word
+        record.result = " ".join(filter(None, (str(status or ""), failed)))
+        record.milliseconds = round(seconds * 1000)
     if span is not None:
         _end_span(span, word, {"nexi.cid": cid, "http.response.status_code": status})
     log.info(

@@ -222,6 +222,16 @@ def parse_order(body: Any) -> OrderResult:
     )
 
 
+def parse_operations(body: Any) -> tuple[OperationResult, ...] | None:
+    """Parse ``GET /operations``; ``None`` without a list of objects."""
+    listed = body.get("operations") if isinstance(body, Mapping) else None
+    if not isinstance(listed, list):
+        return None
+    if not all(isinstance(item, Mapping) for item in listed):
+        return None
+    return tuple(parse_operation(item) for item in listed)
+
+
 def parse_contracts(body: Any) -> tuple[ContractResult, ...] | None:
     """Parse ``GET /contracts/customers/{id}``; ``None`` without a list."""
     listed = body.get("contracts") if isinstance(body, Mapping) else None

@@ -28,6 +28,8 @@ from urllib3.exceptions import (
 
 from nexi_payments import strict_json
 from nexi_payments.exceptions import GatewayError, NotSent, Rejected, UnknownOutcome
+from nexi_payments.gateway import communication
+from nexi_payments.gateway.communication import BodyLog, CallRecord
 from nexi_payments.gateway.connections import set_current_call, shared_adapter
 from nexi_payments.gateway.deadline import Call, Deadline, DeadlineExceeded, watchdog
 from nexi_payments.gateway.instrumentation import instrument_call
@@ -102,6 +104,7 @@ class Transport:
         every ``except`` and every frame that has seen the body, so that neither the
         context nor the traceback of the error can show a card."""
         url = self.base_url + path + ("?" + urlencode(query) if query else "")
+        record = communication.begin(method, path)
         outcome = instrument_call(
             lambda: self._attempt(
                 method,
@@ -110,11 +113,13 @@ class Transport:
                 body,
                 deadline,
                 ignore_body,
+                record,
             ),
             method=method,
             path=path,
             correlation_id=correlation_id,
             order_id=order_id,
+            record=record,
         )
         if isinstance(outcome, GatewayError):
             outcome.correlation_id = correlation_id
@@ -141,17 +146,19 @@ class Transport:
         body: Callable[[], Mapping[str, Any]] | None,
         deadline: Deadline,
         ignore_body: bool = False,
+        record: CallRecord | None = None,
     ) -> Reply | BaseException:
         """Return the reply or the error, without its frames. Never raises."""
         if deadline.remaining <= 0:
             return NotSent("no time left")
         call = Call(deadline.at, self.keep_alive)
         request = None
+        log = BodyLog(record)
         try:
-            request = self._prepare(method, url, headers, body)
+            request = self._prepare(method, url, headers, body, log)
             set_current_call(call)
             watchdog().watch(call)
-            return self._read(self._send(request, deadline), call, ignore_body)
+            return self._read(self._send(request, deadline), call, ignore_body, log)
         except Exception as error:
             if request is None:  # an error of ours: no connection was opened
                 return NotSent(type(error).__name__)
@@ -168,11 +175,14 @@ class Transport:
         url: str,
         headers: dict[str, str],
         body: Callable[[], Mapping[str, Any]] | None,
+        log: BodyLog,
     ) -> requests.PreparedRequest:
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            data = json.dumps(body(), separators=(",", ":")).encode()
+            members = body()
+            data = json.dumps(members, separators=(",", ":")).encode()
+            log.add_request(members)
         return requests.Request(method, url, headers=headers, data=data).prepare()
 
     def _send(
@@ -190,7 +200,11 @@ class Transport:
         )
 
     def _read(
-        self, response: requests.Response, call: Call, ignore_body: bool
+        self,
+        response: requests.Response,
+        call: Call,
+        ignore_body: bool,
+        log: BodyLog,
     ) -> Reply | GatewayError:
         try:
             data = b""
@@ -211,11 +225,14 @@ class Transport:
             return UnknownOutcome("body too large", status=status, cid=cid)
         if status in (200, 201):
             parsed = None if ignore_body else parse_json(data)
+            log.add_response(parsed)
             if parsed is _INVALID_JSON:
                 return UnknownOutcome("body is not JSON", status=status, cid=cid)
             return Reply(parsed, status, cid, response.headers.get("Date", ""))
+        parsed = parse_json(data)
+        log.add_response(parsed if data else None)
         return _error_for_status(
-            status, data, cid, response.headers.get("Retry-After", "")
+            status, parsed, cid, response.headers.get("Retry-After", "")
         )
 
 
@@ -231,7 +248,7 @@ def parse_json(data: bytes) -> Any:
 
 
 def _error_for_status(
-    status: int, data: bytes, cid: str, retry_after: str
+    status: int, parsed: Any, cid: str, retry_after: str
 ) -> GatewayError:
     kind = Rejected if status in _REJECTED_STATUSES else UnknownOutcome
     seconds = retry_after.strip()
@@ -239,7 +256,7 @@ def _error_for_status(
         "rejected" if kind is Rejected else "unexpected status",
         status=status,
         cid=cid,
-        codes=_error_codes(parse_json(data)),
+        codes=_error_codes(parsed),
         retry_after=float(seconds) if seconds.isascii() and seconds.isdigit() else None,
     )
 

@@ -16,6 +16,7 @@ from nexi_payments.models.card_verification import CardVerification
 from nexi_payments.models.contract import Contract
 from nexi_payments.models.created_order import CreatedOrder
 from nexi_payments.models.customer_info import CustomerDetails
+from nexi_payments.models.day_closing import ClosingDifference, DayClosing
 from nexi_payments.models.discrepancy import Discrepancy
 from nexi_payments.models.event import Event
 from nexi_payments.models.operation import Operation
@@ -26,10 +27,12 @@ from nexi_payments.models.queued_refund import QueuedRefund
 __all__ = [
     "Approval",
     "CardVerification",
+    "ClosingDifference",
     "Contract",
     "CreatedOrder",
     "CustomerDetails",
     "DailyReport",
+    "DayClosing",
     "Discrepancy",
     "Event",
     "Operation",

@@ -76,6 +76,9 @@ class Operation(RetryingModel):
     warnings = models.CharField(
         _("warnings of Nexi"), max_length=200, blank=True, default="", db_default=""
     )
+    #: the communication log: calls to Nexi for this operation, scrubbed, as JSON
+    #: (``gateway.communication``); ``nexi_purge`` empties it
+    calls = models.TextField(blank=True, default="", editable=False)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )

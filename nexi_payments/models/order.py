@@ -212,6 +212,7 @@ class PaymentOrder(RetryingModel):
             ("reconcile_payment", _("Can ask Nexi about payments")),
             ("resolve_review", _("Can resolve payments under review")),
             ("cancel_capture", _("Can cancel captures")),
+            ("view_communication_log", _("Can see the communication with Nexi")),
             ("charge_contract", _("Can charge cards on file")),
             ("end_contract", _("Can end cards on file")),
             ("verify_card", _("Can verify cards for nothing")),

@@ -68,7 +68,7 @@ _OMITTED_FIELDS: Final[dict[type[models.Model], set[str]]] = {
         "token_hash",
         "attempt_network",
     },
-    Operation: {"address"},
+    Operation: {"address", "calls"},
     Event: {"address", "note"},
     Discrepancy: set(),
     QueuedRefund: {"address", "reason"},

@@ -10,6 +10,7 @@ six, last four digits, expiry) belong to the accounts and stay.
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -100,6 +101,27 @@ def _erase_contracts_and_verifications(before: datetime) -> None:
     Contract.objects.filter(ended, personal).update(
         consent_address=None, customer_id=""
     )
+
+
+def empty_communication_logs() -> int:
+    """Empties the communication log of operations after ``COMMUNICATION_LOG``, or after
+    ``RETENTION`` if that is shorter. Returns of how many. Idempotent.
+
+    Unsettled operations wait.
+    """
+    settings = conf.current()
+    lifetime = min(settings.communication_log, settings.retention or math.inf)
+    before = timezone.now() - timedelta(seconds=lifetime)
+    old = Operation.objects.filter(
+        created_at__lt=before, unsettled_order_id=None
+    ).exclude(calls="")
+    emptied, last = 0, 0
+    while batch := list(
+        old.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH_SIZE]
+    ):
+        emptied += Operation.objects.filter(pk__in=batch).update(calls="")
+        last = batch[-1]
+    return emptied
 
 
 def delete_idempotency_records() -> int:

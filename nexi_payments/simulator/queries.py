@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Final, NamedTuple
 
 from nexi_payments.simulator import balances, payment_links, responses
 from nexi_payments.simulator.payment_methods import CARD_BRANDS
@@ -47,6 +48,59 @@ def _totals(state: SimulatorState, record: Record) -> Record | None:
 
 def orders(state: SimulatorState, request: Request) -> Reply:
     """List orders, newest first. Defaults: the last 30 days, 20 rows."""
+    window = _window(state, request)
+    if isinstance(window, Reply):
+        return window
+    wanted = request.query_parameters().get("orderId")
+    # payments of one order are listed as one; oldest first, as they were made
+    orders: dict[str, list[Record]] = {}
+    for row in state.store.created_between(window.since, window.until):
+        one = _totals(state, row) if wanted in (None, row["order_id"]) else None
+        if one is None:
+            continue
+        if one["order_id"] not in orders and len(orders) == window.limit:
+            break
+        orders.setdefault(one["order_id"], []).insert(0, one)
+    statuses = [responses.order_status(one[0], one) for one in orders.values()]
+    return responses.json_reply({"orders": statuses})
+
+
+def operations(state: SimulatorState, request: Request) -> Reply:
+    """List operations of all orders, newest first. Defaults as for orders."""
+    window = _window(state, request)
+    if isinstance(window, Reply):
+        return window
+    query = request.query_parameters()
+    wanted = [
+        (member, query[name])
+        for name, member in _OPERATION_FILTERS.items()
+        if name in query
+    ]
+    listed = []
+    for operation_id, record in state.store.made_between(window.since, window.until):
+        shown = balances.as_shown(record, state.now())
+        found = responses.any_operation(shown, operation_id) if shown else None
+        if found and all(found.get(member) == value for member, value in wanted):
+            listed.append(found)
+        if len(listed) == window.limit:
+            break
+    return responses.json_reply({"operations": listed})
+
+
+#: Parameter → the member of an operation that it selects by.
+_OPERATION_FILTERS: Final = {"channel": "channel", "operationType": "operationType"}
+
+
+class _Window(NamedTuple):
+    """Times are ISO 8601 in UTC."""
+
+    since: str
+    until: str
+    limit: int
+
+
+def _window(state: SimulatorState, request: Request) -> _Window | Reply:
+    """The time window and the number of rows that a list is asked for, or an error."""
     now, query = state.now(), request.query_parameters()
     since = _parse_time(query.get("fromTime"), now - timedelta(days=30))
     until = _parse_time(query.get("toTime"), now)
@@ -55,16 +109,7 @@ def orders(state: SimulatorState, request: Request) -> Reply:
         return responses.error_reply("PS0008", "a date is not in ISO 8601 format")
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= 500):
         return responses.error_reply("PS0026", "invalid parameter maxRecords")
-    rows = state.store.created_between(since.isoformat(), until.isoformat())
-    wanted = query.get("orderId")
-    found = [_totals(state, row) for row in rows if wanted in (None, row["order_id"])]
-    # payments of one order are listed as one; oldest first, as they were made
-    orders: dict[str, list[Record]] = {}
-    for one in found:
-        if one is not None:
-            orders.setdefault(one["order_id"], []).insert(0, one)
-    statuses = [responses.order_status(one[0], one) for one in orders.values()]
-    return responses.json_reply({"orders": statuses[: int(limit)]})
+    return _Window(since.isoformat(), until.isoformat(), int(limit))
 
 
 def payment_methods(state: SimulatorState, request: Request) -> Reply:

@@ -75,6 +75,7 @@ _ROUTES: Final = RouteTable(
         "GET /contracts/customers/{id}": contracts.list_for_customer,
         "GET /orders": queries.orders,
         "GET /orders/{id}": queries.order,
+        "GET /operations": queries.operations,
         "GET /operations/{id}": queries.operation,
         "GET /payment_methods": queries.payment_methods,
     }

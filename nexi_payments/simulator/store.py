@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from nexi_payments.simulator.records import Record
 
-#: ``pages`` are hosted pages and payment links. ``post_charges`` maps captures, refunds
-#: and cancels to their payment. ``idempotency_keys`` have the response, a fingerprint
-#: and the time of a request.
+#: ``pages`` are hosted pages and payment links. ``operations`` maps captures, refunds
+#: and cancels to their payment, and payments to themselves; ``made`` is their time, in
+#: UTC. ``idempotency_keys`` have the response, a fingerprint and the time of a request.
 _SCHEMA: Final = (
     """
     CREATE TABLE IF NOT EXISTS payments (
@@ -40,11 +40,13 @@ _SCHEMA: Final = (
     )
     """,
     """
-    CREATE TABLE IF NOT EXISTS post_charges (
+    CREATE TABLE IF NOT EXISTS operations (
         operation_id TEXT PRIMARY KEY,
-        payment_id TEXT NOT NULL
+        payment_id TEXT NOT NULL,
+        made TEXT NOT NULL
     )
     """,
+    "CREATE INDEX IF NOT EXISTS operations_made ON operations (made)",
     """
     CREATE TABLE IF NOT EXISTS idempotency_keys (
         idempotency_key TEXT PRIMARY KEY,
@@ -62,6 +64,8 @@ _SCHEMA: Final = (
     """,
     "CREATE INDEX IF NOT EXISTS contracts_customer ON contracts (customer_id)",
 )
+#: Rows that a list reads at once.
+_PART: Final = 500
 
 
 class Store:
@@ -117,7 +121,8 @@ class Store:
 
     def insert(self, record: Record) -> None:
         """Insert a payment inside ``transaction``."""
-        self._connection().execute(
+        db = self._connection()
+        db.execute(
             "INSERT INTO payments VALUES (?, ?, ?, ?)",
             (
                 record["operation_id"],
@@ -126,6 +131,7 @@ class Store:
                 json.dumps(record),
             ),
         )
+        _write_times(db, record)
 
     def is_used(self, order_id: str) -> bool:
         """Return whether this id has a payment or a page."""
@@ -191,21 +197,14 @@ class Store:
 
     @contextmanager
     def edit_operation(self, operation_id: str) -> Iterator[Record | None]:
-        """As ``edit_payment``, for the id of any operation.
-
-        Operations added to ``record["post_charge"]`` can then be found by their id."""
+        """As ``edit_payment``, for the id of any operation."""
         with self.transaction() as db:
             row = db.execute(
-                "SELECT payment_id FROM post_charges WHERE operation_id = ?",
+                "SELECT payment_id FROM operations WHERE operation_id = ?",
                 (operation_id,),
             ).fetchone()
             with self._edit_row(db, row[0] if row else operation_id) as record:
                 yield record
-            for one in record.get("post_charge", ()) if record else ():
-                db.execute(
-                    "INSERT OR IGNORE INTO post_charges VALUES (?, ?)",
-                    (one["id"], record["operation_id"] if record else ""),
-                )
 
     @contextmanager
     def _edit_row(
@@ -221,6 +220,7 @@ class Store:
                 "UPDATE payments SET record = ? WHERE operation_id = ?",
                 (json.dumps(record), operation_id),
             )
+            _write_times(db, record)
 
     def find_reply(self, key: str) -> tuple[str, bytes, datetime] | None:
         """Return fingerprint, response and time of the last request with a key."""
@@ -301,24 +301,45 @@ class Store:
         """Return the payment with this id, or that of a capture, refund or cancel."""
         return self.find_by_payment(operation_id) or _first_record(
             self._query(
-                "SELECT record FROM payments JOIN post_charges"
+                "SELECT record FROM payments JOIN operations"
                 " ON payment_id = payments.operation_id"
-                " WHERE post_charges.operation_id = ?",
+                " WHERE operations.operation_id = ?",
                 operation_id,
             )
         )
 
-    def created_between(self, since: str, until: str) -> list[Record]:
-        """Return payments, newest first. Times are ISO 8601 in UTC."""
-        rows = self._query(
+    def created_between(self, since: str, until: str) -> Iterator[Record]:
+        """Yield payments, newest first. Times are ISO 8601 in UTC."""
+        for row in self._in_parts(
             "SELECT record FROM payments WHERE created BETWEEN ? AND ?"
-            " ORDER BY created DESC",
+            " ORDER BY created DESC, operation_id",
             since,
             until,
-        )
-        return [json.loads(row[0]) for row in rows]
+        ):
+            yield json.loads(row[0])
 
-    def _query(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+    def made_between(self, since: str, until: str) -> Iterator[tuple[str, Record]]:
+        """Yield the id of each operation with its payment, newest first. Times are ISO
+        8601 in UTC.
+        """
+        for row in self._in_parts(
+            "SELECT operations.operation_id, record FROM operations"
+            " JOIN payments ON payment_id = payments.operation_id"
+            " WHERE made BETWEEN ? AND ?"
+            " ORDER BY made DESC, operations.operation_id",
+            since,
+            until,
+        ):
+            yield row[0], json.loads(row[1])
+
+    def _in_parts(self, query: str, *values: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query, read in parts: a caller may stop early."""
+        offset = 0
+        while rows := self._query(f"{query} LIMIT ? OFFSET ?", *values, _PART, offset):
+            yield from rows
+            offset += len(rows)
+
+    def _query(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._connection().execute(query, values).fetchall()
 
@@ -327,6 +348,20 @@ class Store:
             if self._db is not None and not self._is_inherited():
                 self._db.close()
                 self._db = None
+
+
+def _write_times(db: sqlite3.Connection, record: Record) -> None:
+    """Write the time of each operation: of a payment, that of its charge."""
+    payment = record["operation_id"]
+    times = [(payment, record.get("charged_at") or record["created"])]
+    times += [
+        (one["id"], one.get("made_at") or record["created"])
+        for one in record.get("post_charge", ())
+    ]
+    db.executemany(
+        "INSERT OR REPLACE INTO operations VALUES (?, ?, ?)",
+        [(operation, payment, made) for operation, made in times],
+    )
 
 
 def _first_record(rows: list[tuple[Any, ...]]) -> Record | None:

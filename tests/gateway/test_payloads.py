@@ -7,6 +7,7 @@ import uuid
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import responses
@@ -175,6 +176,31 @@ def test_orders_in_a_window(client: Client, wire: Any) -> None:
     assert (found.order_id, found.amount, found.currency) == ("A", 7, "EUR")
     query = "fromTime=2026-01-02T03%3A04%3A05.000Z&toTime=2026-01-02T03%3A04%3A05.000Z"
     assert sent(wire)[0].url == f"{BASE}/orders?{query}&maxRecords=10"
+
+
+def test_operations_in_a_window(client: Client, wire: Any) -> None:
+    listed = {"operationId": 7, "operationType": "refund", "operationAmount": "300"}
+    wire.get(f"{BASE}/operations", json={"operations": [listed, {}]})
+    rome = datetime(2026, 1, 2, 4, 4, 5, 999, tzinfo=ZoneInfo("Europe/Rome"))
+    found, empty = client.operations(trace(), since=rome, until=rome, limit=10)
+    assert (found.operation_id, found.type, found.amount) == ("7", "REFUND", 300)
+    assert empty.operation_id == ""
+    query = "fromTime=2026-01-02T03%3A04%3A05.000Z&toTime=2026-01-02T03%3A04%3A05.000Z"
+    assert sent(wire)[0].url == f"{BASE}/operations?{query}&maxRecords=10"
+    parameters = openapi()["paths"]["/operations"]["get"]["parameters"]
+    named = {one.get("name") or one["$ref"].rpartition("/")[2] for one in parameters}
+    assert {"FromTime", "ToTime", "MaxRecords"} <= named
+
+
+@pytest.mark.parametrize("body", [{}, [], {"operations": None}, {"operations": [1]}])
+def test_a_list_of_operations_that_is_none(
+    client: Client, wire: Any, body: Any
+) -> None:
+    wire.get(f"{BASE}/operations", json=body)
+    moment = datetime.now(UTC)
+    with pytest.raises(UnknownOutcome) as caught:
+        client.operations(trace(), since=moment, until=moment)
+    assert caught.value.cause == "no operations"
 
 
 @pytest.mark.parametrize("body", [{}, [], {"orders": None}, {"paymentMethods": "x"}])

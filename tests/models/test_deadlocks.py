@@ -38,7 +38,7 @@ WRITE = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM)\s+[\"`]nexi_payments_")
 #: is compared.
 RANDOM = re.compile(
     r"(^|_)(ids?|hash|reference|key|blob|cid|body|theirs|fingerprint|caller|host|nonce|note)$"
-    r"|^(rrn|authorization_code)$"
+    r"|^(rrn|authorization_code|calls)$"
 )
 
 

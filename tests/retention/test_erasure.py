@@ -115,7 +115,10 @@ def test_in_batches(change_settings: Any, monkeypatch: pytest.MonkeyPatch) -> No
     out = io.StringIO()
     with time_travel(2 * DAY):
         call_command("nexi_purge", stdout=out)
-    assert out.getvalue() == "purged=0 erased=5 idempotency_records=0\n"
+    assert (
+        out.getvalue()
+        == "purged=0 erased=5 communication_logs=0 idempotency_records=0\n"
+    )
 
 
 def test_nothing_without_the_setting(change_settings: Any, shopper: Shopper) -> None:
@@ -142,7 +145,10 @@ def test_what_the_api_answered_is_forgotten(
         )
     out = io.StringIO()
     call_command("nexi_purge", stdout=out)
-    assert out.getvalue() == f"purged=0 erased=0 idempotency_records={3 - left}\n"
+    assert (
+        out.getvalue()
+        == f"purged=0 erased=0 communication_logs=0 idempotency_records={3 - left}\n"
+    )
     assert IdempotencyRecord.objects.count() == left
 
 

@@ -184,8 +184,8 @@ def test_purge(order: PaymentOrder, card: Card, capsys: Any) -> None:
     SealedCard.objects.filter(order=order).update(expires_at=timezone.now())
     call_command("nexi_purge")
     assert capsys.readouterr().out == (
-        "purged=0 erased=0 idempotency_records=0\n"
-        "purged=1 erased=0 idempotency_records=0\n"
+        "purged=0 erased=0 communication_logs=0 idempotency_records=0\n"
+        "purged=1 erased=0 communication_logs=0 idempotency_records=0\n"
     )
     assert SealedCard.objects.count() == 1
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from nexi_payments.simulator import Simulator
+from nexi_payments.simulator import Simulator, store
 from tests.simulator.merchant_client import MerchantClient, purchase
 
 
@@ -84,6 +84,53 @@ def test_an_old_order_is_not_listed_unless_asked(
 )
 def test_a_query_that_makes_no_sense(terminal: MerchantClient, query: str) -> None:
     reply = terminal.call("GET", f"/orders?{query}", documented=False)
+    assert reply.status == 400
+
+
+def operations(terminal: MerchantClient, query: str = "") -> list[tuple[str, str]]:
+    found = terminal.get("/operations" + query)["operations"]
+    return [(one["orderId"], one["operationType"]) for one in found]
+
+
+def test_operations_of_all_orders_newest_first(
+    terminal: MerchantClient, simulator: Simulator
+) -> None:
+    """Each at its own time: a refund is not listed with its payment."""
+    payment = terminal.pay(purchase(order_id="O1"))
+    simulator.advance(60)
+    terminal.init(purchase(order_id="O2"))
+    simulator.advance(60)
+    terminal.post_charge(payment, "refunds", "100")
+    auth, refund = "AUTHORIZATION", "REFUND"
+    assert operations(terminal) == [("O1", refund), ("O2", auth), ("O1", auth)]
+    assert operations(terminal, "?maxRecords=1") == [("O1", refund)]
+    assert operations(terminal, "?operationType=AUTHORIZATION&maxRecords=1") == [
+        ("O2", auth)
+    ]
+    assert operations(terminal, "?channel=BACKOFFICE") == [("O1", refund)]
+    first = "fromTime=2027-01-15T11:00:00Z&toTime=2027-01-15T11:00:30Z"
+    assert operations(terminal, f"?{first}") == [("O1", auth)]
+    assert operations(terminal, "?fromTime=2027-01-15T11:01:30Z") == [("O1", refund)]
+    simulator.advance(31 * 24 * 3600)
+    assert operations(terminal) == []
+
+
+def test_a_list_of_operations_reads_the_store_in_parts(
+    terminal: MerchantClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_PART", 2)
+    for number in range(5):
+        terminal.init(purchase(order_id=f"O{number}"))
+    assert sorted(operations(terminal)) == [
+        (f"O{number}", "AUTHORIZATION") for number in range(5)
+    ]
+
+
+@pytest.mark.parametrize("query", ["fromTime=yesterday", "maxRecords=501"])
+def test_a_query_for_operations_that_makes_no_sense(
+    terminal: MerchantClient, query: str
+) -> None:
+    reply = terminal.call("GET", f"/operations?{query}", documented=False)
     assert reply.status == 400
 
 

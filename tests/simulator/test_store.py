@@ -192,18 +192,19 @@ def test_a_process_and_its_fork_share_a_file(state: Path) -> None:
         from nexi_payments.simulator import Simulator
         simulator = Simulator(sys.argv[1])
         with simulator.store.transaction() as before:
-            before.execute("INSERT INTO post_charges VALUES ('1', 'x')")
+            before.execute("INSERT INTO operations VALUES ('1', 'x', '')")
         worker = os.fork()
         with simulator.store.transaction() as db:
             assert (db is before) == bool(worker)
-            db.execute("INSERT INTO post_charges VALUES (?, 'x')", (str(os.getpid()),))
+            row = (str(os.getpid()), "x", "")
+            db.execute("INSERT INTO operations VALUES (?, ?, ?)", row)
         if not worker:
             simulator.close()
             before.execute("SELECT 1")  # still open: closing it is not the child's
             os._exit(0)
         assert os.waitpid(worker, 0)[1] == 0
         with simulator.store.transaction() as db:
-            print(db.execute("SELECT count(*) FROM post_charges").fetchone()[0])
+            print(db.execute("SELECT count(*) FROM operations").fetchone()[0])
         """
     )
     command = [sys.executable, "-c", program, str(state)]

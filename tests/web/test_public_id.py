@@ -32,6 +32,7 @@ from nexi_payments.enums import Channel
 from nexi_payments.flows import moto, payment_link
 from nexi_payments.flows.orders import attempts
 from nexi_payments.models import (
+    ClosingDifference,
     CustomerDetails,
     Discrepancy,
     Event,
@@ -160,6 +161,7 @@ def rows_of_every_model(shopper: Shopper) -> dict[type[models.Model], Any]:
     make_contract(shopper)
     new_approval(paid)
     flows.verify_card(Card(CARDS["challenge"].number, "1230", "396"))
+    closing = flows.close_day(now.date() - timedelta(days=2))
     facts: dict[type[models.Model], dict[str, Any]] = {
         Discrepancy: {"order": paid, "kind": "odd", "created_at": now},
         CustomerDetails: {"order": new_order(), "data": {}},
@@ -175,6 +177,7 @@ def rows_of_every_model(shopper: Shopper) -> dict[type[models.Model], Any]:
             "next_attempt_at": now,
             "created_at": now,
         },
+        ClosingDifference: {"closing": closing, "kind": "different", "terminal": "x"},
         HostedPage: {"order": new_order(), "shop_terminal": "default"},
         NexiLink: {"order": new_order(), "expires_on": now.date(), "next_try_at": now},
         TerminalMethods: {"terminal": "default", "asked_at": now},

@@ -1,8 +1,8 @@
 """Nexi's list of orders, and how it differs from ours.
 
-``GET /orders`` lists totals without operations. It answers windows of a month, and at
-most 500 orders; we take it as a list of orders by the time of their creation. Only
-orders with our prefix count: a terminal may be shared with other installations.
+``GET /orders`` lists totals without operations (``windows`` has its limits). We take it
+as a list of orders by the time of their creation. Only orders with our prefix count: a
+terminal may be shared with other installations.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ from django.utils import timezone
 from nexi_payments import conf
 from nexi_payments.conf import Terminal
 from nexi_payments.enums import OperationKind, OrderState
+from nexi_payments.flows.inquiry import windows
+from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.responses import OrderResult
 from nexi_payments.models import Operation, PaymentOrder
 
-PAGE_SIZE: Final = 500
-#: The longest window that Nexi answers, less a margin for clocks.
-_LONGEST_WINDOW: Final = timedelta(days=30)
-_SHORTEST_WINDOW: Final = timedelta(seconds=1)
 #: An operation of ours may seem that much older than at Nexi: the request takes its
 #: time, and clocks differ.
 _TOLERANCE: Final = timedelta(minutes=1)
@@ -59,44 +57,39 @@ class Difference:
 
 
 def find_differences(
-    terminal: Terminal, since: datetime, until: datetime | None = None
+    terminal: Terminal,
+    since: datetime,
+    until: datetime | None = None,
+    deadline: Deadline | None = None,
 ) -> Iterator[Difference]:
     """Yields each order with our prefix that differs, from a window of any length.
 
-    ``until`` is now by default. Raises ``GatewayError``. Our rows are read after
+    ``until`` is now by default. ``deadline`` is for all pages together; without it each
+    call has its own. Raises ``GatewayError``. Our rows are read after
     Nexi's list: an order is committed before anything about it is sent.
     """
     prefix = conf.current().order_prefix
-    for page in _pages(terminal, since, until):
+    for page in _pages(terminal, since, until, deadline):
         ours = [one for one in page if one.order_id.startswith(prefix)]
         yield from _compare(ours)
 
 
 def _pages(
-    terminal: Terminal, since: datetime, until: datetime | None
+    terminal: Terminal,
+    since: datetime,
+    until: datetime | None,
+    deadline: Deadline | None,
 ) -> Iterator[Sequence[OrderResult]]:
-    """The list in pages, the newest first. A full page is requested again in two
-    halves.
-    """
+    """The list in pages, the newest first."""
     client = conf.client(terminal)
-    # the query has whole seconds only: include the current one
-    windows = [(since, until or timezone.now() + timedelta(seconds=1))]
-    while windows:
-        start, end = windows.pop()
-        if start >= end:
-            continue
-        if end - start > _LONGEST_WINDOW:
-            middle = end - _LONGEST_WINDOW
-            windows += [(start, middle), (middle, end)]
-            continue
-        page = client.orders(
-            conf.call_context(), since=start, until=end, limit=PAGE_SIZE
+
+    def fetch(start: datetime, end: datetime) -> Sequence[OrderResult]:
+        return client.orders(
+            conf.call_context(deadline), since=start, until=end, limit=windows.PAGE_SIZE
         )
-        if len(page) >= PAGE_SIZE and end - start > _SHORTEST_WINDOW:
-            middle = start + (end - start) / 2
-            windows += [(start, middle), (middle, end)]
-            continue
-        yield page
+
+    for page in windows.pages(fetch, since, until or timezone.now()):
+        yield page.entries
 
 
 def _compare(listed: Sequence[OrderResult]) -> Iterator[Difference]:

@@ -16,6 +16,7 @@ from nexi_payments.flows.inquiry.snapshot import Snapshot
 from nexi_payments.flows.ledger import outcomes, transitions
 from nexi_payments.flows.ledger.facts import OperationFacts
 from nexi_payments.flows.ledger.operations import PreconditionFailed
+from nexi_payments.gateway import communication
 from nexi_payments.gateway.responses import OperationResult
 from nexi_payments.models import Operation, PaymentOrder, raw_sql
 
@@ -58,6 +59,8 @@ def _change_operation(
         values["amount"] = change.amount
     if change.error:
         values["error"] = change.error
+    if change.outcome != before.outcome and snapshot.calls:
+        values["calls"] = communication.appended(row.calls, snapshot.calls)
     where = {
         "pk": row.pk,
         "outcome": before.outcome,

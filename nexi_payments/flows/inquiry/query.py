@@ -20,6 +20,7 @@ from nexi_payments.flows.inquiry import apply, resend, unfinished
 from nexi_payments.flows.inquiry.reading import Reading, Verdict
 from nexi_payments.flows.inquiry.snapshot import Snapshot
 from nexi_payments.flows.ledger import poll_schedule, terminal_outages, transitions
+from nexi_payments.gateway import communication
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.gateway.responses import OperationResult, OrderResult
@@ -75,12 +76,14 @@ def inquire_and_apply(
     deadline = deadline or Deadline(conf.current().total_timeout)
     snapshot = Snapshot.take(order)
     try:
-        response = _ask(order, snapshot, client, deadline)
+        with communication.recording(active=conf.current().logs_calls) as calls:
+            response = _ask(order, snapshot, client, deadline)
     except GatewayError as error:
         _reschedule(order, snapshot, scheduled=scheduled)
         _log_unanswered(order, str(error))
         return Inquiry(error=str(error))
     reading = snapshot.read(response)
+    snapshot = replace(snapshot, calls=tuple(calls))
     written = apply.apply(order, snapshot, reading, response, scheduled=scheduled)
     if written is None:
         return Inquiry(reading, error="the order changed meanwhile")

@@ -19,6 +19,7 @@ from nexi_payments.flows.inquiry.reading import (
 )
 from nexi_payments.flows.ledger import facts, poll_schedule
 from nexi_payments.gateway import result_codes
+from nexi_payments.gateway.communication import CallRecord
 from nexi_payments.gateway.responses import OrderResult
 from nexi_payments.models import Operation, PaymentOrder
 from nexi_payments.models.hosted_page import HostedPage
@@ -38,6 +39,8 @@ class Snapshot:
     #: "" for a card on our own page or at the desk
     method: str = ""
     triggers: int = 0
+    #: the calls of the inquiry, for the log of the operations that it settles
+    calls: tuple[CallRecord, ...] = ()
 
     @classmethod
     def take(cls, order: PaymentOrder) -> Snapshot:

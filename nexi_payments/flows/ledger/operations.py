@@ -23,7 +23,9 @@ from nexi_payments.exceptions import OrderBusy, OutcomeNotRecorded
 from nexi_payments.flows.ledger import discrepancies, transitions
 from nexi_payments.flows.ledger.guards import NO_GUARD, Guard
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
+from nexi_payments.gateway import communication
 from nexi_payments.gateway.client import CallContext, Client
+from nexi_payments.gateway.communication import CallRecord
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.models import Operation, PaymentOrder, db_transactions, raw_sql
 
@@ -87,6 +89,8 @@ class GatewayRequest(ABC, Generic[Answer]):
     deadline: Deadline
     operation: Operation = field(init=False)
     answer: Answer = field(init=False)
+    #: the calls that ``send`` made, for the communication log
+    calls: list[CallRecord] = field(init=False, default_factory=list)
 
     @abstractmethod
     def send(self, operation: Operation) -> Answer:
@@ -151,7 +155,8 @@ def run(call: GatewayCall[Any]) -> None:
 def send_and_settle(call: GatewayRequest[Any]) -> None:
     """Sends ``call.operation`` once and settles in any case. Errors as ``run``."""
     try:
-        call.answer = call.send(call.operation)
+        with communication.recording(active=conf.current().logs_calls) as call.calls:
+            call.answer = call.send(call.operation)
         settle(call, call.on_answer(call.answer))
     except OutcomeNotRecorded:
         raise
@@ -268,6 +273,9 @@ def settle(call: GatewayRequest[Any], update: OperationUpdate) -> bool:
     unsettled, the log names the outcome with ids, and reconciliation settles it.
     """
     order, operation = call.order, call.operation
+    if call.calls:
+        calls = communication.appended(operation.calls, call.calls)
+        update = replace(update, operation=update.operation | {"calls": calls})
     try:
         try:
             return _write_settlement(call, update, operation, order)

@@ -13,12 +13,13 @@ from nexi_payments.retention import erasure
 class Command(BaseCommand):
     help = (
         "Delete expired sealed cards (nexi_reconcile does it, too), erase personal data"
-        " older than RETENTION, and delete idempotency records older than a week. Run"
-        " it once a day."
+        " older than RETENTION, empty communication logs older than COMMUNICATION_LOG,"
+        " and delete idempotency records older than a week. Run it once a day."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(
             f"purged={sealed_cards.purge()} erased={erasure.erase()}"
+            f" communication_logs={erasure.empty_communication_logs()}"
             f" idempotency_records={erasure.delete_idempotency_records()}"
         )

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from nexi_payments import conf, flows
 from nexi_payments.enums import OrderState
-from nexi_payments.flows.inquiry import listing, query, sweeps
+from nexi_payments.flows.inquiry import listing, query, sweeps, windows
 from nexi_payments.flows.ledger import terminal_outages
 from nexi_payments.gateway.client import Client
 from nexi_payments.models import Discrepancy, Operation, PaymentOrder
@@ -117,7 +117,7 @@ def test_a_full_page_is_asked_for_in_halves(
     second = shopper.pay(new_order())
     for order in (first, second):
         forget(order)
-    monkeypatch.setattr(listing, "PAGE_SIZE", 2)
+    monkeypatch.setattr(windows, "PAGE_SIZE", 2)
     asked = spy_on_windows(monkeypatch)
     terminal = conf.current().terminal("default")
     now = timezone.now()
