@@ -167,7 +167,7 @@ def test_the_files(different: DayClosing, bookkeeper: Clerk) -> None:
     assert response["Content-Disposition"] == (
         'attachment; filename="closed-day-2026-01-15-1.csv"'
     )
-    rows = list(csv.DictReader(io.StringIO(text_of(response))))
+    rows = list(csv.DictReader(io.StringIO(text_of(response).lstrip("\ufeff"))))
     totals = [row for row in rows if row["record"] == "total"]
     assert [
         (row["channel"], row["amount"], row["amount_at_nexi"]) for row in totals
