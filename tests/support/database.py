@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +20,8 @@ from django.db import (
     transaction,
 )
 from django.test import TransactionTestCase
+
+from tests.support import warm_processes
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What ``migrate`` fills, the same for each test.
@@ -92,8 +92,8 @@ def migrated(django_db_setup: None, django_db_blocker: Any, tmp_path: Path) -> P
 def demo_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of the demo with all tables and no row of ours, to be copied."""
     database = tmp_path_factory.mktemp("tables") / "demo.sqlite3"
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+    warm_processes.run(
+        *("manage.py", "migrate", "--verbosity=0"),
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "demo_shop.settings",
