@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from demo_shop import test_card_groups
 from nexi_payments.simulator import TEST_CARDS
+from tests.support import warm_processes
 
 pytestmark = pytest.mark.seen_on("sqlite")
 
@@ -42,10 +42,10 @@ print("ALL WELL")
 """
 
 
-def in_the_demo(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def in_the_demo(tmp_path: Path, *arguments: str) -> CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
-    return subprocess.run(
-        [sys.executable, *arguments],
+    return warm_processes.run(
+        *arguments,
         env={
             **environment,
             "DJANGO_SETTINGS_MODULE": "demo_shop.settings",
@@ -54,8 +54,6 @@ def in_the_demo(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[
             "PYTHONPATH": str(ROOT),
         },
         cwd=ROOT,
-        capture_output=True,
-        text=True,
     )
 
 
@@ -80,8 +78,8 @@ def test_the_shop_passes_its_own_tests(tmp_path: Path) -> None:
 
 
 def test_the_demo_needs_debug(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "manage.py", "demo", "--no-serve"],
+    done = warm_processes.run(
+        *("manage.py", "demo", "--no-serve"),
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "demo_shop.settings",
@@ -94,8 +92,6 @@ def test_the_demo_needs_debug(tmp_path: Path) -> None:
             "DATABASE_URL": f"sqlite:///{tmp_path / 'demo.sqlite3'}",
         },
         cwd=ROOT,
-        capture_output=True,
-        text=True,
     )
     assert done.returncode == 1
     assert "needs DEBUG" in done.stderr
