@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -104,14 +104,20 @@ def limited_until(payment: PaymentOrder) -> datetime | None:
         return None
     most, seconds = limits["reference"]
     window = timedelta(seconds=seconds)
-    declined = PaymentOrder.objects.filter(
-        reference=payment.reference,
-        state=OrderState.FAILED,
-        reason__in=(Reason.DECLINED, Reason.NOT_AUTHENTICATED),
-        created_at__gte=timezone.now() - window,
-    ).exclude(channel=Channel.MIT)
-    made = declined.order_by("-created_at").values_list("created_at", flat=True)[:most]
-    return made[most - 1] + window if len(made) == most else None
+    declined = (
+        PaymentOrder.objects.filter(
+            reference=payment.reference,
+            state=OrderState.FAILED,
+            reason__in=(Reason.DECLINED, Reason.NOT_AUTHENTICATED),
+        )
+        .exclude(channel=Channel.MIT)
+        # not before the attempt: rather a little late than a button that was too early
+        .annotate(ended_at=Max("events__created_at"))
+        .filter(ended_at__gte=timezone.now() - window)
+        .order_by("-ended_at")
+    )
+    ends = declined.values_list("ended_at", flat=True)[:most]
+    return ends[most - 1] + window if len(ends) == most else None
 
 
 def trace_payment(payment: PaymentOrder, simulator: Simulator) -> PaymentTrace:

@@ -40,7 +40,8 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         seed.seed()
         if port != (asked or ports.FIRST):
-            self.stdout.write(f"\n  Port {ports.FIRST} is in use: {port} is taken.")
+            used = f"Port {ports.FIRST} is in use. The demo uses {port}."
+            self.stdout.write(f"\n  {used}")
         logins = "\n".join(
             f"    {name} / {password}  ({purpose})"
             for name, password, purpose in seed.LOGINS
