@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import defects_elsewhere
 import defects_of_flows
 import defects_of_hosted_pages
+import defects_of_security
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Defects that are tried side by side, each in a copy of its own.
@@ -30,6 +31,7 @@ AT_ONCE = 2
 MUTANTS = {
     **defects_of_flows.DEFECTS,
     **defects_of_hosted_pages.DEFECTS,
+    **defects_of_security.DEFECTS,
     **defects_elsewhere.DEFECTS,
 }
 

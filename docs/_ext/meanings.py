@@ -74,6 +74,11 @@ SETTINGS: Final = {
         "seconds after which `nexi_purge` erases names, e-mails, descriptions and IP"
         " addresses. `None` = never. Amounts and states always stay"
     ),
+    "AUDIT_RETENTION": (
+        "seconds for which names, IP addresses and reasons of staff stay, whatever"
+        " `RETENTION` says: 366 days. `None` = for ever. See"
+        " [The audit trail](audit.md)"
+    ),
     "MERCHANT_NAME": "the shop's name as its customers know it, shown above the amount",
     "MAILS": (
         "automatic emails to customers: `['receipt', 'charge_failed', 'card_expires']`."

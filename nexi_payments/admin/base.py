@@ -17,11 +17,11 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 
-from nexi_payments import conf, enums, flows, permissions
-from nexi_payments.admin import changelist_media
+from nexi_payments import conf, enums, permissions
+from nexi_payments.admin import access_log, changelist_media
+from nexi_payments.admin.access_log import get_actor as get_actor
 from nexi_payments.enums import Channel
 from nexi_payments.models import CardVerification, Contract, PaymentOrder
-from nexi_payments.web.client_info import get_client_ip, get_request_id
 
 View = Callable[..., HttpResponseBase]
 
@@ -48,7 +48,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_urls(self) -> list[URLPattern]:
         pages = [page for kind in self.page_classes for page in kind(self).urls]
-        return [*pages, *super().get_urls()]
+        own = super().get_urls()
+        for one in own:
+            one.callback = access_log.audited(one.callback)
+        return [*pages, *own]
 
     def admin_path(self, route: str, view: View, name: str) -> URLPattern:
         """URL pattern of an extra page, for logged-in staff.
@@ -64,10 +67,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return view(request, *args, **kw)
 
         url_name = f"nexi_payments_{self.opts.model_name}_{name}"
-        page: URLPattern = path(
-            route, self.admin_site.admin_view(with_current_app), name=url_name
-        )
-        return page
+        audited = access_log.audited(self.admin_site.admin_view(with_current_app))
+        return path(route, audited, name=url_name)
 
     def admin_url(self, name: str, *args: Any) -> str:
         """URL of a page of this model, for example "changelist"."""
@@ -228,12 +229,3 @@ def verify_card_url(request: HttpRequest, site: str) -> str:
         return reverse("admin:nexi_payments_cardverification_verify", current_app=site)
     except NoReverseMatch:
         return ""
-
-
-def get_actor(request: HttpRequest) -> flows.Actor:
-    """The acting user, with client IP address and request id."""
-    return flows.Actor(
-        user=request.user,
-        address=get_client_ip(request),
-        request_id=get_request_id(request),
-    )

@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import card_extraction, conf, permissions
 from nexi_payments.admin import (
+    access_log,
     card_verification_texts,
     changelist,
     response_code_texts,
@@ -35,7 +36,7 @@ from nexi_payments.admin.base import (
 )
 from nexi_payments.admin.forms import CardVerificationForm, focus_card_form
 from nexi_payments.card import Card
-from nexi_payments.enums import VerificationOutcome
+from nexi_payments.enums import AccessKind, VerificationOutcome
 from nexi_payments.exceptions import (
     OutcomeNotRecorded,
     TerminalUnavailable,
@@ -77,6 +78,7 @@ class CardVerificationPages(StaffPages):
             messages.error(request, _NO_CARDS)
             return self.redirect("changelist")
         if request.method != "POST":
+            access_log.record(request, AccessKind.VIEWED)
             return self._card_page(request, CardVerificationForm(initial=_new_nonce()))
         form = card_form.bind_card_form(request, CardVerificationForm)
         if form.card is None:
@@ -136,6 +138,7 @@ class CardVerificationPages(StaffPages):
         permissions.require_any(request, *permissions.CAN_VIEW_VERIFICATIONS)
         rows = CardVerification.objects.select_related("actor")
         verification = get_object_or_404(rows, order_id=order_id)
+        access_log.record(request, AccessKind.VIEWED)
         context = {
             "title": _("Card check"),
             "card": card_label(verification),
@@ -194,7 +197,7 @@ class CardVerificationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("clerk"))
     def clerk(self, verification: CardVerification) -> str:
-        return str(verification.actor or "–")
+        return verification.actor_name or str(verification.actor or "–")
 
 
 def response_text(verification: CardVerification) -> str:
@@ -227,7 +230,7 @@ def _too_many_text(error: TooManyVerifications) -> str:
 def _detail_rows(verification: CardVerification) -> list[tuple[Any, Any]]:
     rows = [
         (_("Asked"), verification.created_at),
-        (_("Clerk"), verification.actor),
+        (_("Clerk"), verification.actor_name or verification.actor),
         (_("Terminal"), verification.terminal),
         (_("Order id at Nexi"), verification.order_id),
         (_("Correlation id"), verification.correlation_id),

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, enums, flows, money, payment_methods, permissions
 from nexi_payments.admin import (
+    access_log,
     captures,
     content_objects,
     customer_info_texts,
@@ -22,7 +23,7 @@ from nexi_payments.admin import (
 from nexi_payments.admin.base import DetailView
 from nexi_payments.admin.forms import EmailForm
 from nexi_payments.admin.order_timeline import timeline
-from nexi_payments.enums import Channel, OrderState
+from nexi_payments.enums import AccessKind, Channel, OrderState
 from nexi_payments.flows import manual_review
 from nexi_payments.models import PaymentOrder
 
@@ -48,6 +49,7 @@ class OrderDetail(DetailView):
             return self.redirect("moto_result", order.order_id)
         if order is None:
             raise Http404
+        access_log.record(request, AccessKind.VIEWED, about=order.order_id)
         clerk = permissions.has_any(request, permissions.TAKE_MOTO)
         receipt = order.state in enums.WITH_RECEIPT
         now = flows.available(order)
@@ -143,7 +145,7 @@ def _detail_rows(order: PaymentOrder, paid_for: str) -> list[tuple[Any, Any]]:
         (_("Circuit at Nexi"), method_texts.circuit(order)),
         (_("Card"), card),
         (_("Channel"), order.get_channel_display()),
-        (_("Clerk"), order.clerk),
+        (_("Clerk"), order.clerk_name or order.clerk),
         (_("Terminal"), f"{order.terminal} ({environment})"),
         (_("3-D Secure"), _three_ds_flow(order)),
         (_("ECI"), order.eci),

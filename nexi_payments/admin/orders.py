@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import money, permissions
 from nexi_payments.admin import (
+    access_log,
     base,
     changelist,
     changelist_media,
@@ -40,6 +41,7 @@ from nexi_payments.admin.phone_orders import PhoneOrders
 from nexi_payments.admin.queued_refunds import QueuedRefunds
 from nexi_payments.admin.review_actions import ReviewActions
 from nexi_payments.admin.review_queue import ReviewQueuePage
+from nexi_payments.enums import AccessKind
 from nexi_payments.models import PaymentOrder
 from nexi_payments.pan_scanner import contains_card_number
 
@@ -171,6 +173,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         if contains_card_number(request.GET.get("q", "")):
             return self._reject_search(request)
         log.info("export by user %s", request.user.pk)
+        access_log.record(request, AccessKind.EXPORTED, note=request.GET.urlencode())
         shown = self.get_changelist_instance(request)
         rows = csv_export.order_rows(shown.get_queryset(request))
         return csv_export.csv_response(rows, "payments")

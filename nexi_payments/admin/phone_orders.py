@@ -17,7 +17,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import card_extraction, conf, money, permissions
-from nexi_payments.admin import reference_lookup, staff_texts
+from nexi_payments.admin import access_log, reference_lookup, staff_texts
 from nexi_payments.admin.base import StaffPages, get_actor, get_phone_order
 from nexi_payments.admin.customer_messages import CustomerMessages
 from nexi_payments.admin.error_texts import error_text
@@ -27,7 +27,7 @@ from nexi_payments.admin.forms import (
     focus_card_form,
     focus_first,
 )
-from nexi_payments.enums import Channel, OrderState
+from nexi_payments.enums import AccessKind, Channel, OrderState
 from nexi_payments.exceptions import (
     CardBlocked,
     NexiPaymentsError,
@@ -130,6 +130,7 @@ class PhoneOrders(StaffPages):
             if accepted:
                 note += f" {_('Confirmed, although it is not as in the shop.')}"
             self.admin.log_addition(request, order, note)
+            access_log.record(request, AccessKind.OPENED, about=order.order_id)
         return order
 
     def _order_page(
@@ -176,6 +177,7 @@ class PhoneOrders(StaffPages):
             messages.error(request, error_text(error))
             return self.redirect("moto")
         if request.method != "POST":
+            access_log.record(request, AccessKind.VIEWED)
             name = order.cardholder_name or order.customer_name
             blank = PhoneOrderCardForm(initial={"cardholder_name": name})
             return self._card_page(request, order, blank)

@@ -46,4 +46,5 @@ def actor(request: Request) -> flows.Actor:
         user,
         client_info.get_client_ip(inner),
         request_id=client_info.get_request_id(inner),
+        name="" if user is None else str(user.get_username()),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import exceptions
@@ -14,10 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from nexi_payments import card_extraction, conf
+from nexi_payments import audit, card_extraction, conf
 from nexi_payments.api import authentication, problem_details
 from nexi_payments.api.parsers import JSONOnlyNegotiation, StrictJSONParser, clear_body
 from nexi_payments.api.request_serializers import StrictSerializer
+from nexi_payments.enums import AccessKind
 from nexi_payments.models import db_transactions
 from nexi_payments.web import responses
 from nexi_payments.web.sensitive import sensitive_view
@@ -42,6 +43,21 @@ class BaseAPIView(APIView):
         is_post = request.method == "POST" and hasattr(self, "post")
         if is_post and not re.fullmatch(r"0*[1-9][0-9]{0,9}", length):
             raise exceptions.ParseError
+
+    def permission_denied(
+        self, request: Request, message: str | None = None, code: str | None = None
+    ) -> NoReturn:
+        if request.successful_authenticator is not None:
+            actor = authentication.actor(request)
+            match = request._request.resolver_match
+            audit.record_access(
+                AccessKind.DENIED,
+                actor,
+                page=match.view_name if match else "",
+                about=self.kwargs.get("id", ""),
+                detail=str(request.method),
+            )
+        super().permission_denied(request, message, code)
 
     def handle_exception(self, exc: Exception) -> Response:
         # before an error tracker sees the error: the body may hold a card

@@ -29,6 +29,8 @@ from nexi_payments.web import sri
 _LEGACY_XPAY_ALIAS: Final = re.compile(r"ALIAS_|payment_[0-9]+$", re.IGNORECASE)
 #: Seconds. A card is stored for the duration of a challenge only.
 _MAX_SEALED_CARD_TTL: Final = 900
+#: Seconds of twelve months, one of them in a leap year.
+_MIN_AUDIT_RETENTION: Final = 366 * 86_400
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
@@ -50,6 +52,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         *_check_terminals(settings),
         *_check_api_keys(settings),
         *_check_integrity(settings),
+        *_check_audit(settings),
     ]
 
 
@@ -225,6 +228,17 @@ def _check_api_keys(settings: conf.Settings) -> Iterator[CheckMessage]:
             hint="A key belongs either to the sandbox or to production: Nexi would "
             "reject the other terminal.",
             id="nexi_payments.E022",
+        )
+
+
+def _check_audit(settings: conf.Settings) -> Iterator[CheckMessage]:
+    kept_for = settings.audit_retention
+    if kept_for is not None and kept_for < _MIN_AUDIT_RETENTION:
+        yield Warning(
+            "AUDIT_RETENTION is shorter than 366 days.",
+            hint="PCI DSS 10.5.1 requires the audit trail of twelve months. The default"
+            " is 366 days.",
+            id="nexi_payments.W051",
         )
 
 

@@ -53,6 +53,8 @@ class Settings:
     )
     trusted_proxies: tuple[validators.Network, ...] = ()
     retention: float | None = None  # None: personal data is never erased
+    #: names, addresses and notes of staff stay that long; None: for ever
+    audit_retention: float | None = 366 * 86_400
     simulator_state: str = ""
     merchant_name: str = ""  # the name that shoppers know
     mails: tuple[str, ...] = ()  # the e-mails that are sent automatically
@@ -175,6 +177,7 @@ _KEYS: Final = (
     "RATE_LIMITS",
     "TRUSTED_PROXIES",
     "RETENTION",
+    "AUDIT_RETENTION",
     "SIMULATOR_STATE",
     "MERCHANT_NAME",
     "MAILS",
@@ -266,6 +269,10 @@ def load(raw: Any = None) -> Settings:
         ),
         retention=validators.retention_seconds(
             raw.get("RETENTION"), "NEXI_PAYMENTS['RETENTION']"
+        ),
+        audit_retention=validators.retention_seconds(
+            raw.get("AUDIT_RETENTION", Settings.audit_retention),
+            "NEXI_PAYMENTS['AUDIT_RETENTION']",
         ),
         trusted_proxies=validators.networks(
             raw.get("TRUSTED_PROXIES"), "NEXI_PAYMENTS['TRUSTED_PROXIES']"

@@ -5,6 +5,10 @@ and in logs, the label is what staff read. ``TRANSITIONS`` lists every allowed c
 an order's state; the ledger builds its compare-and-swap from it.
 """
 
+from nexi_payments.enums.audit import (
+    AccessKind,
+    AuditSource,
+)
 from nexi_payments.enums.events import (
     EventKind,
 )
@@ -71,6 +75,8 @@ __all__ = [
     "TRANSITIONS",
     "UNSETTLED",
     "WITH_RECEIPT",
+    "AccessKind",
+    "AuditSource",
     "CaptureMode",
     "CardEntry",
     "Channel",

@@ -112,7 +112,7 @@ def get_or_create_moto_order(
     )
     create.validate_amount(target, order.amount, order.currency)
     order.channel = Channel.MOTO
-    order.clerk = actor.user
+    order.clerk, order.clerk_name = actor.user, actor.staff_name
     order.request_nonce = nonce or None
     if (earlier := attempts.find_by_nonce(order)) is not None:
         return earlier, False
@@ -250,6 +250,6 @@ def create_moto_attempt(order: PaymentOrder, *, actor: Actor) -> PaymentOrder:
     """
     attempt, _ = attempts.create_attempt(order)
     rows = PaymentOrder.objects.filter(pk=attempt.pk, state=OrderState.INIT)
-    if rows.update(clerk=actor.user):
-        attempt.clerk = actor.user
+    if rows.update(clerk=actor.user, clerk_name=actor.staff_name):
+        attempt.clerk, attempt.clerk_name = actor.user, actor.staff_name
     return attempt

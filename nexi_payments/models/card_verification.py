@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments.enums import VerificationOutcome
+from nexi_payments.models.audit import AUDIT_DUE, STAFF_NAME_LENGTH
 from nexi_payments.models.deadlocks import RetryingModel
 
 
@@ -37,14 +38,24 @@ class CardVerification(RetryingModel):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    #: of staff: the name as it was; survives the user
+    actor_name = models.CharField(max_length=STAFF_NAME_LENGTH, blank=True)
     address = models.GenericIPAddressField(null=True)
     created_at = models.DateTimeField(db_index=True)
+    audit_due = models.BooleanField(null=True, editable=False)
 
     class Meta:
         default_permissions = ("view",)
         verbose_name = _("card check")
         verbose_name_plural = _("card checks")
         ordering = ("-created_at", "-id")
+        indexes = [
+            models.Index(
+                fields=["audit_due"],
+                name="nexi_verification_audit_due",
+                condition=AUDIT_DUE,
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(outcome__in=VerificationOutcome.values),

@@ -54,11 +54,13 @@ PAGE: Final = ROOT / "docs" / "public_names.md"
 
 #: Tables of the package's own bookkeeping: their columns may change.
 PRIVATE_TABLES: Final = {
+    "AuditEntry",
     "Heartbeat",
     "HostedPage",
     "NexiLink",
     "IdempotencyRecord",
     "SealedCard",
+    "StaffAccess",
     "SweepCursor",
     "TerminalMethods",
     "TerminalOutage",

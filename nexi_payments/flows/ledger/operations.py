@@ -162,6 +162,7 @@ def _claim(call: GatewayCall[Any]) -> None:
     Raises ``OrderBusy``.
     """
     claim, actor = call.claim(), call.actor
+    staff_name = actor.staff_name
     now = timezone.now()
     call.operation = Operation(
         order=call.order,
@@ -169,7 +170,9 @@ def _claim(call: GatewayCall[Any]) -> None:
         unsettled_order_id=call.order.pk,
         correlation_id=str(uuid.uuid4()),
         actor=actor.user,
+        actor_name=staff_name,
         address=actor.address,
+        audit_due=True if staff_name else None,
         request_id=actor.request_id[:64],
         created_at=now,
         sent_at=now,
