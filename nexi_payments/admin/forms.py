@@ -22,7 +22,8 @@ from nexi_payments.admin.error_texts import error_text
 from nexi_payments.exceptions import TerminalNotConfigured
 from nexi_payments.models import Contract, PaymentOrder
 from nexi_payments.pan_scanner import contains_card_number
-from nexi_payments.web.card_form import CardForm
+from nexi_payments.text_input import has_control_characters
+from nexi_payments.web.card_form import NO_CONTROL_CHARACTERS, CardForm
 
 CARD_NUMBER_NOT_ALLOWED = _(
     "This looks like a card number. It must not be written here."
@@ -30,7 +31,8 @@ CARD_NUMBER_NOT_ALLOWED = _(
 
 
 class _NoCardNumbersForm(forms.Form):
-    """Every field rejects card numbers. The page does not repeat a rejected one."""
+    """Every field rejects card numbers and control characters. The page does not repeat
+    a rejected card number."""
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -40,6 +42,8 @@ class _NoCardNumbersForm(forms.Form):
                 self._clear_value(name)
                 self.errors.pop(name, None)
                 self.add_error(name, CARD_NUMBER_NOT_ALLOWED)
+            elif has_control_characters(raw.strip()) and name not in self.errors:
+                self.add_error(name, NO_CONTROL_CHARACTERS)
         return data
 
     def has_card_number(self) -> bool:

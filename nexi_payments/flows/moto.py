@@ -41,6 +41,7 @@ from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.gateway.responses import OperationResult
 from nexi_payments.models import Operation, PaymentOrder
 from nexi_payments.pan_scanner import reject_card_number
+from nexi_payments.text_input import one_line
 
 #: A charge of the same amount within this time may be a duplicate.
 DUPLICATE_WINDOW: Final = timedelta(minutes=10)
@@ -150,7 +151,7 @@ def _attach_shop_order(
     contact = found.contact
     order.customer_name = order.customer_name or contact.get("name", "")
     order.customer_email = order.customer_email or contact.get("email", "")
-    order.description = order.description or found.description[:255]
+    order.description = order.description or one_line(found.description)[:255]
 
 
 def pay_moto(

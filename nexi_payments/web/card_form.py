@@ -15,6 +15,7 @@ from stdnum import luhn
 from nexi_payments import card_extraction
 from nexi_payments.card import Card, brand_of
 from nexi_payments.pan_scanner import contains_card_number
+from nexi_payments.text_input import has_control_characters
 
 FormT = TypeVar("FormT", bound=forms.Form)
 
@@ -26,6 +27,7 @@ class _CardDataInput(forms.TextInput):
         return None
 
 
+NO_CONTROL_CHARACTERS = _("Write this in one line, without control characters.")
 _INVALID_NUMBER = _("This card number is not right. Please check the digits.")
 _INVALID_EXPIRY = _("Enter month and year like this: 05/30.")
 _INVALID_CODE = _("The security code has three digits (Amex: four).")
@@ -100,6 +102,8 @@ class CardForm(forms.Form):
                 _("This looks like a card number. Enter the name on the card."),
                 code="card_number",
             )
+        if has_control_characters(name):
+            raise ValidationError(NO_CONTROL_CHARACTERS, code="control_characters")
         return name
 
     def clean_card_number(self) -> str:

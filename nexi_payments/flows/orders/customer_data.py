@@ -18,6 +18,7 @@ from nexi_payments.pan_scanner import (
     contains_card_number,
     reject_card_number,
 )
+from nexi_payments.text_input import has_control_characters, one_line
 
 
 def validated_contact(customer: Mapping[str, Any] | None) -> dict[str, str]:
@@ -35,6 +36,8 @@ def validated_contact(customer: Mapping[str, Any] | None) -> dict[str, str]:
             continue
         found[name] = str(value or "").strip()
         reject_card_number(f"customer {name}", found[name])
+        if has_control_characters(found[name]):
+            raise InvalidCustomer(f"customer {name} has a control character")
     if len(found.get("name", "")) > 255:
         raise InvalidCustomer("customer name has more than 255 characters")
     if email := found.get("email"):
@@ -48,8 +51,9 @@ def validated_contact(customer: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def usable_name(value: Any) -> str:
-    """A name, cut to 255 characters; "" if it seems to contain a card number."""
-    name = str(value or "").strip()
+    """A name in one line, cut to 255 characters; "" if it seems to contain a card
+    number."""
+    name = one_line(str(value or ""))
     return "" if contains_card_number(name[:MAX_TEXT_LENGTH]) else name[:255]
 
 
