@@ -16,7 +16,8 @@ SETTINGS: Final = {
     ),
     "SEALED_CARD_KEYS": (
         "URL-safe base64 of 32 random bytes each, the current one first. They encrypt"
-        " the card during 3-D Secure. Optional with DEBUG"
+        " the card during 3-D Secure. Optional with DEBUG. Or the dotted path of"
+        " [a function](hooks.md#keys-from-a-key-management-service) that returns them"
     ),
     "SEALED_CARD_TTL": "how long a sealed card is kept. After it nothing is charged",
     "SEALED_CARD_CVV": (

@@ -102,7 +102,7 @@ def _check_project() -> Iterator[CheckMessage]:
 
 
 def _check_sealed_cards(settings: conf.Settings) -> Iterator[CheckMessage]:
-    if not settings.sealed_card_keys and settings.takes_cards:
+    if not _has_card_keys(settings) and settings.takes_cards:
         yield Error(
             "NEXI_PAYMENTS['SEALED_CARD_KEYS'] is empty.",
             hint="The sealed card is stored during 3-D Secure. Make a key with: python "
@@ -141,6 +141,11 @@ def _check_sealed_cards(settings: conf.Settings) -> Iterator[CheckMessage]:
             "900.",
             id="nexi_payments.W004",
         )
+
+
+def _has_card_keys(settings: conf.Settings) -> bool:
+    """A function that gives them is checked as the other hooks are (E024)."""
+    return bool(settings.sealed_card_keys or settings.sealed_card_keys_hook)
 
 
 def _keys_made_from_secret_key() -> set[bytes]:

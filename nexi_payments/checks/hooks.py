@@ -16,8 +16,9 @@ from nexi_payments import conf
 def check_hooks(**kwargs: Any) -> list[CheckMessage]:
     """E024, E025. With settings that cannot be read, E001 is enough.
 
-    Without a function that works, nothing is charged (``BEFORE_CHARGE``), or no phone
-    order is confirmed (``REFERENCE_LOOKUP``).
+    Without a function that works, nothing is charged (``BEFORE_CHARGE``), no phone
+    order is confirmed (``REFERENCE_LOOKUP``), or no card is sealed
+    (``SEALED_CARD_KEYS``).
     """
     try:
         settings = conf.load()
@@ -35,6 +36,10 @@ def check_hooks(**kwargs: Any) -> list[CheckMessage]:
             (
                 "REFERENCE_LOOKUP",
                 _problem(settings.reference_lookup, _call_reference_lookup),
+            ),
+            (
+                "SEALED_CARD_KEYS",
+                _problem(settings.sealed_card_keys_hook, _call_without_arguments),
             ),
         )
         if problem
@@ -57,6 +62,10 @@ def _call_before_charge(signature: inspect.Signature) -> None:
 
 def _call_reference_lookup(signature: inspect.Signature) -> None:
     signature.bind("", terminal="", user=None)
+
+
+def _call_without_arguments(signature: inspect.Signature) -> None:
+    signature.bind()
 
 
 def _problem(path: str, call: Callable[[inspect.Signature], None]) -> str:

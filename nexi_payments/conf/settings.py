@@ -33,6 +33,8 @@ class Settings:
     public_url: str = ""
     sealed_card_keys: tuple[bytes, ...] = field(default=(), repr=False)
     sealed_card_keys_derived: bool = False
+    #: dotted path of a function that returns the keys (``conf.sealed_card_keys``)
+    sealed_card_keys_hook: str = ""
     sealed_card_ttl: float = 900
     sealed_card_cvv: bool = True
     sealed_card_backend: str = DATABASE
@@ -221,8 +223,20 @@ def current() -> Settings:
     settings = _cached.get("current")
     if settings is None:
         with _lock:
-            settings = _cached["current"] = load()
+            settings = load()
+            _refuse_debug(settings)
+            _cached["current"] = settings
     return settings
+
+
+def _refuse_debug(settings: Settings) -> None:
+    """A server that was not started by ``manage.py`` runs no system check (E021)."""
+    live = [one.name for one in settings.terminals.values() if one.is_live]
+    if live and django_settings.DEBUG:
+        raise ImproperlyConfigured(
+            f"terminal {live[0]!r} charges real money, and DEBUG is on: error pages"
+            " show settings and variables to every visitor"
+        )
 
 
 def _clear_cache(*, setting: str, **kwargs: Any) -> None:
@@ -255,8 +269,10 @@ def load(raw: Any = None) -> Settings:
         terminal.has_own_card_page and not terminal.simulated
         for terminal in terminals.values()
     )
-    keys, derived = validators.sealed_card_keys(
-        raw.get("SEALED_CARD_KEYS"), needed=real
+    listed = raw.get("SEALED_CARD_KEYS")
+    hook = validators.card_keys_hook(listed, "NEXI_PAYMENTS['SEALED_CARD_KEYS']")
+    keys, derived = (
+        ((), False) if hook else validators.sealed_card_keys(listed, needed=real)
     )
     live = any(terminal.is_live for terminal in terminals.values())
     return Settings(
@@ -301,6 +317,7 @@ def load(raw: Any = None) -> Settings:
             "NEXI_PAYMENTS['SEALED_CARD_BACKEND']",
         ),
         sealed_card_keys_derived=derived,
+        sealed_card_keys_hook=hook,
         **_hooks(raw),
         **_switches(raw),
         **_durations(raw),

@@ -147,7 +147,8 @@ class SnippetPage:
                 "ticket": SimpleNamespace(delete=lambda: None),
             }
         if self.page == "docs/hooks.md":
-            return {"Order": OneOrder, "NEXI_PAYMENTS": {}}
+            vault = SimpleNamespace(read=lambda name: name.encode().ljust(32))
+            return {"Order": OneOrder, "NEXI_PAYMENTS": {}, "vault": vault}
         if self.page == "docs/contracts.md":
             return {"contract": make_contract(self.shopper)}
         if self.page == "README.md":
