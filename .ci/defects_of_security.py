@@ -6,7 +6,7 @@ from __future__ import annotations
 DEFECTS: dict[str, tuple[str, str, str, str]] = {
     "a deleted user has no name in operations": (
         "nexi_payments/flows/ledger/operations.py",
-        "        actor_name=actor.staff_name,\n",
+        "        actor_name=staff_name,\n",
         "",
         "tests/audit/test_trail.py",
     ),
@@ -33,6 +33,54 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "    return _WITHHELD if contains_card_number(text) else text",
         "    return text",
         "tests/audit/test_trail.py",
+    ),
+    "a formula after a semicolon": (
+        "nexi_payments/admin/csv_export.py",
+        "(?:^|[,;:|",
+        "(?:^|[,",
+        "tests/admin/test_csv_cells.py",
+    ),
+    "cells are not quoted": (
+        "nexi_payments/admin/csv_export.py",
+        "quoting=csv.QUOTE_ALL",
+        "quoting=csv.QUOTE_MINIMAL",
+        "tests/admin/test_csv_cells.py",
+    ),
+    "another host is a path": (
+        "nexi_payments/text_input.py",
+        "/(?![/\\\\])|",
+        "/|",
+        "tests/test_text_input.py",
+    ),
+    "a reference has a line break": (
+        "nexi_payments/flows/orders/create.py",
+        "    if has_control_characters(text):\n",
+        "    if False:\n",
+        "tests/test_text_input.py",
+    ),
+    "real money with DEBUG": (
+        "nexi_payments/conf/settings.py",
+        "            _refuse_debug(settings)\n",
+        "",
+        "tests/conf/test_settings.py",
+    ),
+    "a trace has the token of a return": (
+        "nexi_payments/apps.py",
+        "        error_tracking.install()\n",
+        "",
+        "tests/card_extraction/test_error_reports.py",
+    ),
+    "the security code is removed unnoticed": (
+        "nexi_payments/sealed_cards/sealing.py",
+        "        binding.with_code,\n",
+        "",
+        "tests/sealed_cards/test_sealed_cards.py",
+    ),
+    "keys of a dead service serve for ever": (
+        "nexi_payments/conf/card_keys.py",
+        "    usable = now - known.at <= settings.sealed_card_ttl\n",
+        "    usable = True\n",
+        "tests/sealed_cards/test_key_rotation.py",
     ),
     "an entry does not name the one before it": (
         "nexi_payments/audit/chain.py",

@@ -97,16 +97,18 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         key = int(text) if text.isdecimal() and len(text) < 19 else 0
         return self.detail_class(self).view(request, key, extra_context or {})
 
-    def has_view_permission(self, request: HttpRequest, *args: Any) -> bool:
+    # ``obj``: Django passes it by position or by name
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return permissions.has_any(request, *self.viewers)
 
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, *args: Any) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, *args: Any) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 
