@@ -26,5 +26,6 @@ urlpatterns = [
     path("result/<slug:public_id>/", no_store(views.result), name="result"),
     path("status/<slug:public_id>/", no_store(views.status), name="status"),
     path("link/<str:token>/", no_store(views.follow_link), name="link"),
+    path("csp-report/", no_store(views.csp_report), name="csp_report"),
     path("simulator/<path:path>", no_store(views.simulator), name="simulator"),
 ]

@@ -218,6 +218,10 @@ URLS: Final = {
     "result": "the outcome: on to `success_url`, another card, or wait",
     "status": "JSON `state`, `final`, `message`, `next`, for polling",
     "link": "entry of a secure payment link",
+    "csp_report": (
+        "reports of browsers about a violated Content-Security-Policy, POST only."
+        " Exempt from CSRF"
+    ),
     "simulator": "the built-in simulator's issuer page; 404 with a real gateway",
 }
 
