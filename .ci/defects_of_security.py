@@ -82,6 +82,48 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "    usable = True\n",
         "tests/sealed_cards/test_key_rotation.py",
     ),
+    "a report's address is logged whole": (
+        "nexi_payments/web/csp_reports.py",
+        '    return f"{address}:{port}" if port else address\n',
+        "    return text\n",
+        "tests/views/test_csp_reports.py",
+    ),
+    "reports are not limited": (
+        "nexi_payments/views/csp_reports.py",
+        '    if not csp_reports.LIMITER.admit(get_client_ip(request) or ""):\n',
+        "    if False:\n",
+        "tests/views/test_csp_reports.py",
+    ),
+    "a large report is read": (
+        "nexi_payments/views/csp_reports.py",
+        " or int(length[:9]) > csp_reports.MAX_BYTES",
+        "",
+        "tests/views/test_csp_reports.py",
+    ),
+    "a changed script is the release": (
+        "nexi_payments/doctor/page_integrity.py",
+        "    if _digest(body) != wanted:\n",
+        "    if False:\n",
+        "tests/doctor/test_page_integrity.py",
+    ),
+    "a script of another host is ours": (
+        "nexi_payments/doctor/page_integrity.py",
+        " and _origin(url) in _own_origins(page)",
+        "",
+        "tests/doctor/test_page_integrity.py",
+    ),
+    "any policy will do": (
+        "nexi_payments/doctor/page_integrity.py",
+        "    for name in min(differences, key=len):\n",
+        "    for name in ():\n",
+        "tests/doctor/test_page_integrity.py",
+    ),
+    "the card page does not say where to report": (
+        "nexi_payments/web/responses.py",
+        '        policy += f"; report-uri {endpoint}"\n',
+        "        pass\n",
+        "tests/views/test_payment.py",
+    ),
     "an entry does not name the one before it": (
         "nexi_payments/audit/chain.py",
         "        previous = entry.hash\n",
