@@ -76,7 +76,7 @@ def test_the_shop_passes_its_own_tests(tmp_path: Path) -> None:
     done = in_the_demo(
         tmp_path, "-m", "pytest", *quiet, "--ds=demo_shop.settings", *own
     )
-    assert "49 passed" in done.stdout, done.stdout + done.stderr
+    assert "54 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_demo_needs_debug(tmp_path: Path) -> None:
