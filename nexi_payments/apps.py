@@ -1,4 +1,5 @@
-"""The app: registers the system checks, installs card extraction and log redaction."""
+"""The app: registers the system checks, installs card extraction, and the redaction of
+logs and of what an error tracker is sent."""
 
 import functools
 from collections.abc import Callable
@@ -38,10 +39,11 @@ class NexiPaymentsConfig(AppConfig):
             register(_lazy_check(module, function), tag, deploy=deploy)
         # not at the top: these modules import models, which need loaded apps
         from nexi_payments.card_extraction import handlers
-        from nexi_payments.web import log_redaction
+        from nexi_payments.web import error_tracking, log_redaction
 
         handlers.install(_rejection_response)
         log_redaction.install()
+        error_tracking.install()
 
 
 @functools.cache  # if ready() is called again, the same check is registered once

@@ -464,8 +464,8 @@ class GatewayUnavailable(TerminalUnavailable):
 
 
 class SealedCardUnavailable(NexiPaymentsError):
-    """``SEALED_CARD_BACKEND`` did not store a sealed card. Flows turn it into a failed
-    attempt: nothing was charged.
+    """``SEALED_CARD_BACKEND`` did not store a sealed card, or ``SEALED_CARD_KEYS`` gave
+    no key. During 3-D Secure flows turn it into a failed attempt: nothing was charged.
     """
 
     def __init__(self, order_id: str) -> None:

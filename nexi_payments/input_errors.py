@@ -14,11 +14,12 @@ class InvalidAmount(NexiPaymentsError, ValueError):
 
 
 class InvalidReference(NexiPaymentsError, ValueError):
-    """A reference of more than 100 characters, or one that is needed and empty."""
+    """A reference of more than 100 characters, one with a control character or a line
+    break, or one that is needed and empty."""
 
 
 class InvalidCustomer(NexiPaymentsError, ValueError):
-    """Unknown members or over-long values in ``customer``."""
+    """Unknown members in ``customer``, over-long values, control characters."""
 
 
 class UnstorableText(NexiPaymentsError, ValueError):

@@ -43,6 +43,7 @@ urlpatterns = [
         name="status",
     ),
     path("link/<str:token>/", no_store(views.follow_link), name="link"),
+    path("csp-report/", no_store(views.csp_report), name="csp_report"),
     path("simulator/<path:path>", no_store(views.simulator), name="simulator"),
     *(path(route, view) for route, view in _POSTED_TO),
 ]

@@ -20,7 +20,8 @@ SETTINGS: Final = {
     ),
     "SEALED_CARD_KEYS": (
         "URL-safe base64 of 32 random bytes each, the current one first. They encrypt"
-        " the card during 3-D Secure. Optional with DEBUG"
+        " the card during 3-D Secure. Optional with DEBUG. Or the dotted path of"
+        " [a function](hooks.md#keys-from-a-key-management-service) that returns them"
     ),
     "SEALED_CARD_TTL": "how long a sealed card is kept. After it nothing is charged",
     "SEALED_CARD_CVV": (
@@ -80,6 +81,11 @@ SETTINGS: Final = {
     "RETENTION": (
         "seconds after which `nexi_purge` erases names, e-mails, descriptions and IP"
         " addresses. `None` = never. Amounts and states always stay"
+    ),
+    "AUDIT_RETENTION": (
+        "seconds for which names, IP addresses and reasons of staff stay, whatever"
+        " `RETENTION` says: 366 days. `None` = for ever. See"
+        " [The audit trail](audit.md)"
     ),
     "MERCHANT_NAME": "the shop's name as its customers know it, shown above the amount",
     "MAILS": (
@@ -245,6 +251,10 @@ URLS: Final = {
     "result": "the outcome: on to `success_url`, another card, or wait",
     "status": "JSON `state`, `final`, `message`, `next`, for polling",
     "link": "entry of a secure payment link",
+    "csp_report": (
+        "reports of browsers about a violated Content-Security-Policy, POST only."
+        " Exempt from CSRF"
+    ),
     "simulator": "the built-in simulator's issuer page; 404 with a real gateway",
 }
 

@@ -19,11 +19,11 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 
-from nexi_payments import conf, enums, flows, permissions, terminal_rights
-from nexi_payments.admin import changelist_media
+from nexi_payments import conf, enums, permissions, terminal_rights
+from nexi_payments.admin import access_log, changelist_media
+from nexi_payments.admin.access_log import get_actor as get_actor
 from nexi_payments.enums import Channel
 from nexi_payments.models import CardVerification, Contract, PaymentOrder
-from nexi_payments.web.client_info import get_client_ip, get_request_id
 
 log = logging.getLogger("nexi_payments.admin")
 View = Callable[..., HttpResponseBase]
@@ -51,7 +51,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_urls(self) -> list[URLPattern]:
         pages = [page for kind in self.page_classes for page in kind(self).urls]
-        return [*pages, *super().get_urls()]
+        own = super().get_urls()
+        for one in own:
+            one.callback = access_log.audited(one.callback)
+        return [*pages, *own]
 
     def admin_path(self, route: str, view: View, name: str) -> URLPattern:
         """URL pattern of an extra page, for logged-in staff.
@@ -67,10 +70,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return view(request, *args, **kw)
 
         url_name = f"nexi_payments_{self.opts.model_name}_{name}"
-        page: URLPattern = path(
-            route, self.admin_site.admin_view(with_current_app), name=url_name
-        )
-        return page
+        audited = access_log.audited(self.admin_site.admin_view(with_current_app))
+        return path(route, audited, name=url_name)
 
     def admin_url(self, name: str, *args: Any) -> str:
         """URL of a page of this model, for example "changelist"."""
@@ -104,16 +105,18 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         detail pages and histories."""
         return terminal_rights.limit(super().get_queryset(request), request.user)
 
-    def has_view_permission(self, request: HttpRequest, *args: Any) -> bool:
+    # ``obj``: Django passes it by position or by name
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return permissions.has_any(request, *self.viewers)
 
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, *args: Any) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, *args: Any) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 
@@ -276,12 +279,3 @@ def usable_terminals(user: Any, terminals: list[conf.Terminal]) -> list[conf.Ter
     """Those on which the user may take money, in the same order."""
     take = terminal_rights.TAKE
     return [one for one in terminals if terminal_rights.may(user, take, one.name)]
-
-
-def get_actor(request: HttpRequest) -> flows.Actor:
-    """The acting user, with client IP address and request id."""
-    return flows.Actor(
-        user=request.user,
-        address=get_client_ip(request),
-        request_id=get_request_id(request),
-    )

@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import card_extraction, conf, permissions, terminal_rights
 from nexi_payments.admin import (
+    access_log,
     card_verification_texts,
     changelist,
     response_code_texts,
@@ -38,7 +39,7 @@ from nexi_payments.admin.base import (
 from nexi_payments.admin.error_texts import error_text
 from nexi_payments.admin.forms import CardVerificationForm, focus_card_form
 from nexi_payments.card import Card
-from nexi_payments.enums import VerificationOutcome
+from nexi_payments.enums import AccessKind, VerificationOutcome
 from nexi_payments.exceptions import (
     OutcomeNotRecorded,
     TerminalUnavailable,
@@ -84,6 +85,7 @@ class CardVerificationPages(StaffPages):
             return self.redirect("changelist")
         new_form = functools.partial(CardVerificationForm, user=request.user)
         if request.method != "POST":
+            access_log.record(request, AccessKind.VIEWED)
             return self._card_page(request, new_form(initial=_new_nonce()))
         form = card_form.bind_card_form(request, new_form)
         if form.card is None:
@@ -145,6 +147,7 @@ class CardVerificationPages(StaffPages):
         rows = CardVerification.objects.select_related("actor")
         rows = terminal_rights.limit(rows, request.user)
         verification = get_object_or_404(rows, order_id=order_id)
+        access_log.record(request, AccessKind.VIEWED)
         context = {
             "title": _("Card check"),
             "card": card_label(verification),
@@ -203,7 +206,7 @@ class CardVerificationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("clerk"))
     def clerk(self, verification: CardVerification) -> str:
-        return str(verification.actor or "–")
+        return verification.actor_name or str(verification.actor or "–")
 
 
 def response_text(verification: CardVerification) -> str:
@@ -228,7 +231,7 @@ def _is_same_card(verification: CardVerification, card: Card) -> bool:
 def _detail_rows(verification: CardVerification) -> list[tuple[Any, Any]]:
     rows = [
         (_("Asked"), verification.created_at),
-        (_("Clerk"), verification.actor),
+        (_("Clerk"), verification.actor_name or verification.actor),
         (_("Terminal"), verification.terminal),
         (_("Order id at Nexi"), verification.order_id),
         (_("Correlation id"), verification.correlation_id),

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import money, permissions, terminal_rights
+from nexi_payments.admin import access_log
 from nexi_payments.admin.amount_field import input_text
 from nexi_payments.admin.base import DetailView, ReadOnlyAdmin, card_label
 from nexi_payments.admin.contract_actions import (
@@ -18,7 +19,7 @@ from nexi_payments.admin.contract_actions import (
     get_contract,
 )
 from nexi_payments.admin.error_texts import CONTRACT_END_UNCONFIRMED
-from nexi_payments.enums import ContractState
+from nexi_payments.enums import AccessKind, ContractState
 from nexi_payments.models import Contract
 
 _ENDABLE: Final = (
@@ -36,6 +37,7 @@ class ContractDetail(DetailView):
         if not self.admin.has_view_permission(request):
             raise PermissionDenied
         contract = get_contract(request, pk)
+        access_log.record(request, AccessKind.VIEWED, about=contract.contract_id)
         payments = contract.payments.order_by("-pk")
         payments = terminal_rights.limit(payments, request.user)
         may_charge = terminal_rights.may_use(

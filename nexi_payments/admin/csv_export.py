@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from itertools import chain
 from typing import Any, Final
 
@@ -15,8 +17,11 @@ from nexi_payments import money, shop_time
 from nexi_payments.models import PaymentOrder
 
 PAGE_SIZE: Final = 2000
-#: Spreadsheets read cells with these prefixes as formulas.
-_FORMULA_PREFIXES: Final = ("=", "+", "-", "@", "\t", "\r")
+#: What a spreadsheet reads as a formula, at the beginning of a cell. It may split cells
+#: where we do not: the separator is chosen by the person who opens the file.
+_FORMULA: Final = re.compile(
+    r"""((?:^|[,;:|\t\n\r\v\f\x85\u2028\u2029])["'\s]*)(?=[=+\-@＝＋－＠])"""
+)
 
 ORDER_COLUMNS: Final = (
     "created_at",
@@ -51,14 +56,17 @@ class _Echo:
 
 
 def escape_cell(value: Any) -> str:
-    """Text of a cell. Escapes text that a spreadsheet would run as a formula."""
-    text = "" if value is None else str(value)
-    return "'" + text if text.startswith(_FORMULA_PREFIXES) else text
+    """Text of a cell, with an apostrophe before each text that a spreadsheet would run
+    as a formula, whatever its separator is. Numbers stay as they are.
+    """
+    if value is None or isinstance(value, int | Decimal):
+        return "" if value is None else str(value)
+    return _FORMULA.sub(r"\1'", str(value))
 
 
 def csv_response(rows: Iterable[Iterable[Any]], name: str) -> StreamingHttpResponse:
-    """Stream ``rows`` as a download. The first row is the header."""
-    writer = csv.writer(_Echo())
+    """Stream ``rows`` as a download, all cells quoted. The first row is the header."""
+    writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL)
     lines = (writer.writerow([escape_cell(value) for value in row]) for row in rows)
     return StreamingHttpResponse(
         chain([codecs.BOM_UTF8], lines),  # without it Excel reads another encoding

@@ -18,9 +18,9 @@ from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import enums, money, permissions, shop_time, terminal_rights
-from nexi_payments.admin import csv_export, method_texts, revenue, svg_chart
+from nexi_payments.admin import access_log, csv_export, method_texts, revenue, svg_chart
 from nexi_payments.admin.base import StaffPages
-from nexi_payments.enums import Channel
+from nexi_payments.enums import AccessKind, Channel
 
 _MAX_DAYS: Final = 31
 CSV_COLUMNS: Final = (
@@ -93,6 +93,7 @@ class DailyReportPage(StaffPages):
             rows = [row for row in rows if row.clerk == chosen]
         if valid and request.GET.get("format") == "csv":
             name = f"daily-report-{data['since']}-{data['until']}"
+            access_log.record(request, AccessKind.EXPORTED, detail=name, note=chosen)
             return csv_export.csv_response(_csv_rows(rows), name)
         blank = PeriodForm(
             initial={"since": data.get("since"), "until": data.get("until")}
@@ -148,11 +149,21 @@ def _report_rows(since: date, until: date, user: Any) -> Iterator[ReportRow]:
                 ),
                 default=F("actor"),
             ),
+            # as it was then: the user may have been deleted or renamed since
+            clerk_name=Case(
+                When(
+                    kind__in=enums.CHARGING,
+                    actor_name="",
+                    then=F("order__clerk_name"),
+                ),
+                default=F("actor_name"),
+            ),
         )
         .values_list(
             "day",
             "is_refund",
             "clerk",
+            "clerk_name",
             "order__currency",
             "order__method",
             "order__card_brand",
@@ -162,11 +173,11 @@ def _report_rows(since: date, until: date, user: Any) -> Iterator[ReportRow]:
     )
     found = list(sums)
     names = _usernames({row[2] for row in found} - {None})
-    for day, is_refund, actor, currency, method, brand, channel, *sums in found:
+    for day, is_refund, actor, name, currency, method, brand, channel, *sums in found:
         count, total = sums
         yield ReportRow(
             day=days[day],
-            clerk=names.get(actor, ""),
+            clerk=name or names.get(actor, ""),
             currency=currency,
             method=method,
             brand=brand,

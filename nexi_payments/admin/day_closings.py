@@ -16,9 +16,10 @@ from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, flows, permissions
-from nexi_payments.admin import changelist, closing_texts, csv_export
+from nexi_payments.admin import access_log, changelist, closing_texts, csv_export
 from nexi_payments.admin.base import DetailView, ReadOnlyAdmin, StaffPages, get_actor
 from nexi_payments.admin.error_texts import error_text
+from nexi_payments.enums import AccessKind
 from nexi_payments.exceptions import (
     ClosingError,
     GatewayError,
@@ -96,12 +97,15 @@ class ClosingPages(StaffPages):
 
     def csv(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         closing = _get_closing(request, pk)
+        name = _file_name(closing)
+        access_log.record(request, AccessKind.EXPORTED, detail=f"{name}.csv")
         rows = closing_texts.csv_rows(closing, _differences(closing))
-        return csv_export.csv_response(rows, _file_name(closing))
+        return csv_export.csv_response(rows, name)
 
     def json(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         closing = _get_closing(request, pk)
         name = f"{_file_name(closing)}.jsonl"
+        access_log.record(request, AccessKind.EXPORTED, detail=name)
         return StreamingHttpResponse(
             records.json_lines(closing, _differences(closing)),
             content_type="application/x-ndjson",

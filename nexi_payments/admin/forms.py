@@ -22,8 +22,13 @@ from nexi_payments.exceptions import TerminalNotConfigured
 from nexi_payments.models import Contract, PaymentOrder
 from nexi_payments.models.text_storage import unstorable_character
 from nexi_payments.pan_scanner import contains_card_number
+from nexi_payments.text_input import has_control_characters
 from nexi_payments.web import languages
-from nexi_payments.web.card_form import CardForm, unstorable_text_error
+from nexi_payments.web.card_form import (
+    NO_CONTROL_CHARACTERS,
+    CardForm,
+    unstorable_text_error,
+)
 
 CARD_NUMBER_NOT_ALLOWED = _(
     "This looks like a card number. It must not be written here."
@@ -31,8 +36,8 @@ CARD_NUMBER_NOT_ALLOWED = _(
 
 
 class _NoCardNumbersForm(forms.Form):
-    """Every field rejects card numbers, which the page does not repeat, and characters
-    that the database cannot store."""
+    """Every field rejects card numbers, control characters, and characters that the
+    database cannot store. The page does not repeat a rejected card number."""
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -42,6 +47,10 @@ class _NoCardNumbersForm(forms.Form):
                 self._clear_value(name)
                 self.errors.pop(name, None)
                 self.add_error(name, CARD_NUMBER_NOT_ALLOWED)
+            elif name in self.errors:
+                continue
+            elif has_control_characters(raw.strip()):
+                self.add_error(name, NO_CONTROL_CHARACTERS)
             elif character := unstorable_character(str(data.get(name) or "")):
                 self.add_error(name, unstorable_text_error(character))
         return data

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 
 from nexi_payments import permissions
+from nexi_payments.admin import access_log
 from nexi_payments.admin.base import ReadOnlyAdmin, url_in_site
 from nexi_payments.models import DailyReport, PhoneOrder, ReviewQueue
 
@@ -18,7 +19,8 @@ class _IndexLink(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         name = f"nexi_payments_{self.opts.model_name}_changelist"
-        return [path("", self.admin_site.admin_view(self.changelist_view), name=name)]
+        view = access_log.audited(self.admin_site.admin_view(self.changelist_view))
+        return [path("", view, name=name)]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: Any = None

@@ -18,6 +18,7 @@ from nexi_payments import (
     terminal_rights,
 )
 from nexi_payments.admin import (
+    access_log,
     approval_texts,
     captures,
     communication,
@@ -32,7 +33,7 @@ from nexi_payments.admin import (
 from nexi_payments.admin.base import DetailView
 from nexi_payments.admin.forms import EmailForm
 from nexi_payments.admin.order_timeline import timeline
-from nexi_payments.enums import Channel, OrderState
+from nexi_payments.enums import AccessKind, Channel, OrderState
 from nexi_payments.flows import manual_review
 from nexi_payments.models import PaymentOrder
 
@@ -58,6 +59,7 @@ class OrderDetail(DetailView):
             return self.redirect("moto_result", order.order_id)
         if order is None:
             raise Http404
+        access_log.record(request, AccessKind.VIEWED, about=order.order_id)
         clerk = permissions.has_any(request, permissions.TAKE_MOTO)
         receipt = order.state in enums.WITH_RECEIPT
         now = flows.available(order)
@@ -155,7 +157,7 @@ def _detail_rows(order: PaymentOrder, paid_for: str) -> list[tuple[Any, Any]]:
         (_("Circuit at Nexi"), method_texts.circuit(order)),
         (_("Card"), card),
         (_("Channel"), order.get_channel_display()),
-        (_("Clerk"), order.clerk),
+        (_("Clerk"), order.clerk_name or order.clerk),
         (_("Terminal"), f"{order.terminal} ({environment})"),
         (_("3-D Secure"), _three_ds_flow(order)),
         (_("ECI"), order.eci),

@@ -55,7 +55,7 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
             amount=""
             if one.amount is None
             else money.display(one.amount, order.currency),
-            actor=str(one.actor or ""),
+            actor=one.actor_name or str(one.actor or ""),
             address=one.address or "",
             details=[
                 in_flight.origin(one),
@@ -90,7 +90,7 @@ def timeline(order: PaymentOrder) -> list[TimelineEntry]:
                 at=event.created_at,
                 title=title,
                 tone="event",
-                actor=str(event.actor or ""),
+                actor=event.actor_name or str(event.actor or ""),
                 address=event.address or "",
                 details=[
                     _decided_operation(event, order),

@@ -7,6 +7,8 @@ import logging
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.db.models import QuerySet
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import money, permissions
 from nexi_payments.admin import (
+    access_log,
     base,
     changelist,
     changelist_media,
@@ -41,6 +44,7 @@ from nexi_payments.admin.phone_orders import PhoneOrders
 from nexi_payments.admin.queued_refunds import QueuedRefunds
 from nexi_payments.admin.review_actions import ReviewActions
 from nexi_payments.admin.review_queue import ReviewQueuePage
+from nexi_payments.enums import AccessKind
 from nexi_payments.models import PaymentOrder
 from nexi_payments.pan_scanner import contains_card_number
 
@@ -172,8 +176,14 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         permissions.require_any(request, *permissions.CAN_VIEW_PAYMENTS)
         if contains_card_number(request.GET.get("q", "")):
             return self._reject_search(request)
+        try:
+            shown = self.get_changelist_instance(request)
+        except IncorrectLookupParameters:
+            # as the list: it says that the filters are not valid
+            url = self.admin_url("changelist")
+            return HttpResponseRedirect(f"{url}?{ERROR_FLAG}=1")
         log.info("export by user %s", request.user.pk)
-        shown = self.get_changelist_instance(request)
+        access_log.record(request, AccessKind.EXPORTED, note=request.GET.urlencode())
         rows = csv_export.order_rows(shown.get_queryset(request))
         return csv_export.csv_response(rows, "payments")
 

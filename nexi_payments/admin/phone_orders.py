@@ -26,7 +26,7 @@ from nexi_payments import (
     permissions,
     terminal_rights,
 )
-from nexi_payments.admin import reference_lookup, staff_texts
+from nexi_payments.admin import access_log, reference_lookup, staff_texts
 from nexi_payments.admin.base import (
     StaffPages,
     get_actor,
@@ -48,7 +48,7 @@ from nexi_payments.admin.phone_order_steps import (
     reference_in_use_text,
     wants_link,
 )
-from nexi_payments.enums import OrderState
+from nexi_payments.enums import AccessKind, OrderState
 from nexi_payments.exceptions import (
     ApprovalRequired,
     CardBlocked,
@@ -159,6 +159,7 @@ class PhoneOrders(StaffPages):
             if accepted:
                 note += f" {_('Confirmed, although it is not as in the shop.')}"
             self.admin.log_addition(request, order, note)
+            access_log.record(request, AccessKind.OPENED, about=order.order_id)
         return order
 
     def _order_page(
@@ -205,6 +206,7 @@ class PhoneOrders(StaffPages):
             messages.error(request, error_text(error))
             return self.redirect("moto")
         if request.method != "POST":
+            access_log.record(request, AccessKind.VIEWED)
             name = order.cardholder_name or order.customer_name
             blank = PhoneOrderCardForm(initial={"cardholder_name": name})
             return self._card_page(request, order, blank)

@@ -78,4 +78,5 @@ def actor(request: Request, *, captcha_passed: bool = False) -> flows.Actor:
         client_info.get_client_ip(inner),
         request_id=client_info.get_request_id(inner),
         captcha_passed=captcha_passed,
+        name="" if user is None else str(user.get_username()),
     )

@@ -11,10 +11,11 @@ from rest_framework import serializers
 
 from nexi_payments import money
 from nexi_payments.models import PaymentOrder
+from nexi_payments.text_input import URL_OR_PATH_PATTERN, has_control_characters
 
 _AMOUNT: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,3})?", re.ASCII)
 
-_URL_OR_PATH_PATTERN: Final = r"^(/|https?://)\S*$"
+_URL_OR_PATH_PATTERN: Final = f"^{URL_OR_PATH_PATTERN}$"
 
 
 class StrictCharField(serializers.CharField):
@@ -24,6 +25,20 @@ class StrictCharField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class OneLineCharField(StrictCharField):
+    """A JSON string without line breaks and control characters."""
+
+    default_error_messages = {
+        "control_characters": "Must not contain line breaks or control characters."
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if has_control_characters(text):
+            self.fail("control_characters")
+        return text
 
 
 class StrictBooleanField(serializers.Field[bool, Any, bool, bool]):

@@ -12,6 +12,7 @@ from rest_framework import serializers
 from nexi_payments import conf, shop_time
 from nexi_payments.api.fields import (
     AmountField,
+    OneLineCharField,
     StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
@@ -97,8 +98,8 @@ class RiskRequestSerializer(StrictSerializer):
 
 
 class CustomerRequestSerializer(StrictSerializer):
-    name = _optional_text()
-    email = _optional_text(max_length=254)
+    name = OneLineCharField(max_length=255, required=False, allow_blank=True)
+    email = OneLineCharField(max_length=254, required=False, allow_blank=True)
     billing_address = AddressRequestSerializer(required=False)
     shipping_address = AddressRequestSerializer(required=False)
     mobile_phone = _optional_text("With its country code: +39 …")
@@ -118,7 +119,7 @@ class TerminalRequestSerializer(StrictSerializer):
 class PurchaseRequestSerializer(TerminalRequestSerializer):
     amount = AmountField()
     currency = StrictCharField(max_length=3, min_length=3, help_text="ISO 4217, EUR")
-    description = StrictCharField(
+    description = OneLineCharField(
         max_length=255, required=False, allow_blank=True, default=""
     )
     customer = CustomerRequestSerializer(required=False)
@@ -128,7 +129,7 @@ class ContractRequestSerializer(StrictSerializer):
     """Saves the card, with the shopper's consent: see `consent_text` of the
     checkout."""
 
-    description = StrictCharField(
+    description = OneLineCharField(
         max_length=255, required=False, allow_blank=True, default=""
     )
     interval_days = StrictIntegerField(
@@ -138,7 +139,7 @@ class ContractRequestSerializer(StrictSerializer):
         required=False, help_text="Of each charge; needs `interval_days`"
     )
     until = serializers.DateField(required=False, help_text="The last day")
-    customer_id = StrictCharField(max_length=27, required=False, default="")
+    customer_id = OneLineCharField(max_length=27, required=False, default="")
 
     def validate(self, attrs: dict[str, Any]) -> ContractTerms:
         if "amount" in attrs and "interval_days" not in attrs:
@@ -157,7 +158,7 @@ class OrderRequestSerializer(PurchaseRequestSerializer):
         # DRF's own message repeats the value
         error_messages={"invalid_choice": f"Must be one of {', '.join(EXEMPTIONS)}."},
     )
-    reference = StrictCharField(
+    reference = OneLineCharField(
         max_length=100,
         required=False,
         help_text="The shop's own order number. While a payment for it is live, the"
@@ -178,7 +179,7 @@ class OrderRequestSerializer(PurchaseRequestSerializer):
 class CardRequestSerializer(StrictSerializer):
     """The form fields of the card page, validated by the same form."""
 
-    cardholder_name = StrictCharField(max_length=100)
+    cardholder_name = OneLineCharField(max_length=100)
     card_number = StrictCharField(max_length=23, write_only=True)
     expiry = StrictCharField(max_length=9, write_only=True, help_text="MM/YY")
     security_code = StrictCharField(max_length=4, min_length=3, write_only=True)
@@ -278,8 +279,8 @@ class ChargeRequestSerializer(StrictSerializer):
 
     amount = AmountField()
     currency = StrictCharField(max_length=3, min_length=3, help_text="ISO 4217, EUR")
-    reference = StrictCharField(max_length=100, help_text="Charged at most once")
-    description = StrictCharField(
+    reference = OneLineCharField(max_length=100, help_text="Charged at most once")
+    description = OneLineCharField(
         max_length=255, required=False, allow_blank=True, default=""
     )
 
@@ -295,7 +296,7 @@ class RefuseApprovalRequestSerializer(StrictSerializer):
 class MotoDetailsRequestSerializer(PurchaseRequestSerializer):
     """``MotoRequest`` without the card."""
 
-    reference = StrictCharField(max_length=100, help_text="Required for phone orders")
+    reference = OneLineCharField(max_length=100, help_text="Required for phone orders")
     terminal = StrictCharField(
         max_length=64, required=False, help_text="The first with MOTO if absent"
     )

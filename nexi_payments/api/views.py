@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
@@ -14,10 +15,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from nexi_payments import card_extraction, conf
+from nexi_payments import audit, card_extraction, conf
 from nexi_payments.api import authentication, problem_details, throttling
 from nexi_payments.api.parsers import JSONOnlyNegotiation, StrictJSONParser, clear_body
 from nexi_payments.api.request_serializers import StrictSerializer
+from nexi_payments.enums import AccessKind
 from nexi_payments.models import db_transactions
 from nexi_payments.web import responses
 from nexi_payments.web.sensitive import sensitive_view
@@ -55,7 +57,22 @@ class BaseAPIView(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         # before an error tracker sees the error: the body may hold a card
         clear_body(self.request)
+        if isinstance(exc, PermissionDenied | exceptions.PermissionDenied):
+            self._record_denial()
         return super().handle_exception(exc)
+
+    def _record_denial(self) -> None:
+        """Of known credentials: a permission is missing, or a right on a terminal."""
+        if self.request.successful_authenticator is None:
+            return
+        match = self.request._request.resolver_match
+        audit.record_access(
+            AccessKind.DENIED,
+            authentication.actor(self.request),
+            page=match.view_name if match else "",
+            about=self.kwargs.get("id", ""),
+            detail=str(self.request.method),
+        )
 
     def get_exception_handler(self) -> Callable[..., Response | None]:
         return problem_details.exception_handler

@@ -29,6 +29,8 @@ from nexi_payments.web import sri
 _LEGACY_XPAY_ALIAS: Final = re.compile(r"ALIAS_|payment_[0-9]+$", re.IGNORECASE)
 #: Seconds. A card is stored for the duration of a challenge only.
 _MAX_SEALED_CARD_TTL: Final = 900
+#: Seconds of twelve months, one of them in a leap year.
+_MIN_AUDIT_RETENTION: Final = 366 * 86_400
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
@@ -50,6 +52,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         *_check_terminals(settings),
         *_check_api_keys(settings),
         *_check_integrity(settings),
+        *_check_audit(settings),
     ]
 
 
@@ -112,7 +115,7 @@ def _check_project() -> Iterator[CheckMessage]:
 
 
 def _check_sealed_cards(settings: conf.Settings) -> Iterator[CheckMessage]:
-    if not settings.sealed_card_keys and settings.takes_cards:
+    if not _has_card_keys(settings) and settings.takes_cards:
         yield Error(
             "NEXI_PAYMENTS['SEALED_CARD_KEYS'] is empty.",
             hint="The sealed card is stored during 3-D Secure. Make a key with: python "
@@ -151,6 +154,11 @@ def _check_sealed_cards(settings: conf.Settings) -> Iterator[CheckMessage]:
             "900.",
             id="nexi_payments.W004",
         )
+
+
+def _has_card_keys(settings: conf.Settings) -> bool:
+    """A function that gives them is checked as the other hooks are (E024)."""
+    return bool(settings.sealed_card_keys or settings.sealed_card_keys_hook)
 
 
 def _keys_made_from_secret_key() -> set[bytes]:
@@ -238,6 +246,17 @@ def _check_api_keys(settings: conf.Settings) -> Iterator[CheckMessage]:
             hint="A key belongs either to the sandbox or to production: Nexi would "
             "reject the other terminal.",
             id="nexi_payments.E022",
+        )
+
+
+def _check_audit(settings: conf.Settings) -> Iterator[CheckMessage]:
+    kept_for = settings.audit_retention
+    if kept_for is not None and kept_for < _MIN_AUDIT_RETENTION:
+        yield Warning(
+            "AUDIT_RETENTION is shorter than 366 days.",
+            hint="PCI DSS 10.5.1 requires the audit trail of twelve months. The default"
+            " is 366 days.",
+            id="nexi_payments.W051",
         )
 
 

@@ -18,7 +18,8 @@ def check_hooks(**kwargs: Any) -> list[CheckMessage]:
 
     Without a function that works, nothing is charged (``BEFORE_CHARGE``), no guest
     passes the limit over all shoppers (``CAPTCHA``), nobody moves money
-    (``IS_VERIFIED``), or no phone order is confirmed (``REFERENCE_LOOKUP``).
+    (``IS_VERIFIED``), no phone order is confirmed (``REFERENCE_LOOKUP``), or no card is
+    sealed (``SEALED_CARD_KEYS``).
     """
     try:
         settings = conf.load()
@@ -38,6 +39,10 @@ def check_hooks(**kwargs: Any) -> list[CheckMessage]:
             (
                 "REFERENCE_LOOKUP",
                 _problem(settings.reference_lookup, _call_reference_lookup),
+            ),
+            (
+                "SEALED_CARD_KEYS",
+                _problem(settings.sealed_card_keys_hook, _call_without_arguments),
             ),
         )
         if problem
@@ -68,6 +73,10 @@ def _call_is_verified(signature: inspect.Signature) -> None:
 
 def _call_reference_lookup(signature: inspect.Signature) -> None:
     signature.bind("", terminal="", user=None)
+
+
+def _call_without_arguments(signature: inspect.Signature) -> None:
+    signature.bind()
 
 
 def _problem(path: str, call: Callable[[inspect.Signature], None]) -> str:

@@ -3,6 +3,7 @@
 For this package only: hosts read their own settings.
 """
 
+from nexi_payments.conf.card_keys import sealed_card_keys
 from nexi_payments.conf.gateway_factory import call_context, client, simulator
 from nexi_payments.conf.settings import Settings, current, load
 from nexi_payments.conf.site import (
@@ -28,6 +29,7 @@ __all__ = [
     "is_safe_hosted_page_url",
     "is_safe_three_ds_url",
     "load",
+    "sealed_card_keys",
     "simulator",
     "site_address",
 ]

@@ -36,6 +36,8 @@ class Settings:
     urlconf: str = ""
     sealed_card_keys: tuple[bytes, ...] = field(default=(), repr=False)
     sealed_card_keys_derived: bool = False
+    #: dotted path of a function that returns the keys (``conf.sealed_card_keys``)
+    sealed_card_keys_hook: str = ""
     sealed_card_ttl: float = 900
     sealed_card_cvv: bool = True
     sealed_card_backend: str = DATABASE
@@ -58,6 +60,8 @@ class Settings:
     #: whether peers without an address, on a unix socket, are a proxy of the shop
     trusts_unix_socket: bool = False
     retention: float | None = None  # None: personal data is never erased
+    #: names, addresses and notes of staff stay that long; None: for ever
+    audit_retention: float | None = 366 * 86_400
     simulator_state: str = ""
     merchant_name: str = ""  # the name that shoppers know
     mails: tuple[str, ...] = ()  # the e-mails that are sent automatically
@@ -213,6 +217,7 @@ _KEYS: Final = (
     "RATE_LIMITS",
     "TRUSTED_PROXIES",
     "RETENTION",
+    "AUDIT_RETENTION",
     "SIMULATOR_STATE",
     "MERCHANT_NAME",
     "MAILS",
@@ -265,8 +270,20 @@ def current() -> Settings:
     settings = _cached.get("current")
     if settings is None:
         with _lock:
-            settings = _cached["current"] = load()
+            settings = load()
+            _refuse_debug(settings)
+            _cached["current"] = settings
     return settings
+
+
+def _refuse_debug(settings: Settings) -> None:
+    """A server that was not started by ``manage.py`` runs no system check (E021)."""
+    live = [one.name for one in settings.terminals.values() if one.is_live]
+    if live and django_settings.DEBUG:
+        raise ImproperlyConfigured(
+            f"terminal {live[0]!r} charges real money, and DEBUG is on: error pages"
+            " show settings and variables to every visitor"
+        )
 
 
 def _clear_cache(*, setting: str, **kwargs: Any) -> None:
@@ -299,8 +316,10 @@ def load(raw: Any = None) -> Settings:
         terminal.has_own_card_page and not terminal.simulated
         for terminal in terminals.values()
     )
-    keys, derived = validators.sealed_card_keys(
-        raw.get("SEALED_CARD_KEYS"), needed=real
+    listed = raw.get("SEALED_CARD_KEYS")
+    hook = validators.card_keys_hook(listed, "NEXI_PAYMENTS['SEALED_CARD_KEYS']")
+    keys, derived = (
+        ((), False) if hook else validators.sealed_card_keys(listed, needed=real)
     )
     live = any(terminal.is_live for terminal in terminals.values())
     return Settings(
@@ -314,6 +333,10 @@ def load(raw: Any = None) -> Settings:
         ),
         retention=validators.retention_seconds(
             raw.get("RETENTION"), "NEXI_PAYMENTS['RETENTION']"
+        ),
+        audit_retention=validators.retention_seconds(
+            raw.get("AUDIT_RETENTION", Settings.audit_retention),
+            "NEXI_PAYMENTS['AUDIT_RETENTION']",
         ),
         **proxies.trusted_proxies(
             raw.get("TRUSTED_PROXIES"), "NEXI_PAYMENTS['TRUSTED_PROXIES']"
@@ -352,6 +375,7 @@ def load(raw: Any = None) -> Settings:
             "NEXI_PAYMENTS['SEALED_CARD_BACKEND']",
         ),
         sealed_card_keys_derived=derived,
+        sealed_card_keys_hook=hook,
         **_hooks(raw),
         **_switches(raw),
         **_durations(raw),

@@ -117,6 +117,19 @@ def rate_limits(value: Any, setting: str) -> dict[str, tuple[int, float]]:
     return limits
 
 
+def card_keys_hook(value: Any, setting: str) -> str:
+    """The dotted path in ``SEALED_CARD_KEYS``; "" for a list of keys. The error does
+    not show what may be a key."""
+    if not isinstance(value, str):
+        return ""
+    try:
+        return dotted_path(value, setting)
+    except ImproperlyConfigured:
+        raise ImproperlyConfigured(
+            f"{setting} must be a list of keys, or the dotted path of a function"
+        ) from None
+
+
 def dotted_path(value: Any, setting: str) -> str:
     """``"shop.rules.challenge"``. The function is imported when it is called."""
     path = str(value or "").strip()
@@ -214,7 +227,8 @@ def sealed_card_keys(value: Any, *, needed: bool) -> tuple[tuple[bytes, ...], bo
     They are derived only in DEBUG, or if they are not ``needed`` because every terminal
     is simulated: a leaked SECRET_KEY must not open sealed cards.
     """
-    encoded_keys = string_list(value, "NEXI_PAYMENTS['SEALED_CARD_KEYS']")
+    setting = "NEXI_PAYMENTS['SEALED_CARD_KEYS']"
+    encoded_keys = string_list(value, setting)
     if not encoded_keys:
         if needed and not django_settings.DEBUG:
             return (), False
@@ -222,19 +236,27 @@ def sealed_card_keys(value: Any, *, needed: bool) -> tuple[tuple[bytes, ...], bo
             b"nexi_payments/sealed_cards/" + str(django_settings.SECRET_KEY).encode()
         )
         return (hashlib.sha256(secret).digest(),), True
-    keys = []
-    for text in encoded_keys:
-        try:
-            key = base64.b64decode(text.strip() + "==", altchars=b"-_")
-        except (binascii.Error, ValueError):
-            key = b""
-        if len(key) != 32:
-            raise ImproperlyConfigured(
-                "NEXI_PAYMENTS['SEALED_CARD_KEYS'] must be URL-safe base64 keys"
-                " of 32 bytes"
-            )
-        keys.append(key)
-    return tuple(keys), False
+    return decoded_card_keys(encoded_keys, setting), False
+
+
+def decoded_card_keys(keys: Iterable[Any], setting: str) -> tuple[bytes, ...]:
+    """Keys as 32 bytes or as URL-safe base64 of them. No error shows a key."""
+    decoded = tuple(map(_decoded_card_key, keys))
+    if any(len(key) != 32 for key in decoded):
+        raise ImproperlyConfigured(
+            f"{setting} must be URL-safe base64 keys of 32 bytes"
+        )
+    return decoded
+
+
+def _decoded_card_key(key: Any) -> bytes:
+    """Without a valid key: b""."""
+    if isinstance(key, bytes):
+        return key
+    try:
+        return base64.b64decode(str(key).strip() + "==", altchars=b"-_")
+    except (binascii.Error, ValueError):
+        return b""
 
 
 _OVERRIDE_KEYS: Final = (

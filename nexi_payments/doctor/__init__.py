@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 
 from nexi_payments import conf
 from nexi_payments.doctor import (
+    audit_trail,
     backlog,
     configuration,
     hosted_page,
@@ -24,15 +25,19 @@ __all__ = ["EXIT_CODES", "OK", "UNKNOWN", "WARNING", "Finding", "diagnose", "exi
 
 
 def diagnose(
-    *, contact_gateways: bool = True, scan_apps: Sequence[str] | None = None
+    *,
+    contact_gateways: bool = True,
+    scan_apps: Sequence[str] | None = None,
+    audit_anchors: Mapping[int, str] | None = None,
 ) -> Iterator[Finding]:
     """Yield all findings. Sends no request that moves money.
 
     ``contact_gateways`` sends a request to each terminal's gateway, and stores the
     methods of the hosted page: nothing else is written. ``scan_apps``
     are further apps whose texts are scanned for card numbers; with an empty sequence
-    only ours are scanned, with ``None`` nothing is. Raises ``LookupError`` for an
-    unknown app.
+    only ours are scanned, with ``None`` nothing is. With ``audit_anchors`` (hashes by
+    number, or an empty mapping) the audit trail is verified. Raises ``LookupError`` for
+    an unknown app.
     """
     try:
         settings = conf.current()
@@ -58,6 +63,9 @@ def diagnose(
         yield from backlog.failing_signals()
         yield from backlog.failing_contracts()
         yield from backlog.discrepancies()
+        yield from audit_trail.state()
+        if audit_anchors is not None:
+            yield from audit_trail.verification(audit_anchors)
         if scan_apps is not None:
             yield from pan_scan.scan_texts(scan_apps)
     except Error as error:

@@ -78,12 +78,10 @@ def sealed_card_keys(settings: conf.Settings) -> Iterator[Finding]:
         message = "sealed card keys: not needed, cards are entered on Nexi's page only"
         yield Finding("sealed card keys", message, indent=0)
         return
-    count = len(settings.sealed_card_keys)
-    origin = (
-        "derived from SECRET_KEY"
-        if settings.sealed_card_keys_derived
-        else "SEALED_CARD_KEYS"
-    )
+    count = len(conf.sealed_card_keys())
+    origin = settings.sealed_card_keys_hook or "SEALED_CARD_KEYS"
+    if settings.sealed_card_keys_derived:
+        origin = "derived from SECRET_KEY"
     yield Finding(
         "sealed card keys",
         f"sealed card keys: {count} ({origin}); stored in"

@@ -11,6 +11,10 @@ from nexi_payments.enums.approvals import (
     ApprovalFailure,
     ApprovalState,
 )
+from nexi_payments.enums.audit import (
+    AccessKind,
+    AuditSource,
+)
 from nexi_payments.enums.closing import (
     SIGN,
     Aspect,
@@ -94,9 +98,11 @@ __all__ = [
     "UNDER_WAY",
     "UNSETTLED",
     "WITH_RECEIPT",
+    "AccessKind",
     "ApprovalFailure",
     "ApprovalState",
     "Aspect",
+    "AuditSource",
     "CaptureMode",
     "CardEntry",
     "Channel",

@@ -85,7 +85,12 @@ def _approve_queued(approval: Approval, queued: QueuedRefund, actor: Actor) -> N
 
 def _refund(approval: Approval, actor: Actor) -> None:
     order = approval.order
-    requester = Actor(approval.requester, approval.address, approval.request_id)
+    requester = Actor(
+        approval.requester,
+        approval.address,
+        approval.request_id,
+        name=approval.requester_name,
+    )
     seen = None
     if approval.expected_remaining is not None:
         seen = money.to_major(approval.expected_remaining, order.currency)

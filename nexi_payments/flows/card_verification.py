@@ -100,6 +100,7 @@ def get_or_verify_card(
     terminal_outages.require_available(terminal_config.name)
     client = conf.client(terminal_config)
     deadline = Deadline(conf.current().total_timeout)
+    staff_name = actor.staff_name
     check = CardVerification(
         order_id=order_id,
         terminal=terminal_config.name,
@@ -108,8 +109,10 @@ def get_or_verify_card(
         card_expiry=card.expiry,
         correlation_id=str(uuid.uuid4()),
         actor=actor.user,
+        actor_name=staff_name,
         address=actor.address,
         network=actor.network,
+        audit_due=True if staff_name else None,
         created_at=timezone.now(),
     )
     try:

@@ -8,8 +8,8 @@ from typing import Any, Final
 from django.db import IntegrityError
 from django.utils import timezone
 
-from nexi_payments import conf
-from nexi_payments.enums import OperationOutcome, OrderState, Reason
+from nexi_payments import audit, conf
+from nexi_payments.enums import AccessKind, OperationOutcome, OrderState, Reason
 from nexi_payments.exceptions import (
     GatewayDisagrees,
     InvalidState,
@@ -27,7 +27,7 @@ from nexi_payments.flows.ledger import (
 )
 from nexi_payments.flows.ledger.operations import OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
-from nexi_payments.models import Discrepancy, PaymentOrder
+from nexi_payments.models import Discrepancy, PaymentOrder, db_transactions
 from nexi_payments.models.text_storage import reject_text
 
 
@@ -107,7 +107,7 @@ def resolve(
     if shown not in _REQUIRED[state] or state not in possible_resolutions(order):
         raise GatewayDisagrees(order, shown.value)
     _settle(order, state, reason, actor)
-    discrepancies.resolve(order.discrepancies.all(), actor.user)
+    discrepancies.resolve(order.discrepancies.all(), actor)
     return order
 
 
@@ -116,10 +116,23 @@ def resolve_discrepancy(discrepancy: Discrepancy, *, actor: Actor = NO_ACTOR) ->
 
     False when it was resolved before; who resolved it first stays on record.
     """
-    rows = Discrepancy.objects.filter(pk=discrepancy.pk)
-    resolved = discrepancies.resolve(rows, actor.user)
+    resolved = _resolve_and_record(discrepancy, actor)
     discrepancy.refresh_from_db()
     return resolved
+
+
+@db_transactions.retried(durable=False)
+def _resolve_and_record(discrepancy: Discrepancy, actor: Actor) -> bool:
+    """With an entry for the audit trail: no event says it."""
+    rows = Discrepancy.objects.filter(pk=discrepancy.pk)
+    if not discrepancies.resolve(rows, actor):
+        return False
+    if actor.staff_name:
+        order = discrepancy.order
+        about = order.order_id if order else ""
+        detail = f"discrepancy {discrepancy.pk}: {discrepancy.kind}"
+        audit.record_access(AccessKind.RESOLVED, actor, about=about, detail=detail)
+    return True
 
 
 def _shown(order: PaymentOrder, reading: Reading) -> Shown:

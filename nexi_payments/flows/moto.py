@@ -41,6 +41,7 @@ from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.gateway.responses import OperationResult
 from nexi_payments.models import Approval, Operation, PaymentOrder
 from nexi_payments.models.text_storage import reject_text
+from nexi_payments.text_input import one_line
 
 #: A charge of the same amount within this time may be a duplicate.
 DUPLICATE_WINDOW: Final = timedelta(minutes=10)
@@ -112,7 +113,7 @@ def get_or_create_moto_order(
     )
     create.validate_amount(target, order.amount, order.currency)
     order.channel = Channel.MOTO
-    order.clerk = actor.user
+    order.clerk, order.clerk_name = actor.user, actor.staff_name
     order.request_nonce = nonce or None
     if (earlier := attempts.find_by_nonce(order)) is not None:
         return earlier, False
@@ -150,7 +151,7 @@ def _attach_shop_order(
     contact = found.contact
     order.customer_name = order.customer_name or contact.get("name", "")
     order.customer_email = order.customer_email or contact.get("email", "")
-    order.description = order.description or found.description[:255]
+    order.description = order.description or one_line(found.description)[:255]
 
 
 def pay_moto(
@@ -261,6 +262,6 @@ def create_moto_attempt(order: PaymentOrder, *, actor: Actor) -> PaymentOrder:
     """
     attempt, _ = attempts.create_attempt(order)
     rows = PaymentOrder.objects.filter(pk=attempt.pk, state=OrderState.INIT)
-    if rows.update(clerk=actor.user):
-        attempt.clerk = actor.user
+    if rows.update(clerk=actor.user, clerk_name=actor.staff_name):
+        attempt.clerk, attempt.clerk_name = actor.user, actor.staff_name
     return attempt

@@ -125,7 +125,7 @@ def accept_totals(
 
 
 def _resolve_discrepancies(order: PaymentOrder, kind: str, actor: Actor) -> None:
-    discrepancies.resolve(order.discrepancies.filter(kind=kind), actor.user)
+    discrepancies.resolve(order.discrepancies.filter(kind=kind), actor)
 
 
 def _check_reason(reason: str) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from django.utils import timezone
 
-from nexi_payments import conf, outbox, sealed_cards
+from nexi_payments import audit, conf, outbox, sealed_cards
 from nexi_payments.enums import EventKind, OrderState, Reason
 from nexi_payments.exceptions import GatewayError, TerminalNotConfigured
 from nexi_payments.flows import approval_requests, refund_worker
@@ -50,6 +50,8 @@ class Counts:
     refunds_given_up: int = 0
     methods: int = 0
     links_closed: int = 0
+    #: entries that the audit trail of staff received
+    audited: int = 0
 
     @property
     def did_something(self) -> bool:
@@ -95,6 +97,7 @@ def reconcile(order: PaymentOrder | None = None, *, limit: int = 1000) -> Counts
         counts.methods = offers.refresh_due()
         counts.links_closed = link_closing.close_due(limit=limit)
     if order is None:
+        counts.audited = _append_to_audit_trail()
         counts.delivered = outbox.deliver_due()
         _write_heartbeat()
     return counts
@@ -114,6 +117,15 @@ def inquire(order: PaymentOrder, *, actor: Actor) -> Counts:
 @db_transactions.retried()
 def _write_inquired(order: PaymentOrder, actor: Actor) -> None:
     transitions.write_event(order, EventKind.INQUIRED, source=order.state, actor=actor)
+
+
+def _append_to_audit_trail() -> int:
+    """A defect of the trail must not stop payments. It is critical all the same."""
+    try:
+        return audit.append_due()
+    except Exception:
+        log.critical("the audit trail cannot be continued", exc_info=True)
+        return 0
 
 
 def _write_heartbeat() -> None:

@@ -162,7 +162,9 @@ def _look_and_send(refund: QueuedRefund, deadline: Deadline | None) -> None:
         if other is None or not duplicates.has_money(other):
             queued_refunds.give_up(refund, order, RefundFailure.ONLY_PAYMENT)
             return
-    actor = Actor(refund.actor, refund.address, refund.request_id)
+    actor = Actor(
+        refund.actor, refund.address, refund.request_id, name=refund.actor_name
+    )
     call = _CALLS[refund.kind].of(order, actor, None, refund.amount)
     call.queued, call.capture, call.other = refund, refund.capture, other
     call.deadline = deadline

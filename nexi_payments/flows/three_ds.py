@@ -47,16 +47,17 @@ def start_payment(
     failed or abandoned order a new attempt is created: ``step.order``. Raises
     ``OrderNotPayable``, ``ConsentRequired``, ``ReferenceInUse``, ``OrderBusy``,
     ``TooManyAttempts``, ``CardBlocked``, ``TerminalUnavailable``,
-    ``CardsNotAccepted`` and ``CardDataNotAllowed`` (the cardholder), and, where another
-    attempt is on Nexi's page, ``PaymentBeingConfirmed`` and ``GatewayUnavailable``;
-    nothing was sent then. Every other result, also a decline, is ``step.order.state``.
+    ``SealedCardUnavailable`` (no key to seal the card with), ``CardsNotAccepted`` and
+    ``CardDataNotAllowed`` (the cardholder), and, where another attempt is on Nexi's
+    page, ``PaymentBeingConfirmed`` and ``GatewayUnavailable``; nothing was sent then.
+    Every other result, also a decline, is ``step.order.state``.
     """
     reject_text("cardholder", cardholder)
     terminal = conf.current().terminal(attempts.shop_terminal(order))
     if not terminal.has_own_card_page:
         raise CardsNotAccepted(terminal.name)
     address = site or conf.site_address()
-    sealed_cards.server_key()  # raises without a key to seal the card with
+    sealed_cards.server_key(order)  # raises without a key to seal the card with
     if not order.accepts_card:
         raise OrderNotPayable(order)
     if order.state != OrderState.INIT:  # before a new attempt is created

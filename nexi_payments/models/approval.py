@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import enums, money
 from nexi_payments.enums import ApprovalFailure, ApprovalState, OperationKind
+from nexi_payments.models.audit import STAFF_NAME_LENGTH
 from nexi_payments.models.deadlocks import RetryingModel
 from nexi_payments.models.operation import Operation
 from nexi_payments.models.order import PaymentOrder
@@ -52,14 +53,16 @@ class Approval(RetryingModel):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     #: the user name at that time: it stays when the user is deleted
-    requester_name = models.CharField(_("asked by"), max_length=150)
+    requester_name = models.CharField(_("asked by"), max_length=STAFF_NAME_LENGTH)
     address = models.GenericIPAddressField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
     #: who approved or refused
     approver = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    approver_name = models.CharField(_("decided by"), max_length=150, blank=True)
+    approver_name = models.CharField(
+        _("decided by"), max_length=STAFF_NAME_LENGTH, blank=True
+    )
     #: why it is asked for; why it was refused or withdrawn
     reason = models.CharField(_("reason"), max_length=300, blank=True)
     decision_reason = models.CharField(max_length=300, blank=True)

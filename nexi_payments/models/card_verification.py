@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments.enums import VerificationOutcome
+from nexi_payments.models.audit import AUDIT_DUE, STAFF_NAME_LENGTH
 from nexi_payments.models.deadlocks import RetryingModel
 
 
@@ -41,10 +42,13 @@ class CardVerification(RetryingModel):
         related_name="+",
         db_index=False,  # it is the first column of nexi_verified_by
     )
+    #: of staff: the name as it was; survives the user
+    actor_name = models.CharField(max_length=STAFF_NAME_LENGTH, blank=True)
     address = models.GenericIPAddressField(null=True)
     #: what the velocity limit by address counts by: ``Actor.network``
     network = models.CharField(max_length=43, blank=True, editable=False)
     created_at = models.DateTimeField(db_index=True)
+    audit_due = models.BooleanField(null=True, editable=False)
 
     class Meta:
         default_permissions = ("view",)
@@ -54,6 +58,11 @@ class CardVerification(RetryingModel):
         indexes = [
             models.Index(fields=["network", "created_at"], name="nexi_verified_from"),
             models.Index(fields=["actor", "created_at"], name="nexi_verified_by"),
+            models.Index(
+                fields=["audit_due"],
+                name="nexi_verification_audit_due",
+                condition=AUDIT_DUE,
+            ),
         ]
         constraints = [
             models.CheckConstraint(

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments.enums import DifferenceKind
+from nexi_payments.models.audit import STAFF_NAME_LENGTH
 from nexi_payments.models.deadlocks import RetryingModel
 
 
@@ -31,7 +32,9 @@ class DayClosing(RetryingModel):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     #: the name as it was; "" for a command
-    closed_by_name = models.CharField(_("closed by"), max_length=150, blank=True)
+    closed_by_name = models.CharField(
+        _("closed by"), max_length=STAFF_NAME_LENGTH, blank=True
+    )
     #: the terminals whose list was read
     terminals = models.JSONField(default=list)
     totals = models.JSONField(default=list)

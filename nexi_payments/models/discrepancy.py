@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments.enums import DiscrepancyKind
+from nexi_payments.models.audit import STAFF_NAME_LENGTH
 from nexi_payments.models.deadlocks import RetryingModel
 from nexi_payments.models.order import PaymentOrder
 
@@ -26,6 +27,8 @@ class Discrepancy(RetryingModel):
     resolved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    #: the name as it was; survives the user
+    resolved_by_name = models.CharField(max_length=STAFF_NAME_LENGTH, blank=True)
 
     class Meta:
         verbose_name = _("disagreement")

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments.enums import EventKind
 from nexi_payments.models.approval import Approval
+from nexi_payments.models.audit import AUDIT_DUE, NO_STAFF, STAFF_NAME_LENGTH
 from nexi_payments.models.deadlocks import RetryingModel
 from nexi_payments.models.operation import Operation
 from nexi_payments.models.order import PaymentOrder
@@ -58,6 +59,8 @@ class Event(RetryingModel):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    #: of staff: the name as it was; survives the user
+    actor_name = models.CharField(max_length=STAFF_NAME_LENGTH, blank=True)
     address = models.GenericIPAddressField(null=True)
     created_at = models.DateTimeField()
     deliver_at = models.DateTimeField(null=True)
@@ -67,6 +70,7 @@ class Event(RetryingModel):
     attempts = models.PositiveIntegerField(default=0)
     #: of the last failed attempt: the receivers' dotted names, each with its error
     failed_receivers = models.CharField(max_length=500, blank=True)
+    audit_due = models.BooleanField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("event")
@@ -77,6 +81,12 @@ class Event(RetryingModel):
                 fields=["deliver_at"],
                 name="nexi_undelivered",
                 condition=Q(deliver_at__isnull=False),
+            ),
+            models.Index(
+                fields=["audit_due"], name="nexi_event_audit_due", condition=AUDIT_DUE
+            ),
+            models.Index(
+                fields=["created_at"], name="nexi_staff_events", condition=~NO_STAFF
             ),
         ]
 

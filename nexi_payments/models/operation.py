@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments.enums import OperationKind, OperationOutcome
+from nexi_payments.models.audit import AUDIT_DUE, NO_STAFF, STAFF_NAME_LENGTH
 from nexi_payments.models.deadlocks import RetryingModel
 from nexi_payments.models.order import PaymentOrder
 
@@ -82,9 +83,12 @@ class Operation(RetryingModel):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    #: of staff: the name as it was; survives the user
+    actor_name = models.CharField(max_length=STAFF_NAME_LENGTH, blank=True)
     address = models.GenericIPAddressField(null=True)
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
+    audit_due = models.BooleanField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("operation")
@@ -92,6 +96,14 @@ class Operation(RetryingModel):
         ordering = ("id",)
         indexes = [
             models.Index(fields=["settled_at"], name="nexi_settled"),
+            models.Index(
+                fields=["audit_due"],
+                name="nexi_operation_audit_due",
+                condition=AUDIT_DUE,
+            ),
+            models.Index(
+                fields=["created_at"], name="nexi_staff_operations", condition=~NO_STAFF
+            ),
         ]
         constraints = [
             models.CheckConstraint(

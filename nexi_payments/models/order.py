@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import enums, money, page_paths
 from nexi_payments.enums import Channel, OrderState, Reason
+from nexi_payments.models.audit import STAFF_NAME_LENGTH
 from nexi_payments.models.deadlocks import RetryingModel, RetryingQuerySet
 
 #: Most shops have few of these: their second filter has an index of its own.
@@ -114,6 +115,8 @@ class PaymentOrder(RetryingModel):
         related_name="+",
         verbose_name=_("clerk"),
     )
+    #: the clerk's name as it was; survives the user
+    clerk_name = models.CharField(max_length=STAFF_NAME_LENGTH, blank=True)
     #: one-time number of a form or request: sent twice, it creates one order
     request_nonce = models.CharField(
         max_length=32, null=True, unique=True, editable=False

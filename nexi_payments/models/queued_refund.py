@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from nexi_payments import enums, money
 from nexi_payments.enums import OperationKind, QueuedRefundState, RefundFailure
 from nexi_payments.models.approval import Approval
+from nexi_payments.models.audit import STAFF_NAME_LENGTH
 from nexi_payments.models.deadlocks import RetryingModel
 from nexi_payments.models.event import Event
 from nexi_payments.models.operation import Operation
@@ -78,6 +79,8 @@ class QueuedRefund(RetryingModel):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    #: of staff: the name as it was; survives the user
+    actor_name = models.CharField(max_length=STAFF_NAME_LENGTH, blank=True)
     address = models.GenericIPAddressField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField()

@@ -27,8 +27,8 @@ from django.db import connections, models
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from nexi_payments import enums
-from nexi_payments.enums import ContractState, OrderState
+from nexi_payments import audit, enums
+from nexi_payments.enums import AccessKind, ContractState, OrderState
 from nexi_payments.models import (
     Approval,
     Discrepancy,
@@ -38,6 +38,7 @@ from nexi_payments.models import (
     QueuedRefund,
     db_transactions,
 )
+from nexi_payments.models.audit import AUDIT_DUE
 
 FORMAT: Final = "nexi_payments archive 1"
 #: A payer may dispute an unauthorised payment for thirteen months (PSD2, article 71).
@@ -67,11 +68,12 @@ _OMITTED_FIELDS: Final[dict[type[models.Model], set[str]]] = {
         "failure_url",
         "token_hash",
         "attempt_network",
+        "clerk_name",
     },
-    Operation: {"address", "calls"},
-    Event: {"address", "note"},
-    Discrepancy: set(),
-    QueuedRefund: {"address", "reason"},
+    Operation: {"address", "calls", "actor_name", "audit_due"},
+    Event: {"address", "note", "actor_name", "audit_due"},
+    Discrepancy: {"resolved_by_name"},
+    QueuedRefund: {"address", "reason", "actor_name"},
     Approval: {
         "address",
         "reason",
@@ -123,9 +125,10 @@ class ArchiveResult:
 def archivable_orders(before: datetime) -> QuerySet[PaymentOrder]:
     """Orders that were created before that moment and are finished, oldest first.
 
-    Excluded: later operations; anything in doubt, watched, unsettled, queued or
-    undelivered; open discrepancies and approvals; contracts that have not ended; and
-    orders that another row refers to, such as a later attempt or a row of the shop.
+    Excluded: later operations; anything in doubt, watched, unsettled, queued,
+    undelivered, or not in the audit trail yet; open discrepancies and approvals;
+    contracts that have not ended; and orders that another row refers to, such as a
+    later attempt or a row of the shop.
     """
     of_order: dict[str, Any] = {"order": OuterRef("pk")}
     # a recent refund belongs to the current accounts
@@ -144,10 +147,12 @@ def archivable_orders(before: datetime) -> QuerySet[PaymentOrder]:
     ).exclude(
         Exists(
             Operation.objects.filter(
-                recent | Q(outcome__in=enums.RESERVING), **of_order
+                recent | Q(outcome__in=enums.RESERVING) | AUDIT_DUE, **of_order
             )
         )
-        | Exists(Event.objects.filter(deliver_at__isnull=False, **of_order))
+        | Exists(
+            Event.objects.filter(Q(deliver_at__isnull=False) | AUDIT_DUE, **of_order)
+        )
         | Exists(Discrepancy.objects.filter(resolved_at=None, **of_order))
         | Exists(Approval.objects.filter(state__in=enums.OPEN_APPROVALS, **of_order))
     )
@@ -190,6 +195,10 @@ def archive(folder: Path, before: datetime, limit: int) -> ArchiveResult | None:
     stamp = timezone.now().strftime("%Y%m%dT%H%M%SZ")
     path = folder / f"nexi-{stamp}-{uuid.uuid4().hex[:8]}.jsonl.gz"
     digests = _write_file(path, keys)
+    detail = f"{path.name}: {len(keys)} payments"
+    audit.record_access(
+        AccessKind.ARCHIVED, audit.Shell(), page="nexi_archive", detail=detail
+    )
     removed = 0
     for start in range(0, len(keys), BATCH_SIZE):
         removed += _delete_archived(keys[start : start + BATCH_SIZE], before, digests)

@@ -6,6 +6,10 @@ the notes of events, and the reasons of queued refunds and approvals;
 of contracts that have ended, the IP address of the consent and the shop's customer
 number; of card verifications, the IP address. The stored card columns (brand, first
 six, last four digits, expiry) belong to the accounts and stay.
+
+What staff did stays longer, for ``AUDIT_RETENTION``: names, IP addresses and notes in
+rows of staff and in the audit trail (decision 51). The email addresses of customers,
+to which staff sent something, do not.
 """
 
 from __future__ import annotations
@@ -14,22 +18,26 @@ import math
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from nexi_payments import conf, enums
+from nexi_payments.audit.sources import WITH_CUSTOMER_ADDRESS
 from nexi_payments.enums import ContractState
 from nexi_payments.models import (
     Approval,
     CardVerification,
     Contract,
     CustomerDetails,
+    Discrepancy,
     Event,
     Operation,
     PaymentOrder,
     QueuedRefund,
     db_transactions,
 )
+from nexi_payments.models.audit import NO_STAFF, AuditEntry
 from nexi_payments.models.bookkeeping import IdempotencyRecord
 
 BATCH_SIZE: Final = 500
@@ -73,6 +81,7 @@ def erase() -> int:
         _erase_orders(batch)
         erased += len(batch)
     _erase_contracts_and_verifications(before)
+    _erase_staff_rows(seconds)
     return erased
 
 
@@ -81,18 +90,62 @@ def _erase_orders(keys: list[int]) -> None:
     blank: dict[str, Any] = dict.fromkeys(_PERSONAL_FIELDS, "")
     PaymentOrder.objects.filter(pk__in=keys).update(**blank)
     CustomerDetails.objects.filter(order__in=keys).delete()
-    Operation.objects.filter(order__in=keys).update(address=None)
-    Event.objects.filter(order__in=keys).update(address=None, note="")
-    QueuedRefund.objects.filter(order__in=keys).update(address=None, reason="")
-    Approval.objects.filter(order__in=keys).update(
-        address=None, reason="", decision_reason=""
-    )
+    of_orders = Q(order__in=keys)
+    Operation.objects.filter(of_orders, NO_STAFF).update(address=None)
+    Event.objects.filter(of_orders, NO_STAFF).update(address=None, note="")
+    Event.objects.filter(of_orders, kind__in=WITH_CUSTOMER_ADDRESS).update(note="")
+    QueuedRefund.objects.filter(of_orders, NO_STAFF).update(address=None, reason="")
+
+
+#: Rows of staff, and what is erased in them.
+_STAFF_ROWS: Final[tuple[tuple[type[models.Model], dict[str, Any]], ...]] = (
+    (Operation, {"actor_name": "", "address": None}),
+    (Event, {"actor_name": "", "address": None, "note": ""}),
+    (QueuedRefund, {"actor_name": "", "address": None, "reason": ""}),
+    (CardVerification, {"actor_name": "", "address": None, "network": ""}),
+    (
+        Approval,
+        {
+            "requester_name": "",
+            "approver_name": "",
+            "address": None,
+            "reason": "",
+            "decision_reason": "",
+        },
+    ),
+    (PaymentOrder, {"clerk_name": ""}),
+    (Discrepancy, {"resolved_by_name": ""}),
+)
+
+
+def _erase_staff_rows(retention: float) -> None:
+    """Not before ``AUDIT_RETENTION``, and not what the audit trail still lacks."""
+    kept_for = conf.current().audit_retention
+    if kept_for is None:
+        return
+    before = timezone.now() - timedelta(seconds=max(retention, kept_for))
+    for model, blank in _STAFF_ROWS:
+        name = next(iter(blank))
+        rows: Any = model._base_manager.filter(created_at__lt=before)
+        rows = rows.exclude(**{name: ""})
+        if hasattr(model, "audit_due"):
+            rows = rows.filter(audit_due=None)
+        _update_in_batches(rows, blank)
+    entries = AuditEntry.objects.filter(at__lt=before).exclude(personal="")
+    _update_in_batches(entries, {"personal": "", "salt": ""})
+
+
+def _update_in_batches(rows: Any, values: dict[str, Any]) -> None:
+    keys, last = rows.order_by("pk").values_list("pk", flat=True), 0
+    while batch := list(keys.filter(pk__gt=last)[:BATCH_SIZE]):
+        rows.model._base_manager.filter(pk__in=batch).update(**values)
+        last = batch[-1]
 
 
 def _erase_contracts_and_verifications(before: datetime) -> None:
     """A contract that may be charged keeps the proof of consent."""
     CardVerification.objects.filter(
-        created_at__lt=before, address__isnull=False
+        NO_STAFF, created_at__lt=before, address__isnull=False
     ).update(address=None, network="")
     ended = Q(state=ContractState.ENDED, ended_at__lt=before) | Q(
         state=ContractState.NOT_MADE, created_at__lt=before

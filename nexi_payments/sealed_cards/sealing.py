@@ -6,8 +6,9 @@ exists only in the ReturnUrl in the browser. Neither the database with all secre
 the server nor the token alone can decrypt a card. The claim deletes the row. Destroying
 a key of ``SEALED_CARD_KEYS`` makes the sealed cards in old backups unreadable.
 
-Blob: ``01 | key id (8) | nonce (12) | AES-256-GCM ciphertext``. The associated data
-binds it to the order, its amount, currency and flow, and to the expiry.
+Blob: ``02 | key id (8) | nonce (12) | AES-256-GCM ciphertext``. The associated data
+binds it to the order, its amount, currency and flow, to the expiry, and to whether a
+security code was sealed beside it: nobody removes one unnoticed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import hashlib
 import json
 import os
 import secrets
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -30,7 +32,8 @@ from django.utils import timezone
 
 from nexi_payments.card import Card
 from nexi_payments.card_extraction import call_without_frames
-from nexi_payments.conf import current
+from nexi_payments.conf import current, sealed_card_keys
+from nexi_payments.exceptions import SealedCardUnavailable
 from nexi_payments.models import PaymentOrder
 from nexi_payments.sealed_cards.storage import (
     TABLE_STORAGE,
@@ -38,7 +41,7 @@ from nexi_payments.sealed_cards.storage import (
     get_storage,
 )
 
-_VERSION: Final = b"\x01"
+_VERSION: Final = b"\x02"
 _KEY_ID_LENGTH: Final = 8
 _NONCE_LENGTH: Final = 12
 #: Plaintexts are padded to this length: a blob must not reveal the number's length.
@@ -60,11 +63,10 @@ def seal(order: PaymentOrder, card: Card, token: str) -> None:
 
     Run it in the commit that changes the state. A database error shows no clear number:
     frames hold the masked ``Card`` and the ciphertext. Raises ``ImproperlyConfigured``
-    without ``SEALED_CARD_KEYS``,
-    ``SealedCardUnavailable`` when the cache does not keep it, and ``CardNotRead`` for a
-    defect during the encryption.
+    without ``SEALED_CARD_KEYS``, ``SealedCardUnavailable`` when the cache does not keep
+    it or no key can be had, and ``CardNotRead`` for a defect during the encryption.
     """
-    server_key()  # raises its helpful error before the card is revealed
+    server_key(order)  # raises its helpful error before the card is revealed
     expires_at = timezone.now() + timedelta(seconds=current().sealed_card_ttl)
     pan_blob, cvv_blob = call_without_frames(
         lambda: _encrypt_card(order, card, token, expires_at)
@@ -75,22 +77,23 @@ def seal(order: PaymentOrder, card: Card, token: str) -> None:
 def _encrypt_card(
     order: PaymentOrder, card: Card, token: str, expires_at: datetime
 ) -> tuple[bytes, bytes | None]:
-    key = server_key()
+    key = server_key(order)
     pan, expiry, cvv = card.reveal()
-    sealed = _encrypt(
-        {"pan": pan, "expiry": expiry}, "pan", key, order, token, expires_at
-    )
-    if not (cvv and current().sealed_card_cvv):
-        return sealed, None
-    return sealed, _encrypt({"cvv": cvv}, "cvv", key, order, token, expires_at)
+    with_code = bool(cvv and current().sealed_card_cvv)
+    binding = _Binding(order, token, expires_at, with_code)
+    sealed = _encrypt({"pan": pan, "expiry": expiry}, "pan", key, binding)
+    return sealed, _encrypt({"cvv": cvv}, "cvv", key, binding) if with_code else None
 
 
-def server_key() -> bytes:
-    """The current key, the first of ``SEALED_CARD_KEYS``.
+def server_key(order: PaymentOrder) -> bytes:
+    """The current key for the card of ``order``, the first of ``SEALED_CARD_KEYS``.
 
-    Raises ``ImproperlyConfigured`` without one.
+    Raises ``ImproperlyConfigured`` without one, and ``SealedCardUnavailable`` when the
+    function that gives them fails.
     """
-    keys = current().sealed_card_keys
+    keys = sealed_card_keys()
+    if not keys and current().sealed_card_keys_hook:
+        raise SealedCardUnavailable(order.order_id)
     if not keys:
         raise ImproperlyConfigured(
             "NEXI_PAYMENTS['SEALED_CARD_KEYS'] is required to store a card during"
@@ -121,12 +124,14 @@ def unseal(order: PaymentOrder, sealed: CardCiphertext, token: str) -> Card | No
 def _decrypt_card(
     order: PaymentOrder, sealed: CardCiphertext, token: str
 ) -> Card | None:
-    pan = _decrypt(sealed.pan_blob, "pan", order, token, sealed.expires_at)
+    with_code = sealed.cvv_blob is not None
+    binding = _Binding(order, token, sealed.expires_at, with_code)
+    pan = _decrypt(sealed.pan_blob, "pan", binding)
     if pan is None:
         return None
     cvv = {"cvv": ""}
     if sealed.cvv_blob is not None:
-        decrypted = _decrypt(sealed.cvv_blob, "cvv", order, token, sealed.expires_at)
+        decrypted = _decrypt(sealed.cvv_blob, "cvv", binding)
         if decrypted is None:
             return None
         cvv = decrypted
@@ -152,13 +157,24 @@ def _key_id(key: bytes) -> bytes:
     return hashlib.sha256(b"kid|" + key).hexdigest()[:_KEY_ID_LENGTH].encode()
 
 
-def _cipher(key: bytes, purpose: str, order: PaymentOrder, token: str) -> AESGCM:
+@dataclass(frozen=True)
+class _Binding:
+    """What a ciphertext is bound to: moved to another row, or without the security code
+    that was sealed beside it, it does not decrypt."""
+
+    order: PaymentOrder
+    token: str = field(repr=False)
+    expires_at: datetime
+    with_code: bool
+
+
+def _cipher(key: bytes, purpose: str, binding: _Binding) -> AESGCM:
     info = f"nexi_payments/sealed_cards/v1|{purpose}|".encode() + _key_id(key)
     derived = HKDF(
         algorithm=SHA256(),
         length=32,
-        salt=_token_bytes(token),
-        info=info + b"|" + order.order_id.encode(),
+        salt=_token_bytes(binding.token),
+        info=info + b"|" + binding.order.order_id.encode(),
     ).derive(key)
     return AESGCM(derived)
 
@@ -170,43 +186,35 @@ def _token_bytes(token: str) -> bytes:
         return token.encode()
 
 
-def _associated_data(key: bytes, order: PaymentOrder, expires_at: datetime) -> bytes:
-    """What a ciphertext is bound to: moved to another row, it does not decrypt."""
+def _associated_data(key: bytes, binding: _Binding) -> bytes:
+    order = binding.order
     bound = [
-        1,
+        2,
         _key_id(key).decode(),
         order.order_id,
         order.amount,
         order.currency,
         order.flow,
-        expires_at.isoformat(),
+        binding.expires_at.isoformat(),
+        binding.with_code,
     ]
     return json.dumps(bound).encode()
 
 
 def _encrypt(
-    secret: dict[str, str],
-    purpose: str,
-    key: bytes,
-    order: PaymentOrder,
-    token: str,
-    expires_at: datetime,
+    secret: dict[str, str], purpose: str, key: bytes, binding: _Binding
 ) -> bytes:
     nonce = os.urandom(_NONCE_LENGTH)
     plaintext = json.dumps(secret).encode().ljust(_PLAINTEXT_LENGTH)
-    ciphertext = _cipher(key, purpose, order, token).encrypt(
-        nonce, plaintext, _associated_data(key, order, expires_at)
+    ciphertext = _cipher(key, purpose, binding).encrypt(
+        nonce, plaintext, _associated_data(key, binding)
     )
     return _VERSION + _key_id(key) + nonce + ciphertext
 
 
-def _decrypt(
-    blob: bytes, purpose: str, order: PaymentOrder, token: str, expires_at: datetime
-) -> dict[str, str] | None:
+def _decrypt(blob: bytes, purpose: str, binding: _Binding) -> dict[str, str] | None:
     key_id = blob[1 : 1 + _KEY_ID_LENGTH]
-    key = next(
-        (key for key in current().sealed_card_keys if _key_id(key) == key_id), None
-    )
+    key = next((key for key in sealed_card_keys() if _key_id(key) == key_id), None)
     if blob[:1] != _VERSION or key is None:
         return None
     nonce, ciphertext = (
@@ -214,8 +222,8 @@ def _decrypt(
         blob[1 + _KEY_ID_LENGTH + _NONCE_LENGTH :],
     )
     try:
-        plaintext = _cipher(key, purpose, order, token).decrypt(
-            nonce, ciphertext, _associated_data(key, order, expires_at)
+        plaintext = _cipher(key, purpose, binding).decrypt(
+            nonce, ciphertext, _associated_data(key, binding)
         )
     except InvalidTag:
         return None

@@ -157,7 +157,7 @@ class CardDataScan:
             texts = {
                 value for value in vars(row.order).values() if isinstance(value, str)
             }
-            keys = {key.hex() for key in conf.current().sealed_card_keys}
+            keys = {key.hex() for key in conf.sealed_card_keys()}
             for guess in (*texts, *keys, str(settings.SECRET_KEY)):
                 card = sealed_cards.unseal(row.order, sealed, guess)
                 if card is not None:

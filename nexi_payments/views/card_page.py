@@ -20,6 +20,7 @@ from nexi_payments.exceptions import (
     OutcomeNotRecorded,
     PaymentBeingConfirmed,
     ReferenceInUse,
+    SealedCardUnavailable,
     TerminalUnavailable,
     TooManyAttempts,
 )
@@ -169,7 +170,7 @@ def _start_payment(
         return redirect_to_result(order)
     except GatewayUnavailable:
         return _page(request, order, notice=shopper_texts.WAIT_A_MOMENT, status=503)
-    except TerminalUnavailable:
+    except (TerminalUnavailable, SealedCardUnavailable):
         notice = shopper_texts.UNAVAILABLE
         return _card_page(request, order, form, notice=notice, status=503)
     except TooManyAttempts as error:

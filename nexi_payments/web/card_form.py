@@ -18,6 +18,7 @@ from nexi_payments.gateway.payloads import plain_text
 from nexi_payments.models.text_storage import unstorable_character
 from nexi_payments.pan_scanner import contains_card_number
 from nexi_payments.pan_scanner.folding import fold
+from nexi_payments.text_input import has_control_characters
 
 FormT = TypeVar("FormT", bound=forms.Form)
 
@@ -35,6 +36,7 @@ _SEPARATORS: Final = re.compile(r"[\s.\-\u00b7\u2010-\u2015\u2022\u2212_]+")
 #: Characters. A browser cuts what is pasted to it, before any script.
 _MAX_PASTED: Final = 64
 
+NO_CONTROL_CHARACTERS = _("Write this in one line, without control characters.")
 _INVALID_NUMBER = _("This card number is not right. Please check the digits.")
 _INVALID_EXPIRY = _("Enter month and year like this: 05/30.")
 _INVALID_CODE = _("The security code has three digits (Amex: four).")
@@ -120,6 +122,8 @@ class CardForm(forms.Form):
             )
         if character := unstorable_character(name):
             raise unstorable_text_error(character)
+        if has_control_characters(name):
+            raise ValidationError(NO_CONTROL_CHARACTERS, code="control_characters")
         if not plain_text(name):
             raise ValidationError(_("Enter the name on the card."), code="required")
         return name

@@ -14,13 +14,36 @@ from typing import Any, Final, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, reverse
 from django.utils.cache import patch_vary_headers
 
-from nexi_payments.web import rendering, static_files
+from nexi_payments import conf
+from nexi_payments.web import csp_reports, rendering, static_files
 
 log = logging.getLogger("nexi_payments.web.responses")
 View = TypeVar("View", bound=Callable[..., Any])
 
+#: The policy of redirects and JSON.
+BARE_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+#: Our pages use none of these; a script that got in may not, either.
+PERMISSIONS_POLICY: Final = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer",
+        "bluetooth",
+        "camera",
+        "display-capture",
+        "geolocation",
+        "gyroscope",
+        "hid",
+        "magnetometer",
+        "microphone",
+        "midi",
+        "payment",
+        "serial",
+        "usb",
+    )
+)
 SAME_ORIGIN: Final = "same-origin"
 NO_REFERRER: Final = "no-referrer"
 #: The issuer checks the origin of the form; ``same-origin`` would send
@@ -58,22 +81,41 @@ def content_security_policy(*, form_action: str = "'self'", nonce: str = "") -> 
     if host.netloc:
         assets += f" {host.scheme or 'https'}://{host.netloc}"
     inline = f"{assets} 'nonce-{nonce}'" if nonce else assets
-    return (
+    policy = (
         f"default-src 'none'; script-src {inline}; style-src {inline};"
         f" img-src {assets}; font-src {assets}; connect-src 'self';"
         f" form-action {form_action}; frame-ancestors 'none'; base-uri 'none';"
         " require-trusted-types-for 'script'"
     )
+    if endpoint := report_path():
+        policy += f"; report-uri {endpoint}"
+        # Where it is known, browsers ignore ``report-uri``; and without https they
+        # send nothing to it.
+        if conf.current().public_url.startswith("https://"):
+            policy += f"; report-to {csp_reports.ENDPOINT}"
+    return policy
+
+
+def report_path() -> str:
+    """The path of our endpoint for reports; "" if our pages are not in this URLconf."""
+    try:
+        return reverse("nexi_payments:csp_report")
+    except NoReverseMatch:
+        return ""
 
 
 def with_security_headers(
     response: HttpResponse,
     *,
-    policy: str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    policy: str = BARE_POLICY,
     referrer: str = SAME_ORIGIN,
 ) -> HttpResponse:
     """Set the security headers. The default ``policy`` is for redirects and JSON."""
     response.headers["Content-Security-Policy"] = policy
+    response.headers["Permissions-Policy"] = PERMISSIONS_POLICY
+    if " report-to " in policy:
+        endpoints = f'{csp_reports.ENDPOINT}="{report_path()}"'
+        response.headers["Reporting-Endpoints"] = endpoints
     set_no_store(response)
     response.headers["Referrer-Policy"] = referrer
     response.headers["X-Content-Type-Options"] = "nosniff"

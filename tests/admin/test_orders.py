@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from nexi_payments.enums import OperationKind, OrderState
+from tests.support.clerk import Clerk
 from tests.support.shopper import CARDS, Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,3 +42,14 @@ def test_nothing_can_be_added_changed_or_deleted(admin: Client) -> None:
     assert admin.post(url + "delete/", {"post": "yes"}).status_code == 403
     order.refresh_from_db()
     assert order.state == OrderState.INIT
+
+
+@pytest.mark.parametrize(
+    ("permission", "status"), [("view_paymentorder", 200), ("", 403)]
+)
+def test_the_autocomplete_of_a_model_of_the_host(permission: str, status: int) -> None:
+    """Django passes the object by its name there."""
+    new_order()
+    clerk = Clerk(*filter(None, [permission]))
+    query = {"app_label": "nexi_payments", "model_name": "event", "field_name": "order"}
+    assert clerk.get("/admin/autocomplete/", **query).status_code == status

@@ -29,3 +29,28 @@ def test_sentry_learns_no_card_wherever_it_fails(migrated: Path) -> None:
     # host, database, good
     assert len(lines) == 2 * (9 * 3 * 3 + 3 * 3) + 4 * 3
     assert [line for line in lines if not line.endswith(" []")] == []
+
+
+def test_no_trace_and_no_error_has_a_secret_of_our_urls(migrated: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.sentry_traces"],
+        env={
+            "PATH": "",
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "DATABASE_URL": f"sqlite:///{migrated}",
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stdout.splitlines() == [
+        "pay 200 ['transaction'] []",
+        "pay fails 500 ['event', 'transaction'] []",
+        "result 200 ['transaction'] []",
+        "result fails 500 ['event', 'transaction'] []",
+        "status 200 ['transaction'] []",
+        "status fails 500 ['event', 'transaction'] []",
+        "return 200 ['transaction'] []",
+        "return fails 500 ['event', 'transaction'] []",
+    ]

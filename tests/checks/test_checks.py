@@ -158,6 +158,7 @@ WRONG: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("W002", {"SEALED_CARD_KEYS": [KEY, KEY]}, {}),
     ("W003", {"SEALED_CARD_TTL": 901}, {}),
+    ("W051", {"AUDIT_RETENTION": 365 * 86_400}, {}),
     ("W004", {"SETTLE_AFTER": 10}, {}),
     ("W009", {"TERMINALS": {"default": {**LIVE, "API_KEY": "ALIAS_WEB_00012345"}}}, {}),
     ("W009", {"TERMINALS": {"default": {**LIVE, "API_KEY": "payment_3444168"}}}, {}),

@@ -68,6 +68,19 @@ def test_a_gateway_on_this_machine(settings: Any) -> None:
     assert not terminal.simulated
 
 
+def test_a_server_refuses_real_money_with_debug(settings: Any) -> None:
+    """It runs no system check: E021 is for ``manage.py``."""
+    settings.DEBUG = True
+    keys = {"PUBLIC_URL": "https://shop.example", "SEALED_CARD_KEYS": [KEY]}
+    with pytest.raises(ImproperlyConfigured, match="real money, and DEBUG is on"):
+        use(settings, LIVE, **keys)
+    with pytest.raises(ImproperlyConfigured, match="real money"):
+        conf.current()  # it is not kept
+    assert conf.load().is_live("default")
+    settings.DEBUG = False
+    assert conf.current().is_live("default")
+
+
 def test_values_are_taken(settings: Any) -> None:
     found = use(
         settings,

@@ -147,7 +147,8 @@ class SnippetPage:
                 "ticket": SimpleNamespace(delete=lambda: None),
             }
         if self.page == "docs/hooks.md":
-            return {"Order": OneOrder, "NEXI_PAYMENTS": {}}
+            vault = SimpleNamespace(read=lambda name: name.encode().ljust(32))
+            return {"Order": OneOrder, "NEXI_PAYMENTS": {}, "vault": vault}
         if self.page == "docs/security.md":
             return {"NEXI_PAYMENTS": {}}
         if self.page == "docs/contracts.md":

@@ -173,6 +173,7 @@ def test_the_hooks_of_the_page_decide(
     monkeypatch.setitem(sys.modules, "yourshop.payments", module)
     change_settings(**names["NEXI_PAYMENTS"], REFERENCE_LOOKUP_STRICT=True)
     assert check_hooks() == []
+    assert [key[:15] for key in conf.sealed_card_keys()] == [b"sealed-card-key"] * 2
     assert shopper.pay(new_order(reference="D-1001")).state == "paid"
     for facts, sentence in (
         ({"reference": "D-1002"}, "This order was cancelled."),

@@ -111,6 +111,7 @@ def test_all_is_well(gateway: Simulator, shopper: Shopper, capsys: Any) -> None:
         "  failing signals: 0",
         "  recurring charges that end with an exception: 0",
         "  unresolved discrepancies: 0",
+        "audit trail: no entry",
         "No problems found. The simulator is used: no card is charged.",
     ]
 

@@ -122,7 +122,7 @@ def test_the_command_prints_what_it_did(
     assert capsys.readouterr().out == (
         "inquired=1 paid=1 authorized=0 failed=0 review=0 unanswered=0 delivered=1"
         " purged=0 terminals_recovered=0 orphans=0 refunds_sent=0 refunds_given_up=0"
-        " methods=0 links_closed=0\n"
+        " methods=0 links_closed=0 audited=0\n"
     )
 
 

@@ -354,8 +354,19 @@ def test_what_there_is_not(shopper: Client, path: str, body: dict[str, str]) -> 
     assert demo_clock.CLOCK.offset == timedelta()
 
 
-def test_nobody_is_sent_elsewhere(shopper: Client) -> None:
-    body = {"fault": "", "next": "https://elsewhere.example/"}
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://elsewhere.example/",
+        "//elsewhere.example/",
+        "nosuchview",
+        "/a\nb",
+        "/a\x00b",
+        "\\",
+    ],
+)
+def test_nobody_is_sent_elsewhere(shopper: Client, url: str) -> None:
+    body = {"fault": "", "next": url}
     assert shopper.post("/panel/gateway/", body)["Location"] == "/"
 
 

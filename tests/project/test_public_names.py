@@ -55,11 +55,13 @@ PAGE: Final = ROOT / "docs" / "public_names.md"
 #: Tables of the package's own bookkeeping: their columns may change.
 PRIVATE_TABLES: Final = {
     "AttemptLock",
+    "AuditEntry",
     "Heartbeat",
     "HostedPage",
     "NexiLink",
     "IdempotencyRecord",
     "SealedCard",
+    "StaffAccess",
     "SweepCursor",
     "TerminalMethods",
     "TerminalOutage",

@@ -80,6 +80,11 @@ def test_what_goes_and_what_stays(change_settings: Any, gateway: Simulator) -> N
     with time_travel(31 * DAY):
         assert erasure.erase() == 1
         assert erasure.erase() == 0
+    # of staff: AUDIT_RETENTION
+    assert personal(order) == {"10.1.2.3"}
+    flows.reconcile()
+    with time_travel(367 * DAY):
+        erasure.erase()
     assert personal(order) == set()
     assert (order.state, order.captured_amount, order.reference) == (
         OrderState.PAID,

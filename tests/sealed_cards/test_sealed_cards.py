@@ -111,7 +111,12 @@ def test_nothing_else_opens_it(
         ),
         (
             order,
-            sealed_cards.CardCiphertext(b"\x02" + found.pan_blob[1:], None, late),
+            sealed_cards.CardCiphertext(b"\x01" + found.pan_blob[1:], None, late),
+            token,
+        ),
+        (  # the security code was removed
+            order,
+            sealed_cards.CardCiphertext(found.pan_blob, None, found.expires_at),
             token,
         ),
         (order, sealed_cards.CardCiphertext(b"", None, found.expires_at), token),
@@ -157,6 +162,10 @@ def test_the_security_code_can_be_left_out(
     change_settings(SEALED_CARD_CVV=False)
     found, token = sealed(order, card)
     assert found.cvv_blob is None
+    forged = sealed_cards.CardCiphertext(
+        found.pan_blob, found.pan_blob, found.expires_at
+    )
+    assert sealed_cards.unseal(order, forged, token) is None
     opened = sealed_cards.unseal(order, found, token)
     assert opened is not None
     assert opened.reveal() == (NUMBER, "1230", "")

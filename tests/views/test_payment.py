@@ -27,7 +27,8 @@ STATIC = Path(nexi_payments.__file__).parent / "static/nexi_payments"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
     " font-src 'self'; connect-src 'self'; form-action 'self';"
-    " frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'"
+    " frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script';"
+    " report-uri /payments/csp-report/"
 )
 
 
@@ -42,6 +43,8 @@ def test_headers_of_every_page(shopper: Shopper) -> None:
         assert response["Cache-Control"] == "private, no-store"
         assert response["X-Frame-Options"] == "DENY"
         assert response["X-Content-Type-Options"] == "nosniff"
+        assert "camera=(), " in response["Permissions-Policy"]
+        assert ", payment=(), " in response["Permissions-Policy"]
     bare = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
     for response in (card, result, status, missing):
         policy = bare if response is status else CSP
@@ -246,7 +249,16 @@ def test_only_what_other_sites_post_is_exempt() -> None:
         if getattr(pattern.callback, "csrf_exempt", False)
     ]
     # those without a name: the same without a final slash
-    assert exempt == ["return", "hosted", "notify", "simulator", None, None, None]
+    assert exempt == [
+        "return",
+        "hosted",
+        "notify",
+        "csp_report",
+        "simulator",
+        None,
+        None,
+        None,
+    ]
 
 
 @pytest.mark.parametrize("method", ["put", "delete", "patch"])

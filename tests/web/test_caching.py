@@ -85,6 +85,7 @@ def test_pages_of_shoppers(shopper: Shopper, site_cache: Any) -> None:
         "result": f"/payments/result/{order.public_id}/",
         "status": f"/payments/status/{order.public_id}/",
         "link": "/payments/link/x/",
+        "csp_report": "/payments/csp-report/",
         "simulator": f"/payments/simulator{form.action.partition('/simulator')[2]}",
     }
     ours = {pattern.name for pattern in resolved("nexi_payments")}

@@ -40,6 +40,7 @@ from nexi_payments.models import (
     PaymentOrder,
     QueuedRefund,
 )
+from nexi_payments.models.audit import AuditEntry, StaffAccess
 from nexi_payments.models.bookkeeping import (
     AttemptLock,
     Heartbeat,
@@ -180,6 +181,14 @@ def rows_of_every_model(shopper: Shopper) -> dict[type[models.Model], Any]:
         ClosingDifference: {"closing": closing, "kind": "different", "terminal": "x"},
         HostedPage: {"order": new_order(), "shop_terminal": "default"},
         NexiLink: {"order": new_order(), "expires_on": now.date(), "next_try_at": now},
+        StaffAccess: {"kind": "viewed", "created_at": now},
+        AuditEntry: {
+            "number": 1,
+            "source": "access",
+            "source_id": 1,
+            "kind": "viewed",
+            "at": now,
+        },
         TerminalMethods: {"terminal": "default", "asked_at": now},
     }
     found = {}

@@ -7,12 +7,15 @@ from datetime import date
 
 from django.db import IntegrityError
 
+from nexi_payments import audit
+from nexi_payments.enums import AccessKind
 from nexi_payments.exceptions import DayAlreadyClosed, DayNotOver
 from nexi_payments.flows.closing import comparison, days
 from nexi_payments.flows.closing.day_comparison import DayComparison
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.gateway.deadline import Deadline
 from nexi_payments.models import ClosingDifference, DayClosing, db_transactions
+from nexi_payments.models.audit import STAFF_NAME_LENGTH
 
 log = logging.getLogger("nexi_payments.closing")
 
@@ -82,9 +85,12 @@ def _store(found: DayComparison, revision: int, actor: Actor) -> DayClosing:
     closing = found.as_closing(revision)
     if actor.user:
         closing.closed_by = actor.user
-        closing.closed_by_name = actor.user.get_username()[:150]
+        closing.closed_by_name = actor.user.get_username()[:STAFF_NAME_LENGTH]
     closing.save(force_insert=True)
     for difference in found.differences:
         difference.closing = closing
     ClosingDifference.objects.bulk_create(found.differences, batch_size=100)
+    if actor.staff_name:
+        detail = f"{closing.day}, revision {revision}"
+        audit.record_access(AccessKind.CLOSED, actor, detail=detail)
     return closing

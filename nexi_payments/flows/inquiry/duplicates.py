@@ -100,7 +100,7 @@ def is_untold(order: PaymentOrder) -> bool:
 def close(order: PaymentOrder) -> None:
     """A duplicate that was given back needs no person any more."""
     if _rows(order).exists():
-        discrepancies.resolve(order.discrepancies.filter(kind__in=_KINDS), None)
+        discrepancies.resolve(order.discrepancies.filter(kind__in=_KINDS), NO_ACTOR)
 
 
 def _rows(order: PaymentOrder) -> QuerySet[QueuedRefund]:

@@ -25,6 +25,7 @@ from nexi_payments.flows.ledger import approval_rights, transitions
 from nexi_payments.flows.ledger.totals import lock_order
 from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.models import Approval, Operation, PaymentOrder, db_transactions
+from nexi_payments.models.audit import STAFF_NAME_LENGTH
 
 #: How long a request waits, and how long an approved phone order waits for its card.
 LIFETIME: Final = timedelta(hours=24)
@@ -105,7 +106,7 @@ def add(
 
 
 def _name(user: Any) -> str:
-    return str(user.get_username())[:150]
+    return str(user.get_username())[:STAFF_NAME_LENGTH]
 
 
 def _keep_order(approval: Approval) -> None:

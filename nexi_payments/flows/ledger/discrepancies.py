@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from nexi_payments import outbox
 from nexi_payments.enums import DiscrepancyKind
+from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.models import Discrepancy, PaymentOrder
 
 #: Kinds that each inquiry finds again as long as they last.
@@ -56,9 +57,13 @@ def record(
     outbox.notify_discrepancy(row)
 
 
-def resolve(rows: QuerySet[Discrepancy], user: Any) -> bool:
-    """Marks the unresolved ones of ``rows`` as resolved by ``user``. False when there
+def resolve(rows: QuerySet[Discrepancy], actor: Actor) -> bool:
+    """Marks the unresolved ones of ``rows`` as resolved by ``actor``. False when there
     is none.
     """
-    values = {"resolved_at": timezone.now(), "resolved_by": user}
+    values = {
+        "resolved_at": timezone.now(),
+        "resolved_by": actor.user,
+        "resolved_by_name": actor.staff_name,
+    }
     return bool(rows.filter(resolved_at=None).update(**values))

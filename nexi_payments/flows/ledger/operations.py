@@ -189,13 +189,16 @@ def _claim(call: GatewayCall[Any]) -> None:
 
 def _new_operation(call: GatewayCall[Any], claim: Claim) -> Operation:
     now, actor = timezone.now(), call.actor
+    staff_name = actor.staff_name
     return Operation(
         order=call.order,
         kind=call.kind,
         unsettled_order_id=call.order.pk,
         correlation_id=str(uuid.uuid4()),
         actor=actor.user,
+        actor_name=staff_name,
         address=actor.address,
+        audit_due=True if staff_name else None,
         request_id=actor.request_id[:64],
         created_at=now,
         sent_at=now,

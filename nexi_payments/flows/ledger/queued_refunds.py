@@ -98,6 +98,7 @@ def add(
         reason=reason,
         idempotency_key=str(uuid.uuid4()),
         actor=actor.user,
+        actor_name=actor.staff_name,
         address=actor.address,
         request_id=actor.request_id[:64],
         next_attempt_at=None if needs_approval else first_attempt_at,

@@ -21,6 +21,7 @@ from nexi_payments.models import (
     db_transactions,
     raw_sql,
 )
+from nexi_payments.models.audit import STAFF_NAME_LENGTH
 from nexi_payments.models.raw_sql import Rows
 from nexi_payments.web import client_info
 
@@ -34,17 +35,33 @@ class Actor:
     ``request_id`` is the host's own id of the HTTP request; it appears in our logs.
     ``captcha_passed``: the visitor has shown to be human, so that the velocity limit
     over all shoppers does not apply (``CAPTCHA``).
+    ``name`` says that the user acts by a permission: the admin and the API give it. It
+    stays in the rows when the user is deleted.
     """
 
     user: Any = None
     address: str | None = None
     request_id: str = ""
     captcha_passed: bool = False
+    name: str = ""
 
     @functools.cached_property
     def network(self) -> str:
         """What the velocity limits by address count by; "" if none is known."""
         return client_info.network(self.address)
+
+    @property
+    def staff_name(self) -> str:
+        """The name for the audit trail; "" for shoppers and for nobody.
+
+        Without ``name``, that of a user with ``is_staff``.
+        """
+        if self.user is None and not self.name:
+            return ""
+        name = self.name
+        if not name and getattr(self.user, "is_staff", False):
+            name = str(self.user.get_username())
+        return name[:STAFF_NAME_LENGTH]
 
 
 NO_ACTOR = Actor()
@@ -201,6 +218,7 @@ def write_event(
     """
     now = timezone.now()
     lease = None if silent else outbox.delivery_lease(kind)
+    staff_name = actor.staff_name
     event = Event(
         order=order,
         operation=operation,
@@ -212,7 +230,9 @@ def write_event(
         reason=reason,
         note=note[:300],
         actor=actor.user,
+        actor_name=staff_name,
         address=actor.address,
+        audit_due=True if staff_name else None,
         created_at=now,
         deliver_at=None if lease is None else now + lease,
     )

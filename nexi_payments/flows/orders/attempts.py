@@ -240,6 +240,7 @@ _COPIED_FIELDS: Final = (
     "customer_email",
     "user",
     "clerk",
+    "clerk_name",
     "pay_until",
     "content_type",
     "object_id",

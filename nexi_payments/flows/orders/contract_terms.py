@@ -16,6 +16,7 @@ from nexi_payments.flows.orders import order_ids
 from nexi_payments.gateway.payloads import ContractCreation
 from nexi_payments.models import Contract, PaymentOrder
 from nexi_payments.models.text_storage import reject_text
+from nexi_payments.text_input import one_line
 
 #: Days. Nexi's contractFrequency has at most four digits.
 _LONGEST_INTERVAL: Final = 9999
@@ -67,7 +68,7 @@ def attach_contract(order: PaymentOrder, terms: ContractTerms) -> None:
         kind=ContractKind.UNSCHEDULED
         if terms.interval_days is None
         else ContractKind.SCHEDULED,
-        description=terms.description[:255],
+        description=one_line(terms.description)[:255],
         frequency=terms.interval_days,
         until=terms.until,
         amount=None if amount is None else money.to_minor(amount, order.currency),

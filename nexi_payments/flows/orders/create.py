@@ -30,6 +30,7 @@ from nexi_payments.models import PaymentOrder
 from nexi_payments.models.created_order import CreatedOrder, with_absolute_url
 from nexi_payments.models.text_storage import reject_text
 from nexi_payments.pan_scanner import url_contains_card_number
+from nexi_payments.text_input import URL_OR_PATH, has_control_characters, one_line
 
 
 def create_order(
@@ -156,7 +157,7 @@ def build(
         amount=minor,
         currency=currency,
         reference=number,
-        description=description[:255],
+        description=one_line(description)[:255],
         customer_name=contact.get("name", ""),
         customer_email=contact.get("email", ""),
     )
@@ -190,6 +191,8 @@ def reference_text(reference: object) -> str:
     """
     text = "" if reference is None else str(reference).strip()
     reject_text("reference", text)
+    if has_control_characters(text):
+        raise InvalidReference("reference has a line break or a control character")
     if len(text) > 100:
         raise InvalidReference(
             f"reference has {len(text)} characters, more than 100: use the key of your"
@@ -213,9 +216,12 @@ def validate_amount(terminal: conf.Terminal, amount: int, currency: str) -> None
 
 
 def _validated_url(url: str | None) -> str:
-    """Accepts http(s) URLs and paths of this site, not ``javascript:`` and the like."""
+    """Accepts http(s) URLs and paths of this site, not ``javascript:`` and the like.
+
+    "//evil" and "/\\evil" are no paths: browsers read them as another host.
+    """
     address = url or ""
-    if not address.startswith(("/", "https://", "http://")) and address:
+    if address and not URL_OR_PATH.fullmatch(address):
         raise ValueError("success_url and failure_url must be paths or web addresses")
     urlsplit(address)  # raises ValueError now rather than after the charge
     if len(address) > 500:

@@ -11,14 +11,15 @@ from django.utils import timezone
 
 from nexi_payments import customers
 from nexi_payments.conf.validators import did_you_mean
-from nexi_payments.exceptions import CardDataNotAllowed, InvalidCustomer
+from nexi_payments.exceptions import CardDataNotAllowed, InvalidCustomer, UnstorableText
 from nexi_payments.models import CustomerDetails, PaymentOrder
-from nexi_payments.models.text_storage import reject_text
+from nexi_payments.models.text_storage import reject_text, unstorable_character
 from nexi_payments.pan_scanner import (
     MAX_TEXT_LENGTH,
     contains_card_number,
     reject_card_number,
 )
+from nexi_payments.text_input import has_control_characters, one_line
 
 
 def validated_contact(customer: Mapping[str, Any] | None) -> dict[str, str]:
@@ -36,6 +37,8 @@ def validated_contact(customer: Mapping[str, Any] | None) -> dict[str, str]:
             continue
         found[name] = str(value or "").strip()
         reject_text(f"customer {name}", found[name])
+        if has_control_characters(found[name]):
+            raise InvalidCustomer(f"customer {name} has a control character")
     if len(found.get("name", "")) > 255:
         raise InvalidCustomer("customer name has more than 255 characters")
     if email := found.get("email"):
@@ -49,16 +52,19 @@ def validated_contact(customer: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def usable_name(value: Any) -> str:
-    """A name, cut to 255 characters; "" if it seems to contain a card number."""
-    name = str(value or "").strip()
-    return "" if contains_card_number(name[:MAX_TEXT_LENGTH]) else name[:255]
+    """A name in one line, cut to 255 characters; "" if it seems to contain a card
+    number, or cannot be stored."""
+    name = one_line(str(value or ""))
+    if contains_card_number(name[:MAX_TEXT_LENGTH]) or unstorable_character(name):
+        return ""
+    return name[:255]
 
 
 def usable_email(value: Any) -> str:
     """A valid e-mail address, or ""."""
     try:
         return validated_contact({"email": value}).get("email", "")
-    except (InvalidCustomer, CardDataNotAllowed):
+    except (InvalidCustomer, CardDataNotAllowed, UnstorableText):
         return ""
 
 

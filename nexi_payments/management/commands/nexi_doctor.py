@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -30,6 +31,19 @@ class Command(BaseCommand):
             help="search all texts of nexi_payments and of these apps for card numbers",
         )
         parser.add_argument(
+            "--verify-audit",
+            action="store_true",
+            help="read the whole audit trail of staff: was anything changed?",
+        )
+        parser.add_argument(
+            "--anchor",
+            nargs="+",
+            type=_anchor,
+            default=[],
+            metavar="NUMBER:HASH",
+            help="entries that must be found, as nexi_reconcile has logged them",
+        )
+        parser.add_argument(
             "--json", action="store_true", help="print one JSON document, for scripts"
         )
 
@@ -37,7 +51,11 @@ class Command(BaseCommand):
         findings: list[doctor.Finding] = []
         try:
             for finding in doctor.diagnose(
-                contact_gateways=not options["offline"], scan_apps=options["scan"]
+                contact_gateways=not options["offline"],
+                scan_apps=options["scan"],
+                audit_anchors=dict(options["anchor"])
+                if options["verify_audit"] or options["anchor"]
+                else None,
             ):
                 findings.append(finding)
                 if not options["json"]:
@@ -51,6 +69,13 @@ class Command(BaseCommand):
             self.stdout.write(_verdict(findings, code))
         if code:
             raise SystemExit(code)
+
+
+def _anchor(text: str) -> tuple[int, str]:
+    number, _, digest = text.partition(":")
+    if not (number.isdecimal() and len(digest) == 64):
+        raise ArgumentTypeError("an anchor is NUMBER:HASH, as nexi_reconcile logs it")
+    return int(number), digest
 
 
 def _verdict(findings: list[doctor.Finding], code: int) -> str:
