@@ -77,7 +77,7 @@ def test_the_shop_passes_its_own_tests(tmp_path: Path) -> None:
     done = in_the_demo(
         tmp_path, "-m", "pytest", *quiet, "--ds=demo_shop.settings", *own
     )
-    assert "56 passed" in done.stdout, done.stdout + done.stderr
+    assert "61 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_busy_port_is_said_before_anything_else(tmp_path: Path) -> None:
