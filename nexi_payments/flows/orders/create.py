@@ -148,6 +148,7 @@ def build(
     validate_amount(terminal_config, minor, currency)
     contact = customer_data.validated_contact(customer)
     number = reference_text(reference) or None
+    description = one_line(description)
     reject_card_number("description", description)
     order = PaymentOrder(
         terminal=terminal_config.name,
@@ -156,7 +157,7 @@ def build(
         amount=minor,
         currency=currency,
         reference=number,
-        description=one_line(description)[:255],
+        description=description[:255],
         customer_name=contact.get("name", ""),
         customer_email=contact.get("email", ""),
     )
