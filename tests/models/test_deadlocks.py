@@ -85,9 +85,14 @@ def heard() -> Iterator[Counter[str]]:
     signals.discrepancy_found.disconnect(hear_discrepancy)
 
 
+#: Of staff: each run has users and payments of its own, which an access names.
+OF_STAFF = re.compile(r"^(actor_name|clerk_name|resolved_by_name|detail|about)$")
+
+
 def _rows(model: type[models.Model]) -> list[dict[str, Any]]:
     def comparable(name: str, value: Any) -> Any:
-        varies = RANDOM.search(name) or isinstance(value, datetime)
+        varies = RANDOM.search(name) or OF_STAFF.search(name)
+        varies = varies or isinstance(value, datetime)
         return bool(value) if varies else value
 
     return [

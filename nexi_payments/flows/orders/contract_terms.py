@@ -58,7 +58,8 @@ def attach_contract(order: PaymentOrder, terms: ContractTerms) -> None:
     customer_id = terms.customer_id or _customer_id(order.user_id)
     if len(customer_id) > 27:
         raise ValueError("customer_id has more than 27 characters")
-    reject_text("the contract's description", terms.description)
+    description = one_line(terms.description)
+    reject_text("the contract's description", description)
     reject_text("customer_id", customer_id)
     amount = terms.amount
     order.contract = Contract(
@@ -68,7 +69,7 @@ def attach_contract(order: PaymentOrder, terms: ContractTerms) -> None:
         kind=ContractKind.UNSCHEDULED
         if terms.interval_days is None
         else ContractKind.SCHEDULED,
-        description=one_line(terms.description)[:255],
+        description=description[:255],
         frequency=terms.interval_days,
         until=terms.until,
         amount=None if amount is None else money.to_minor(amount, order.currency),

@@ -149,6 +149,7 @@ def build(
     validate_amount(terminal_config, minor, currency)
     contact = customer_data.validated_contact(customer)
     number = reference_text(reference) or None
+    description = one_line(description)
     reject_text("description", description)
     order = PaymentOrder(
         terminal=terminal_config.name,
@@ -157,7 +158,7 @@ def build(
         amount=minor,
         currency=currency,
         reference=number,
-        description=one_line(description)[:255],
+        description=description[:255],
         customer_name=contact.get("name", ""),
         customer_email=contact.get("email", ""),
     )
