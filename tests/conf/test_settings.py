@@ -260,6 +260,7 @@ def ids(**options: Any) -> set[str]:
 
 
 def test_checks_are_silent_on_good_settings(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["shop.example"]
     use(settings, LIVE, PUBLIC_URL="https://shop.example", SEALED_CARD_KEYS=[KEY])
     assert ids() == set()
     assert ids(include_deployment_checks=True) == {"nexi_payments.W011"}
