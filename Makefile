@@ -4,7 +4,7 @@ PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(she
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-PORT ?= 8000
+PORT ?=
 POSTGRES_URL ?= postgres://postgres@127.0.0.1:5432/postgres
 MYSQL_URL ?= mysql://root@127.0.0.1:3306/test
 # staff read English and Italian; shoppers these, too: texts of the files of staff are left out
@@ -28,8 +28,8 @@ help: ## Show what there is
 
 ##@ Use
 
-demo: $(VENV)/run ## Set up and serve the demo shop on http://127.0.0.1:8000/ (PORT=, ARGS=--no-serve)
-	@$(BIN)/python manage.py demo $(if $(findstring --no-serve,$(ARGS)),,--port $(PORT)) $(ARGS)
+demo: $(VENV)/run ## Set up and serve the demo shop on http://127.0.0.1:8000/ or the next free port (PORT=, ARGS=--no-serve)
+	@$(BIN)/python manage.py demo $(if $(PORT),--port $(PORT)) $(ARGS)
 
 clean: ## Remove what was made here
 	@rm -rf $(VENV) $(VENV)-3.* $(VENV)-bench $(VENV)-bridges $(VENV)-release sbom .reports .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* *.sqlite3 *.sqlite3-* docs/_build

@@ -238,7 +238,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "nexi_payments/testing/card_page.py",
         """{"agree": "on"} if""",
         "{} if",
-        "tests/testing/test_pytest_plugin.py",
+        "tests/testing/test_pytest_plugin.py tests/testing/test_plugin_isolation.py",
     ),
     "a hosted page by http": (
         "nexi_payments/gateway/hosted_responses.py",

@@ -51,7 +51,8 @@ FEW_TESTS = """
     tests/sealed_cards/test_sealed_cards.py tests/system/test_races.py
     tests/web/test_csp_nonce.py tests/models/test_db_transactions.py
     tests/system/test_cost.py tests/views/test_return_body.py tests/web/test_caching.py
-    tests/web/test_static_files.py
+    tests/web/test_static_files.py tests/hosts/test_four_projects.py
+    tests/emails/test_automatic.py
 """
 
 

@@ -1,21 +1,33 @@
-"""Data of the simulator panel about one payment. Read-only."""
+"""Data of the simulator panel about one payment and one saved card. Read-only."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.conf import settings
+from django.db.models import Max, Q
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from demo_shop import state_diagram
-from nexi_payments.models import Event, Operation, PaymentOrder
+from nexi_payments.enums import Channel, ContractState, OrderState, Reason
+from nexi_payments.models import Contract, Event, Operation, PaymentOrder
 from nexi_payments.simulator import Call, Delivery, Simulator
 
 #: Maximum number of calls shown, newest first.
 _MAX_CALLS: Final = 30
+#: Contracts whose first payment was not made are not shown.
+_SHOWN_CONTRACTS: Final = (
+    ContractState.ACTIVE,
+    ContractState.SUSPENDED,
+    ContractState.ENDING,
+    ContractState.ENDED,
+)
 
 
 @dataclass(frozen=True)
@@ -45,14 +57,67 @@ class PaymentTrace:
     events: tuple[Event, ...]
 
 
+@dataclass(frozen=True)
+class ContractTrace:
+    """A saved card, and its payments, newest first."""
+
+    contract: Contract
+    payments: tuple[PaymentOrder, ...]
+
+
 def latest_payment(request: HttpRequest) -> PaymentOrder | None:
-    """The newest payment of this visitor; for staff, the newest of all."""
+    """The newest payment of this visitor; for staff, the newest of all.
+
+    A member's recurring payments are theirs, too, though no visit makes them."""
     payments = PaymentOrder.objects.order_by("-pk")
     user = getattr(request, "user", None)
     if user is None or not user.is_staff:
-        own = request.session.get("orders", [])
-        payments = payments.filter(reference__in=own)
+        own = Q(reference__in=request.session.get("orders", []))
+        if user is not None and user.is_authenticated:
+            own |= Q(user=user.pk)
+        payments = payments.filter(own)
     return payments.first()
+
+
+def latest_contract(request: HttpRequest) -> Contract | None:
+    """The newest saved card of this visitor, active ones first; for staff, of all."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return None
+    contracts = Contract.objects.filter(state__in=_SHOWN_CONTRACTS).order_by("-pk")
+    if not user.is_staff:
+        contracts = contracts.filter(user=user.pk)
+    return contracts.filter(state=ContractState.ACTIVE).first() or contracts.first()
+
+
+def trace_contract(contract: Contract) -> ContractTrace:
+    return ContractTrace(contract, tuple(contract.payments.order_by("-pk")[:6]))
+
+
+def limited_until(payment: PaymentOrder) -> datetime | None:
+    """When this order takes a card again, if too many were declined; else ``None``.
+
+    Only the limit by reference: the demo lifts the others, as all who try it may have
+    one address."""
+    limits = settings.NEXI_PAYMENTS.get("RATE_LIMITS")
+    if not isinstance(limits, dict) or not payment.reference or payment.is_successful:
+        return None
+    most, seconds = limits["reference"]
+    window = timedelta(seconds=seconds)
+    declined = (
+        PaymentOrder.objects.filter(
+            reference=payment.reference,
+            state=OrderState.FAILED,
+            reason__in=(Reason.DECLINED, Reason.NOT_AUTHENTICATED),
+        )
+        .exclude(channel=Channel.MIT)
+        # not before the attempt: rather a little late than a button that was too early
+        .annotate(ended_at=Max("events__created_at"))
+        .filter(ended_at__gte=timezone.now() - window)
+        .order_by("-ended_at")
+    )
+    ends = declined.values_list("ended_at", flat=True)[:most]
+    return ends[most - 1] + window if len(ends) == most else None
 
 
 def trace_payment(payment: PaymentOrder, simulator: Simulator) -> PaymentTrace:

@@ -79,6 +79,8 @@ else:
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 
 AUTH_PASSWORD_VALIDATORS: list[dict[str, str]] = []  # demo logins are short on purpose
+# the demo's clock jumps by months, and sessions expire by it
+SESSION_COOKIE_AGE = 10 * 365 * 86_400
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "account"
 LOGOUT_REDIRECT_URL = "shop"
@@ -136,6 +138,11 @@ _default_terminal = _given(
 _cards = _given(CARDS=env.str("NEXI_CARDS", default=None))
 #: A gateway of somebody else may list none: then only what the environment names.
 _SAMPLE_METHODS = [] if _base_url else ["PAYPAL", "GOOGLEPAY", "BANCOMATPAY"]
+#: All who try the demo share one address and its logins. The limit by order stays: the
+#: panel shows when it ends, and a button lets the time pass.
+_SHARED_BY_TESTERS = {"reference": (5, 3600), "user": None, "address": None}
+_simulated = DEBUG and "API_KEY" not in _default_terminal
+_RATE_LIMITS = _SHARED_BY_TESTERS if _simulated else None
 _ways_to_pay = {**_cards, "METHODS": _methods(_SAMPLE_METHODS)}
 NEXI_PAYMENTS = _given(
     TERMINALS={
@@ -167,7 +174,7 @@ NEXI_PAYMENTS = _given(
     API_PASSWORD_AUTHENTICATION=(
         ["rest_framework.authentication.BasicAuthentication"] if DEBUG else None
     ),
-    RATE_LIMITS=env.str("NEXI_RATE_LIMITS", default=None),
+    RATE_LIMITS=env.str("NEXI_RATE_LIMITS", default=None) or _RATE_LIMITS,
     MERCHANT_NAME="Caffè Demo",
     INTEGRITY=True,
     SIMULATOR_STATE=env.str(

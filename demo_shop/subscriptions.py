@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from demo_shop.models import new_number
 from nexi_payments import flows
+from nexi_payments.enums import ContractKind
 from nexi_payments.exceptions import ContractEndUnconfirmed
 from nexi_payments.models import Contract, db_transactions
 
@@ -29,6 +30,7 @@ def cards(request: HttpRequest) -> HttpResponse:
     found = Contract.objects.filter(user=request.user.pk, state__in=_LISTED_STATES)
     context: dict[str, Any] = {
         "contracts": found,
+        "is_member": any(_is_membership(one) for one in found),
         "price": PRICE,
         "every": INTERVAL_DAYS,
     }
@@ -38,7 +40,12 @@ def cards(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def join(request: HttpRequest) -> HttpResponse:
-    """Pay the first box now; later ones are charged automatically."""
+    """Pay the first box now; later ones are charged automatically. Once a person."""
+    if any(
+        _is_membership(one) for one in Contract.objects.filter(user=request.user.pk)
+    ):
+        messages.info(request, _("You are a member already."))
+        return redirect("my_cards")
     payment = flows.create_order(
         amount=PRICE,
         currency="EUR",
@@ -68,5 +75,15 @@ def leave(request: HttpRequest, contract_id: str) -> HttpResponse:
         text = _("Your card is not charged any more. We are telling Nexi.")
         messages.info(request, text)
     else:
-        messages.success(request, _("Your card is not kept any more."))
+        messages.success(request, _left_text(contract))
     return redirect("my_cards")
+
+
+def _is_membership(contract: Contract) -> bool:
+    return contract.kind == ContractKind.SCHEDULED and contract.is_usable
+
+
+def _left_text(contract: Contract) -> str:
+    if contract.kind == ContractKind.SCHEDULED:
+        return _("You have left the club. Your card is not charged any more.")
+    return _("Your card is not kept any more.")

@@ -41,6 +41,6 @@ def groups() -> list[tuple[str | Promise, list[TestCard]]]:
     rest = [card for card in TEST_CARDS if card.ending not in named]
     later = [card for card in rest if card.ending.startswith(_MIT)]
     others = [card for card in rest if card not in later]
-    found += [(_("Paid now, another end when it is charged again later"), later)]
-    found += [(_("Other endings"), others)]
+    found += [(_("Paid now, with another outcome when it is charged again"), later)]
+    found += [(_("Other outcomes"), others)]
     return [(title, cards) for title, cards in found if cards]

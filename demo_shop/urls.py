@@ -3,7 +3,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from demo_shop import one_page, simulator_panel, subscriptions, views
+from demo_shop import one_page, simulator_panel, subscriptions, time_controls, views
 
 urlpatterns = [
     path("", views.products, name="shop"),
@@ -31,7 +31,7 @@ urlpatterns = [
     path("panel/", simulator_panel.panel, name="panel"),
     path("panel/gateway/", simulator_panel.set_fault, name="set_fault"),
     path("panel/worlds/", simulator_panel.set_worlds, name="set_worlds"),
-    path("panel/time/", simulator_panel.advance_time, name="advance_time"),
+    path("panel/time/", time_controls.advance_time, name="advance_time"),
     path("panel/cards/", simulator_panel.choose_card_page, name="choose_card_page"),
     path("tour/", simulator_panel.tour, name="tour"),
     path("tour/leave/", simulator_panel.dismiss_tour, name="dismiss_tour"),

@@ -241,7 +241,7 @@ def order_page(request: HttpRequest, number: str) -> HttpResponse:
     payments = PaymentOrder.objects.filter(reference=number).order_by("pk")
     paid = any(payment.is_successful for payment in payments)
     if request.session.get("order") == number and clear_paid_basket(request):
-        messages.success(request, _("Thank you! Your order is on its way."))
+        messages.success(request, _("Thank you for your order."))
     authorized = any(payment.state == "authorized" for payment in payments)
     context = {
         "order": shop_order,

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +162,13 @@ def sent_pares(gateway: Simulator, monkeypatch: pytest.MonkeyPatch) -> list[str]
     return heard
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A report shows warnings and errors. What a search for cards has loggers say at
+    DEBUG, half a megabyte a test, is neither formatted for it nor kept."""
+    if plugin := config.pluginmanager.get_plugin("logging-plugin"):
+        plugin.report_handler.setLevel(logging.WARNING)
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """``make browser`` is a command of its own: other runs leave the folder out, unless
     they name it or a file in it."""
@@ -185,13 +192,28 @@ def pytest_collection_modifyitems(
 
 def pytest_collection_finish() -> None:
     """Thousands of tests live as long as the session: collecting garbage need not look
-    at them again and again."""
+    at them again and again, nor after every 700 objects."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--examples", help="how many histories the property tests try")
     parser.addoption(
-        "--full", action="store_true", help="all random ids, not a fifth of them"
+        "--full",
+        action="store_true",
+        help="all random ids, not a fifth of them; ten times the random histories",
     )
+
+
+@pytest.fixture
+def examples(pytestconfig: pytest.Config) -> Callable[[int], int]:
+    """How many random histories to try: ``examples(10)`` is 10, and 100 by ``make
+    full``. ``make histories`` lives more of them, on real servers."""
+
+    def count(usual: int) -> int:
+        ten_times = 10 if pytestconfig.getoption("--full") else 1
+        return int(pytestconfig.getoption("--examples") or usual * ten_times)
+
+    return count

@@ -19,13 +19,7 @@ from django.urls import URLPattern
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import (
-    card_extraction,
-    conf,
-    money,
-    permissions,
-    terminal_rights,
-)
+from nexi_payments import card_extraction, conf, money, permissions, terminal_rights
 from nexi_payments.admin import access_log, reference_lookup, staff_texts
 from nexi_payments.admin.base import (
     StaffPages,

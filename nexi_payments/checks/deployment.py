@@ -23,7 +23,7 @@ from django.utils.module_loading import import_string
 
 from nexi_payments import conf
 from nexi_payments.card_extraction import handlers
-from nexi_payments.conf.validators import is_loopback
+from nexi_payments.conf.loopback import is_loopback
 from nexi_payments.signals import payment_paid, receiver_names
 from nexi_payments.web import static_files
 

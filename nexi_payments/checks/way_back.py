@@ -29,7 +29,7 @@ from django.urls import NoReverseMatch
 from django.utils.module_loading import import_string
 
 from nexi_payments import conf, page_paths
-from nexi_payments.conf.validators import is_loopback
+from nexi_payments.conf.loopback import is_loopback
 
 #: Django's middleware that redirects, and the project's subclasses of it. Others are
 #: not run: they may write to a database, and a check must not.

@@ -11,9 +11,9 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
 from nexi_payments import page_paths
+from nexi_payments.conf.loopback import is_loopback
 from nexi_payments.conf.settings import Settings, current
 from nexi_payments.conf.terminals import Terminal
-from nexi_payments.conf.validators import is_loopback
 
 #: URLs that every parser reads alike: no userinfo, backslash, escape or unusual
 #: character.

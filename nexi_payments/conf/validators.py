@@ -9,7 +9,6 @@ import base64
 import binascii
 import difflib
 import hashlib
-import ipaddress
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,18 +21,8 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
 from nexi_payments import money, payment_methods
+from nexi_payments.conf.loopback import is_loopback
 from nexi_payments.exceptions import InvalidAmount
-
-
-def is_loopback(hostname: str | None) -> bool:
-    """Whether it is this machine: also "shop.localhost" (RFC 6761), and 127.0.0.2."""
-    name = (hostname or "").lower()
-    if f".{name}".endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def reject_unknown_keys(
@@ -86,10 +75,8 @@ DEFAULT_RATE_LIMITS: Final[dict[str, tuple[int, float]]] = {
     "reference": (5, 3600),
     "user": (10, 3600),
     "address": (30, 600),
-    # phone orders and card verifications of one user
-    "clerk": (60, 3600),
-    # all shoppers together: beyond it guests wait, or show that they are human
-    "everyone": (200, 600),
+    "clerk": (60, 3600),  # phone orders and card verifications of one user
+    "everyone": (200, 600),  # all shoppers: then guests wait, or show to be human
 }
 
 

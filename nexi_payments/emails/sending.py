@@ -9,7 +9,8 @@ import logging
 from datetime import date
 from typing import Any, Final
 
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core import mail
+from django.core.mail import EmailMultiAlternatives
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template, render_to_string
 from django.utils import timezone, translation
@@ -75,21 +76,26 @@ def _dispatch(
         context["merchant"] = conf.current().merchant_name
         text = render_to_string(f"nexi_payments/email/{template}.txt", context)
         subject, _, body = text.strip().partition("\n")
-        connection: Any = get_connection()
+        connection = _mailer()
         if getattr(connection, "timeout", 0) is None:
             connection.timeout = _SMTP_TIMEOUT  # Django's default waits without limit
         message = EmailMultiAlternatives(
             subject=subject.strip(),
             body=body.lstrip(),
             to=[recipient],
-            connection=connection,
         )
         if html := _render_html(template, context):
             message.attach_alternative(html, "text/html")
-        return message.send() == 1
+        return bool(connection.send_messages([message]) == 1)
     except Exception as error:
         log.error("email for %s: %s", about, type(error).__name__)
         return False
+
+
+def _mailer() -> Any:
+    """The backend of the project: ``MAILERS`` of Django 6.1, or ``EMAIL_BACKEND``."""
+    mailers = getattr(mail, "mailers", None)
+    return mail.get_connection() if mailers is None else mailers.default
 
 
 def _render_html(template: str, context: dict[str, Any]) -> str:

@@ -96,6 +96,8 @@ CARD_WAS_TRIED: Final = frozenset(
     {
         *DECLINES,
         Reason.NO_LIABILITY_SHIFT,
+        # Nexi asked the issuer, and some cards have no 3-D Secure
+        Reason.THREE_DS_UNAVAILABLE,
         Reason.REJECTED,
         Reason.CARD_EXPIRED,
         Reason.VETOED,

@@ -40,7 +40,8 @@ from nexi_payments.flows.ledger import (
     queued_refunds,
     terminal_outages,
 )
-from nexi_payments.flows.ledger.operations import Claim, GatewayCall, PreconditionFailed
+from nexi_payments.flows.ledger.guards import Claim
+from nexi_payments.flows.ledger.operations import GatewayCall, PreconditionFailed
 from nexi_payments.flows.ledger.post_charge import PostChargeRequest
 from nexi_payments.flows.ledger.totals import update_totals
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor

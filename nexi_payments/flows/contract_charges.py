@@ -36,7 +36,7 @@ from nexi_payments.flows import retry_policy
 from nexi_payments.flows.inquiry import orphans, query
 from nexi_payments.flows.ledger import operations, terminal_outages
 from nexi_payments.flows.ledger.charge import Charge
-from nexi_payments.flows.ledger.operations import Claim
+from nexi_payments.flows.ledger.guards import Claim
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import attempts, create, order_ids
 from nexi_payments.gateway.client import Client

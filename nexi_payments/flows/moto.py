@@ -31,7 +31,8 @@ from nexi_payments.flows.hosted import siblings
 from nexi_payments.flows.inquiry import query
 from nexi_payments.flows.ledger import approvals, operations, terminal_outages
 from nexi_payments.flows.ledger.charge import Charge
-from nexi_payments.flows.ledger.operations import Claim, PreconditionFailed
+from nexi_payments.flows.ledger.guards import Claim
+from nexi_payments.flows.ledger.operations import PreconditionFailed
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import attempts, create, customer_data, velocity
 from nexi_payments.flows.shop_orders import ShopOrder

@@ -20,7 +20,8 @@ from nexi_payments.exceptions import (
 )
 from nexi_payments.flows.hosted import siblings
 from nexi_payments.flows.ledger import operations, outcomes, terminal_outages
-from nexi_payments.flows.ledger.operations import Claim, GatewayCall, OperationUpdate
+from nexi_payments.flows.ledger.guards import Claim
+from nexi_payments.flows.ledger.operations import GatewayCall, OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import attempts, contract_terms, create, velocity
 from nexi_payments.flows.steps import RedirectForm, Step

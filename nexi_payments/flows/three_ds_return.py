@@ -32,9 +32,9 @@ from nexi_payments.flows.hosted import siblings
 from nexi_payments.flows.inquiry import query, unfinished
 from nexi_payments.flows.ledger import operations, outcomes, terminal_outages
 from nexi_payments.flows.ledger.charge import Charge, claim_columns
+from nexi_payments.flows.ledger.guards import Claim
 from nexi_payments.flows.ledger.operations import (
     Answer,
-    Claim,
     GatewayCall,
     OperationUpdate,
 )

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.conf import settings as django_settings
 
 from nexi_payments import conf
-from nexi_payments.conf import gateway_factory, terminals, validators
+from nexi_payments.conf import gateway_factory, loopback, terminals
 from nexi_payments.conf import settings as reader
 from nexi_payments.flows.inquiry import query
 from nexi_payments.flows.ledger import terminal_outages
@@ -84,7 +84,7 @@ def _simulated_terminal(raw: Any) -> Any:
 def _https_public_url(url: Any) -> Any:
     """Return an https URL: the shop serves the simulated issuer, which needs https."""
     parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
-    if parts.scheme == "http" and not validators.is_loopback(parts.hostname):
+    if parts.scheme == "http" and not loopback.is_loopback(parts.hostname):
         return parts._replace(scheme="https").geturl()
     return url
 

@@ -20,6 +20,7 @@ from nexi_payments.models import CardVerification, Operation, PaymentOrder
 from nexi_payments.models.bookkeeping import IdempotencyRecord
 from nexi_payments.simulator import Simulator
 from nexi_payments.testing import CardDataScan
+from tests.support import warm_processes
 from tests.support.api_clients import (
     ALL_PERMISSIONS,
     API_ROOT,
@@ -363,16 +364,14 @@ with CardDataScan() as leaks:
 
 
 def test_what_sentry_would_be_sent(migrated: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SENTRY],
+    done = warm_processes.run(
+        *("-c", SENTRY),
         env={
             "PATH": "",
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "DATABASE_URL": f"sqlite:///{migrated}",
         },
         cwd=ROOT,
-        capture_output=True,
-        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["4 []"]

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.support import warm_processes
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_an_error_tracker_learns_no_card(migrated: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.sentry_api_requests"],
+    done = warm_processes.run(
+        *("-m", "tests.support.sentry_api_requests"),
         env={
             "PATH": "",
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "DATABASE_URL": f"sqlite:///{migrated}",
         },
         cwd=ROOT,
-        capture_output=True,
-        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [

@@ -55,6 +55,32 @@ def test_pasting_and_correcting_keep_the_caret(card_page: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "pasted", "shown"),
+    [
+        ("card_number", "4349 - 9401 - 9900 - 4549", "4349 9401 9900 4549"),
+        (
+            "card_number",
+            "\u00a04349\u00a09401\u20139900\u20114549 ",
+            "4349 9401 9900 4549",
+        ),
+        ("card_number", "４３４９９４０１９９００４５４９", "4349 9401 9900 4549"),
+        ("expiry", "12\u00a0\u2013\u00a02030", "12\u00a0\u2013\u00a02030"),
+        ("security_code", "  396\u00a0", "  396\u00a0"),
+    ],
+)
+def test_what_is_pasted_is_taken(
+    card_page: Any, name: str, pasted: str, shown: str
+) -> None:
+    """A real paste: the browser cuts it at maxlength before any script runs."""
+    field = card_page.locator(f"[name={name}]")
+    field.focus()
+    card_page.keyboard.insert_text(pasted)
+    card_page.keyboard.press("Tab")
+    assert field.input_value() == shown
+    assert card_page.locator(".nexi-error:visible").count() == 0
+
+
+@pytest.mark.parametrize(
     ("name", "wrong", "right", "says"),
     [
         (

@@ -8,22 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import warm_processes
+
 pytestmark = pytest.mark.seen_on("sqlite")
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_sentry_learns_no_card_wherever_it_fails(migrated: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.sentry_requests"],
+    done = warm_processes.run(
+        *("-m", "tests.support.sentry_requests"),
         env={
             "PATH": "",
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "DATABASE_URL": f"sqlite:///{migrated}",
         },
         cwd=ROOT,
-        capture_output=True,
-        text=True,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     lines = done.stdout.splitlines()

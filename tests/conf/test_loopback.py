@@ -9,7 +9,7 @@ from django.core.checks import run_checks
 
 from nexi_payments import conf
 from nexi_payments.conf import site
-from nexi_payments.conf.validators import is_loopback
+from nexi_payments.conf.loopback import is_loopback
 from nexi_payments.simulator import notifications
 from tests.support.shopper import Shopper, new_order
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
+from django.core.management import CommandError
 
-from demo_shop import test_card_groups
+from demo_shop import ports, test_card_groups
 from nexi_payments.simulator import TEST_CARDS
+from tests.support import warm_processes
 
 pytestmark = pytest.mark.seen_on("sqlite")
 
@@ -42,10 +45,10 @@ print("ALL WELL")
 """
 
 
-def in_the_demo(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def in_the_demo(tmp_path: Path, *arguments: str) -> CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
-    return subprocess.run(
-        [sys.executable, *arguments],
+    return warm_processes.run(
+        *arguments,
         env={
             **environment,
             "DJANGO_SETTINGS_MODULE": "demo_shop.settings",
@@ -54,8 +57,6 @@ def in_the_demo(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[
             "PYTHONPATH": str(ROOT),
         },
         cwd=ROOT,
-        capture_output=True,
-        text=True,
     )
 
 
@@ -76,12 +77,60 @@ def test_the_shop_passes_its_own_tests(tmp_path: Path) -> None:
     done = in_the_demo(
         tmp_path, "-m", "pytest", *quiet, "--ds=demo_shop.settings", *own
     )
-    assert "54 passed" in done.stdout, done.stdout + done.stderr
+    assert "61 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_busy_port_is_said_before_anything_else(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = in_the_demo(tmp_path, "manage.py", "demo", "--port", str(port))
+    assert done.returncode == 1
+    assert done.stdout == ""  # no logins
+    assert f"Port {port} is in use. Choose another one: make demo PORT=" in done.stderr
+    assert not (tmp_path / "demo.sqlite3").exists()
+
+
+def test_without_a_wish_it_takes_the_next_free_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy = set(range(8000, 8003))
+    monkeypatch.setattr(ports, "is_free", lambda port: port not in busy)
+    assert ports.choose(None) == 8003
+    assert ports.choose(9000) == 9000
+    with pytest.raises(CommandError, match="Port 8001 is in use"):
+        ports.choose(8001)
+    busy |= set(range(8000, 8020))
+    with pytest.raises(CommandError, match=r"Ports 8000 to 8019 are .* PORT=8020"):
+        ports.choose(None)
+
+
+def test_a_port_is_free_or_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert not ports.is_free(port)
+    assert ports.is_free(port)
+
+
+@pytest.mark.parametrize(
+    ("given", "passed_on"),
+    [((), "manage.py demo "), (("PORT=8123",), "manage.py demo --port 8123")],
+)
+def test_make_passes_on_a_port_only_if_there_is_one(
+    given: tuple[str, ...], passed_on: str
+) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "PORT"}
+    asked = ["make", "-n", "demo", *given]
+    done = subprocess.run(
+        asked, cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    (line,) = [one for one in done.stdout.splitlines() if "manage.py demo" in one]
+    assert passed_on.strip() in line
+    assert ("--port" in line) is bool(given)
 
 
 def test_the_demo_needs_debug(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "manage.py", "demo", "--no-serve"],
+    done = warm_processes.run(
+        *("manage.py", "demo", "--no-serve"),
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "demo_shop.settings",
@@ -94,8 +143,6 @@ def test_the_demo_needs_debug(tmp_path: Path) -> None:
             "DATABASE_URL": f"sqlite:///{tmp_path / 'demo.sqlite3'}",
         },
         cwd=ROOT,
-        capture_output=True,
-        text=True,
     )
     assert done.returncode == 1
     assert "needs DEBUG" in done.stderr
@@ -113,4 +160,4 @@ def test_each_test_card_stands_in_one_group_that_says_how_it_ends() -> None:
         "It is refused",
         "Something goes wrong on the way",
     ]
-    assert "Other endings" not in titles  # a new card needs a place
+    assert "Other outcomes" not in titles  # a new card needs a place

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support import warm_processes
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/quickstart.md").read_text()
@@ -57,9 +57,7 @@ def run(where: Path, *words: str) -> str:
         "PYTHONPATH": f"{where}:{ROOT}",
         "DJANGO_SETTINGS_MODULE": "shop.settings",
     }
-    done = subprocess.run(
-        [sys.executable, *words], cwd=where, env=env, capture_output=True, text=True
-    )
+    done = warm_processes.run(*words, cwd=where, env=env)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

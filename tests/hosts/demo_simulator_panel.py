@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
+from demo_shop import time_controls
 from demo_shop.forms import SAMPLE_ADDRESS
 from demo_shop.models import Product
 from demo_shop.seed import seed
 from nexi_payments import flows
-from nexi_payments.models import PaymentOrder
+from nexi_payments.models import Contract, PaymentOrder
 from nexi_payments.simulator import TEST_CARDS, WORLDS, BackOffice, Lagging, Twice
-from nexi_payments.testing import NexiSimulator, demo_clock
+from nexi_payments.testing import NexiSimulator, PaymentNotStarted, demo_clock
 
 pytest_plugins = ["nexi_payments.testing.pytest_plugin"]
 pytestmark = pytest.mark.django_db
@@ -155,15 +159,15 @@ def test_an_answer_lost_for_good_is_found_once_it_is_switched_off(
     shopper.post("/panel/time/", {"step": "reconcile"})
     told = page_text(shopper)
     assert 'data-state="paying"' in told
-    assert "The reconciler came by: inquired=1 unanswered=1" in told
+    assert "Done: payments checked: 1, without a result yet: 1" in told
     shopper.post("/panel/gateway/", {"fault": ""})
     shopper.post("/panel/time/", {"step": "reconcile"})
     told = page_text(shopper)
     assert 'data-state="paid"' in told
-    assert "The reconciler came by: inquired=1 paid=1" in told
+    assert "Done: payments checked: 1, paid: 1" in told
     assert [charge.captured for charge in nexi_simulator.charges] == [1250]
     check_out(shopper)  # what was said is about the payment before
-    assert "The reconciler came by" not in page_text(shopper)
+    assert "Done: payments checked" not in page_text(shopper)
 
 
 def test_a_payment_expires_when_somebody_says_so(shopper: Client) -> None:
@@ -174,8 +178,139 @@ def test_a_payment_expires_when_somebody_says_so(shopper: Client) -> None:
     assert PaymentOrder.objects.get().reason == "expired"
     assert timedelta(minutes=29) < timezone.now() - before < timedelta(minutes=31)
     assert "data-clock" in page_text(shopper)
+    assert "Done: failed or expired: 1" in page_text(shopper)
     shopper.post("/panel/time/", {"step": "expire"})  # it has ended: a while passes
     assert timezone.now() - before > timedelta(minutes=60)
+
+
+def pay_again(
+    simulator: NexiSimulator, client: Client, card: str = "declined"
+) -> PaymentOrder:
+    """Another card for the same order."""
+    client.post("/checkout/", {**CUSTOMER, **SAMPLE_ADDRESS})
+    return simulator.pay(PaymentOrder.objects.latest("pk"), card, client=client)
+
+
+def test_five_declines_and_a_button_that_lets_the_limit_pass(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    first = nexi_simulator.pay(check_out(shopper), "declined", client=shopper)
+    for _ in range(3):
+        assert pay_again(nexi_simulator, shopper).reason == "declined"
+    assert "data-limit" not in page_text(shopper)
+    assert pay_again(nexi_simulator, shopper).reason == "declined"
+    told = page_text(shopper)
+    assert "data-limit" in told
+    assert 'form="panel-time" name="step" value="limit"' in told
+    with pytest.raises(PaymentNotStarted, match="Too many attempts"):
+        pay_again(nexi_simulator, shopper, "frictionless")
+    assert nexi_simulator.charges == ()
+    before = timezone.now()
+    shopper.post("/panel/time/", {"step": "limit"})
+    assert timedelta(minutes=59) < timezone.now() - before < timedelta(minutes=61)
+    assert "data-limit" not in page_text(shopper)
+    paid = pay_again(nexi_simulator, shopper, "frictionless")
+    assert (paid.state, paid.reference) == ("paid", first.reference)
+    before = timezone.now()
+    shopper.post("/panel/time/", {"step": "limit"})  # there is none
+    assert timezone.now() - before < timedelta(minutes=1)
+
+
+def test_declines_of_other_orders_lock_nobody_out(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    """All who try the demo have one address, and share its logins."""
+    assert shopper.login(username="shopper", password="shopper")
+    for _ in range(11):  # more than a user may, by default
+        visit = shopper.session
+        visit.pop("order", None)
+        visit.save()
+        nexi_simulator.pay(check_out(shopper), "declined", client=shopper)
+    assert settings.NEXI_PAYMENTS["RATE_LIMITS"]["address"] is None
+
+
+def join(simulator: NexiSimulator, client: Client) -> Contract:
+    assert client.login(username="shopper", password="shopper")
+    client.post("/cards/join/")
+    simulator.pay(PaymentOrder.objects.latest("pk"), "frictionless", client=client)
+    return Contract.objects.get()
+
+
+def test_a_member_sees_the_club_and_time_charges_it_again(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    contract = join(nexi_simulator, shopper)
+    told = page_text(shopper)
+    assert "No payment yet" not in told
+    assert 'data-club="active"' in told
+    assert "14.90 EUR on" in told
+    assert 'name="step" value="charge"' in page_text(shopper, "/")
+    for _ in range(29):
+        shopper.post("/panel/time/", {"step": "day"})
+    assert len(nexi_simulator.charges) == 1
+    shopper.post("/panel/time/", {"step": "day"})
+    shopper.post("/panel/time/", {"step": "minute"})
+    assert [one.captured for one in nexi_simulator.charges] == [1490, 1490]
+    assert [one.state for one in contract.payments.all()] == ["paid", "paid"]
+    told = page_text(shopper)
+    assert "charged without the customer" in told  # the newest payment
+    assert "POST /orders/mit" in told
+    contract.refresh_from_db()
+    assert contract.next_charge_at is not None
+    left = contract.next_charge_at - timezone.now()
+    assert timedelta(days=29) < left < timedelta(days=30)
+
+
+def test_one_button_leads_to_the_next_charge(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    contract = join(nexi_simulator, shopper)
+    for times in (2, 3):
+        shopper.post("/panel/time/", {"step": "charge"})
+        assert len(nexi_simulator.charges) == times
+        assert "recurring payments charged: 1" in page_text(shopper)
+    shopper.post(f"/cards/{contract.contract_id}/end/")
+    assert 'name="step" value="charge"' not in page_text(shopper, "/")
+    started = timezone.now()
+    shopper.post("/panel/time/", {"step": "charge"})
+    assert timezone.now() - started < timedelta(minutes=1)
+    for _ in range(31):
+        shopper.post("/panel/time/", {"step": "day"})
+    assert len(nexi_simulator.charges) == 3
+
+
+def test_the_club_of_others_is_not_shown(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    join(nexi_simulator, shopper)
+    assert "data-club" not in page_text(Client())
+    other = Client()
+    assert other.login(username="admin", password="admin")
+    assert "data-club" in page_text(other)  # staff see all
+    get_user_model().objects.create_user("other", password="other")
+    assert other.login(username="other", password="other")
+    assert "data-club" not in page_text(other)
+    assert "No payment yet" in page_text(other)
+
+
+def test_what_cron_does_charges_the_club_too(
+    nexi_simulator: NexiSimulator, shopper: Client
+) -> None:
+    join(nexi_simulator, shopper)
+    time_controls.run_due()
+    assert len(nexi_simulator.charges) == 1
+    demo_clock.advance(timedelta(days=30, minutes=1))
+    time_controls.run_due()
+    assert len(nexi_simulator.charges) == 2
+
+
+def test_each_count_has_a_name_on_the_panel() -> None:
+    counted = [
+        field.name
+        for counts in (flows.Counts, flows.RecurringCounts)
+        for field in fields(counts)
+    ]
+    assert sorted(time_controls.COUNT_TEXTS) == sorted(counted)
 
 
 def test_tomorrow_outlives_a_restart(
@@ -244,7 +379,10 @@ def test_controls_are_posted_with_a_token(shopper: Client, path: str) -> None:
 
 def test_the_tour_is_shown_until_it_was_seen(shopper: Client) -> None:
     assert 'class="tour"' in page_text(shopper, "/")
-    assert "<h1>A tour in six steps</h1>" in page_text(shopper, "/tour/")
+    assert "<h1>A tour in seven steps</h1>" in page_text(shopper, "/tour/")
+    first = page_text(shopper, "/")
+    assert first.count("<h1") == 1
+    assert "No real money moves" in first
     assert shopper.post("/tour/leave/")["Location"] == "/"
     assert 'class="tour"' not in page_text(shopper, "/")
 
@@ -255,6 +393,10 @@ def test_the_cards_are_on_the_card_page_and_the_panel_beside_it(
     page = shopper.get(check_out(shopper).page_url())
     shown = page.content.decode()
     assert shown.count("data-ending=") == len(TEST_CARDS)
+    for card in TEST_CARDS:  # to type, where no script runs
+        typed = f"<code>{card.number} {card.expiry} {card.cvv}</code>"
+        assert shown.count(typed) == 1, card.ending
+    assert "data-ending=" not in page_text(shopper, "/checkout/")
     assert "data-panel" in shown
     assert not re.search(r"<script(?![^>]*\ssrc=)|\sstyle=|<style|\son\w+=", shown)
     italian = shopper.get(page.request["PATH_INFO"], headers={"Accept-Language": "it"})

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from django.test import AsyncClient
 from nexi_payments.enums import OperationKind, OrderState
 from nexi_payments.models import Operation
 from nexi_payments.simulator import Simulator
+from tests.support import warm_processes
 from tests.support.shopper import Shopper, new_order
 
 pytestmark = pytest.mark.seen_on("sqlite")
@@ -31,11 +30,9 @@ def test_every_road_in_another_project(
     tmp_path: Path, settings: str, alias: str
 ) -> None:
     """The second is the usual one: the same file must pass there."""
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
-            *(f"--ds={settings}", "tests/hosts/any_project_suite.py"),
-        ],
+    done = warm_processes.run(
+        *("-m", "pytest", "-q", "-p", "no:cacheprovider"),
+        *(f"--ds={settings}", "tests/hosts/any_project_suite.py"),
         env={
             **{k: v for k, v in os.environ.items() if not k.startswith("PYTEST")},
             "DATABASE_ALIAS": alias,
@@ -43,8 +40,6 @@ def test_every_road_in_another_project(
             "SQLITE_TEST_FILE": str(tmp_path / "other.sqlite3"),
         },
         cwd=ROOT,
-        capture_output=True,
-        text=True,
     )
     assert done.returncode == 0, done.stdout
     assert "8 passed" in done.stdout

@@ -68,9 +68,10 @@ class BrokenCache(BaseCache):
 @pytest.fixture(params=["Backend", "BrokenInTheMaking"])
 def no_email(request: Any, settings: Any) -> None:
     path = f"{__name__}.{request.param}"
-    if hasattr(settings, "MAILERS"):
+    if hasattr(settings, "MAILERS"):  # Django 6.1
         settings.MAILERS = {"default": {"BACKEND": path}}
-    settings.EMAIL_BACKEND = path
+    else:
+        settings.EMAIL_BACKEND = path
 
 
 @pytest.mark.usefixtures("no_email")

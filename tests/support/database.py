@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +20,8 @@ from django.db import (
     transaction,
 )
 from django.test import TransactionTestCase
+
+from tests.support import warm_processes
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What ``migrate`` fills, the same for each test.
@@ -50,7 +50,8 @@ def django_db_modify_db_settings(
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """After a test with transactions of its own, Django's ``flush`` empties all tables
     and writes content types and permissions anew. Here the tables with rows are
-    emptied, and those two stay, unless the test changed them."""
+    emptied, and those two stay, unless the test changed them. A connection to SQLite
+    stays open: no rollback undoes what was set when it was opened."""
     tables: dict[str, Tables] = {}
     set_up = vars(TransactionTestCase)["_fixture_setup"].__func__
     flush = TransactionTestCase._fixture_teardown
@@ -67,9 +68,14 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
         if with_more or not all(tables[alias].emptied() for alias in aliases):
             flush(case)
 
+    def reconnects(case: TransactionTestCase) -> bool:
+        opened = connections.all(initialized_only=True)
+        return not all(one.vendor == "sqlite" and one.autocommit for one in opened)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_setup", classmethod(prepared))
         patch.setattr(TransactionTestCase, "_fixture_teardown", emptied)
+        patch.setattr(TransactionTestCase, "_should_reload_connections", reconnects)
         yield
 
 
@@ -92,8 +98,8 @@ def migrated(django_db_setup: None, django_db_blocker: Any, tmp_path: Path) -> P
 def demo_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of the demo with all tables and no row of ours, to be copied."""
     database = tmp_path_factory.mktemp("tables") / "demo.sqlite3"
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+    warm_processes.run(
+        *("manage.py", "migrate", "--verbosity=0"),
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "demo_shop.settings",

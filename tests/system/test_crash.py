@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
 
 from nexi_payments.simulator import Simulator
 from nexi_payments.simulator.server import run_in_thread
+from tests.support import warm_processes
+from tests.support.warm_processes import WarmProcess
 
 pytestmark = pytest.mark.seen_on("sqlite")
 
@@ -80,7 +81,7 @@ from nexi_payments.models import Event
 print(Event.objects.exclude(deliver_at=None).update(deliver_at=timezone.now()))
 """
 
-#: Reconciles at that many seconds after the charge, however slowly this process starts.
+#: Reconciles at so many seconds after the charge, however slowly this process starts.
 ASKS = """
 import django, sys
 django.setup()
@@ -90,10 +91,12 @@ from nexi_payments import flows
 from nexi_payments.models import *
 from nexi_payments.models.sealed_card import SealedCard
 began = PaymentOrder.objects.get().charging_since
-with time_machine.travel(began + timedelta(seconds=int(sys.argv[1])), tick=True):
-    print(flows.reconcile(), *PaymentOrder.objects.values_list("state", flat=True),
-          *Operation.objects.filter(kind="payment").values_list("outcome", flat=True),
-          SealedCard.objects.count())
+for seconds in map(int, sys.argv[1:]):
+    with time_machine.travel(began + timedelta(seconds=seconds), tick=True):
+        print(
+            flows.reconcile(), *PaymentOrder.objects.values_list("state", flat=True),
+            *Operation.objects.filter(kind="payment").values_list("outcome", flat=True),
+            SealedCard.objects.count())
 """
 
 
@@ -118,14 +121,7 @@ def environment(folder: Path, base_url: str) -> dict[str, str]:
 
 
 def ask(env: dict[str, str], program: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
+    done = warm_processes.run("-c", program, *arguments, env=env, cwd=ROOT, check=True)
     return done.stdout.strip()
 
 
@@ -147,31 +143,22 @@ def test_killed_during_the_payment_call(folder: Path, charged: bool) -> None:
     gateway.handle = stalling  # type: ignore[method-assign]
     with run_in_thread(gateway) as server:
         env = environment(folder, server.base_url)
-        process = subprocess.Popen(
-            [sys.executable, "-c", PAYS],
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
+        process = WarmProcess("-c", PAYS, env=env, cwd=ROOT, stdin=PIPE, stdout=PIPE)
         operation_id, _, order_id = process.stdout.readline().split()
         pares = gateway.answer_challenge(operation_id, "approve")["PaRes"]
         process.stdin.write(pares + "\n")
         process.stdin.flush()
         assert arrived.wait(30)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
         assert process.stdout.read() == ""
         process.stdin.close()
         process.stdout.close()
         go_on.set()
+        early, first, *later = ask(env, ASKS, "2", "11", "12", "13").splitlines()
         # under way and in doubt look alike: nothing is settled before the deadline
-        assert ask(env, ASKS, "2").endswith("paying open 0")
+        assert early.endswith("paying open 0")
         # three inquiries, a lag apart, the first after a dead process lost its claim
-        first, *later = (ask(env, ASKS, second) for second in ("11", "12", "13"))
         assert first.endswith("paid done 0" if charged else "paying open 0")
         assert later[-1].endswith("paid done 0" if charged else "failed declined 0")
         assert gateway.counts["POST /orders/3steps/payment"] == int(charged)
@@ -184,16 +171,9 @@ def test_killed_between_commit_and_delivery(folder: Path) -> None:
     with run_in_thread(Simulator()) as server:
         env = environment(folder, server.base_url)
         env["NEXI_TOTAL_TIMEOUT"] = "60"  # so long an event belongs to its process
-        process = subprocess.Popen(
-            [sys.executable, "-c", PAYS_AND_DIES],
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
+        process = WarmProcess(
+            "-c", PAYS_AND_DIES, env=env, cwd=ROOT, stdin=PIPE, stdout=PIPE
         )
-        assert process.stdin is not None
-        assert process.stdout is not None
         operation_id = process.stdout.readline().strip()
         pares = server.simulator.answer_challenge(operation_id, "approve")["PaRes"]
         process.stdin.write(pares + "\n")

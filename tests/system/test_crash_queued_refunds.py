@@ -4,15 +4,13 @@ worker's: it is sent once, or, before the commit, never."""
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from nexi_payments.simulator import Simulator
 from nexi_payments.simulator.server import run_in_thread
-from tests.system.test_crash import ROOT, environment, folder
+from tests.system.test_crash import ask, environment, folder
 
 assert folder  # the fixture
 
@@ -122,17 +120,7 @@ def test_killed_before_any_step(folder: Path, who: str) -> None:
     with run_in_thread(gateway) as server:
         env = environment(folder, server.base_url)
         env["NEXI_TOTAL_TIMEOUT"] = "20"
-        said = [
-            subprocess.run(
-                [sys.executable, "-c", program, who],
-                env=env,
-                capture_output=True,
-                text=True,
-                check=True,
-                cwd=ROOT,
-            ).stdout
-            for program in (DIES_AT_EACH_STEP, AFTERWARDS)
-        ]
+        said = [ask(env, program, who) for program in (DIES_AT_EACH_STEP, AFTERWARDS)]
     orders = json.loads(said[1])
     assert len(orders) == int(said[0]) > 20
     queued = [one for one in orders if one[4]]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,8 @@ import pytest
 
 from nexi_payments.simulator import Simulator
 from nexi_payments.simulator.server import run_in_thread
-from tests.system.test_crash import ROOT, environment, folder
+from tests.support.warm_processes import WarmProcess
+from tests.system.test_crash import ROOT, ask, environment, folder
 
 assert folder  # the fixture
 
@@ -76,22 +74,12 @@ def test_killed_while_it_is_out(folder: Path, what: str, done: bool) -> None:
         env = environment(folder, server.base_url)
         if what == "captures":
             env["NEXI_CAPTURE"] = "manual"
-        process = subprocess.Popen(
-            [sys.executable, "-c", BEGIN + DEEDS[what]], env=env, cwd=ROOT
-        )
+        process = WarmProcess("-c", BEGIN + DEEDS[what], env=env, cwd=ROOT)
         assert arrived.wait(60)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
         go_on.set()
-        answer = subprocess.run(
-            [sys.executable, "-c", AFTERWARDS],
-            env=env,
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=ROOT,
-        )
-    told = answer.stdout.strip()
+        told = ask(env, AFTERWARDS)
     if what == "moto":
         # never sent again, charged or not
         assert gateway.counts["POST /orders/moto"] == int(done)

@@ -3,6 +3,7 @@ more is refunded than was captured."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -183,10 +184,9 @@ class Books(RuleBasedStateMachine):
         assert (order.state == OrderState.REFUNDED) == gone
 
 
-def test_the_books_agree(gateway: Simulator, request: Any) -> None:
-    many = request.config.getoption("--examples") or 25
+def test_the_books_agree(gateway: Simulator, examples: Callable[[int], int]) -> None:
     Books.gateway = gateway
     run_state_machine_as_test(
         Books,
-        settings=settings(max_examples=int(many), stateful_step_count=12),
+        settings=settings(max_examples=examples(10), stateful_step_count=12),
     )

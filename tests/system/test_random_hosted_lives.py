@@ -8,6 +8,7 @@ unless a person or a refund sees to it.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
@@ -264,9 +265,11 @@ class HostedLife(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("duplicates", ["review", "refund"])
 def test_lives_on_the_hosted_page(
-    gateway: Simulator, request: Any, settings: Any, duplicates: str
+    gateway: Simulator,
+    settings: Any,
+    examples: Callable[[int], int],
+    duplicates: str,
 ) -> None:
-    many = request.config.getoption("--examples") or 15
     settings.NEXI_PAYMENTS = with_hosted_terminals(
         DUPLICATES=duplicates, RATE_LIMITS=None
     )
@@ -275,6 +278,6 @@ def test_lives_on_the_hosted_page(
     run_state_machine_as_test(
         HostedLife,
         settings=hypothesis_settings(
-            max_examples=int(many), stateful_step_count=20, deadline=None
+            max_examples=examples(6), stateful_step_count=20, deadline=None
         ),
     )

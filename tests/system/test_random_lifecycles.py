@@ -5,6 +5,7 @@ as it can; after everything has settled, completely."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -345,10 +346,9 @@ class Life(ContractRules, RuleBasedStateMachine):
             assert order.state == OrderState.REVIEW or order.unsettled_since is None
 
 
-def test_the_whole_life(gateway: Simulator, request: Any) -> None:
-    many = request.config.getoption("--examples") or 25
+def test_the_whole_life(gateway: Simulator, examples: Callable[[int], int]) -> None:
     Life.gateway = gateway
     Life.real = staticmethod(gateway.handle)
     run_state_machine_as_test(
-        Life, settings=settings(max_examples=int(many), stateful_step_count=15)
+        Life, settings=settings(max_examples=examples(10), stateful_step_count=15)
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
+
+from tests.support import warm_processes
 
 ROOT = Path(__file__).resolve().parents[2]
 URLS = """
@@ -37,10 +38,5 @@ class Project:
             for name, value in os.environ.items()
             if not name.startswith(("PYTEST", "DJANGO", "COV", "NEXI"))
         }
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.place,
-            env={**environment, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-        )
+        environment["PYTHONPATH"] = str(ROOT)
+        return warm_processes.run(*arguments, env=environment, cwd=self.place)

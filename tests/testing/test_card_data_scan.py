@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from nexi_payments.models import PaymentOrder
 from nexi_payments.models.sealed_card import SealedCard
 from nexi_payments.simulator import Simulator
 from nexi_payments.testing import CardDataScan
+from tests.support import warm_processes
 from tests.support.clerk import PERMISSIONS, Clerk, confirm_action
 from tests.support.shopper import CARDS, Shopper, new_order, parse_form
 
@@ -172,15 +171,13 @@ with CardDataScan() as leaks:
 
 def test_what_sentry_would_be_sent(migrated: Path) -> None:
     pytest.importorskip("sentry_sdk")
-    done = subprocess.run(
-        [sys.executable, "-c", SENTRY],
+    done = warm_processes.run(
+        *("-c", SENTRY),
         env={
             "PATH": "",
-            "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
             "DATABASE_URL": f"sqlite:///{migrated}",
         },
-        capture_output=True,
-        text=True,
+        cwd=Path(__file__).resolve().parents[2],
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["clean []", "planted ['sentry: …4549']"]

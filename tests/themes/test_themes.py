@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support import warm_processes
 
 pytestmark = pytest.mark.seen_on("sqlite")
 
@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_every_page_under_a_theme(theme: str, migrated: Path) -> None:
     if theme and importlib.util.find_spec(theme) is None:
         pytest.skip(f"{theme} is not installed")
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.themes"],
+    done = warm_processes.run(
+        *("-m", "tests.themes"),
         cwd=ROOT,
         env={
             **os.environ,
@@ -28,9 +28,6 @@ def test_every_page_under_a_theme(theme: str, migrated: Path) -> None:
             "THEME": theme,
             "THEME_DATABASE": str(migrated),
         },
-        capture_output=True,
-        text=True,
-        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()

@@ -1,14 +1,9 @@
-/* Buttons of the test cards. They fill in the card form of the page. The checkout has no
-   card form: the choice (its name, not the number) is stored in this tab for the card
-   page. */
+/* Buttons of the test cards: they fill in the card form of the page. */
 (function () {
   "use strict";
   var form = document.querySelector("form[data-card], form#card");
   var buttons = document.querySelectorAll(".fill button");
-  var STORE = "demo ending";
-
-  /* two cards may have the same ending */
-  function nameOf(button) { return button.dataset.ending + " " + button.dataset.brand; }
+  if (!form) return; // the card is entered elsewhere, or not any more
 
   function press(chosen) {
     buttons.forEach(function (button) {
@@ -36,11 +31,6 @@
 
   buttons.forEach(function (button) {
     button.addEventListener("click", function () {
-      if (!form) {
-        sessionStorage.setItem(STORE, nameOf(button));
-        press(button);
-        return;
-      }
       fill(button);
       var pay = form.querySelector("button[type=submit], button.button");
       if (pay) {
@@ -50,17 +40,6 @@
     });
   });
 
-  /* after the card page's own script, which groups the digits */
-  document.addEventListener("DOMContentLoaded", function () {
-    var stored = sessionStorage.getItem(STORE);
-    var chosen = Array.prototype.filter.call(buttons, function (button) {
-      return nameOf(button) === stored;
-    })[0];
-    if (!chosen || (form && form.id === "card")) return;
-    if (!form) return press(chosen);
-    sessionStorage.removeItem(STORE);
-    fill(chosen);
-  });
   /* the card page clears its form when it is left: release the buttons */
-  window.addEventListener("pagehide", function () { if (form) press(null); });
+  window.addEventListener("pagehide", function () { press(null); });
 })();

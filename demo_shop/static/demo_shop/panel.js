@@ -65,7 +65,8 @@
   var typing = document.querySelector("form[data-card], form#card");
   panel.querySelectorAll("form[data-quiet]").forEach(function (form) {
     form.addEventListener("submit", function (event) {
-      if (!typing) return;
+      /* the page says that the limit is reached: load it again */
+      if (!typing || (event.submitter && event.submitter.value === "limit")) return;
       event.preventDefault();
       var body = new FormData(form);
       if (event.submitter) body.append(event.submitter.name, event.submitter.value);

@@ -22,8 +22,8 @@ from nexi_payments.enums import (
 from nexi_payments.exceptions import GatewayError, OrderNotPayable
 from nexi_payments.flows.hosted import offers, siblings
 from nexi_payments.flows.ledger import charge, operations, outcomes, terminal_outages
-from nexi_payments.flows.ledger.guards import Guard
-from nexi_payments.flows.ledger.operations import Claim, GatewayCall, OperationUpdate
+from nexi_payments.flows.ledger.guards import Claim, Guard
+from nexi_payments.flows.ledger.operations import GatewayCall, OperationUpdate
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.flows.orders import attempts, create, velocity
 from nexi_payments.flows.steps import Step

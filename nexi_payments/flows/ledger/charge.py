@@ -11,7 +11,8 @@ from nexi_payments import conf
 from nexi_payments.enums import CaptureMode, OperationOutcome, OrderState
 from nexi_payments.exceptions import OrderBusy
 from nexi_payments.flows.ledger import before_charge, operations, outcomes
-from nexi_payments.flows.ledger.operations import Claim, GatewayCall, OperationUpdate
+from nexi_payments.flows.ledger.guards import Claim
+from nexi_payments.flows.ledger.operations import GatewayCall, OperationUpdate
 from nexi_payments.gateway.payloads import EXPLICIT, IMPLICIT
 from nexi_payments.gateway.responses import OperationResult
 

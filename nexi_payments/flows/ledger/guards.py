@@ -1,4 +1,4 @@
-"""What a claim requires beside the order's own row."""
+"""What a claim of an order requires, and what it writes."""
 
 from __future__ import annotations
 
@@ -33,3 +33,18 @@ class Guard:
 
 
 NO_GUARD = Guard()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the first commit requires and writes, besides the states of the call.
+
+    ``conditions`` are filters on the order's row, ``changes`` are columns of it,
+    ``details`` are columns of the operation, its amount (minor units) among them.
+    ``guard`` is what other rows have to say.
+    """
+
+    conditions: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+    guard: Guard = NO_GUARD

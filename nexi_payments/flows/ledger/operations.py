@@ -21,7 +21,7 @@ from nexi_payments import conf, enums, sealed_cards
 from nexi_payments.enums import DiscrepancyKind, OperationKind, OperationOutcome
 from nexi_payments.exceptions import OrderBusy, OutcomeNotRecorded
 from nexi_payments.flows.ledger import discrepancies, transitions
-from nexi_payments.flows.ledger.guards import NO_GUARD, Guard
+from nexi_payments.flows.ledger.guards import NO_GUARD, Claim
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
 from nexi_payments.gateway import communication
 from nexi_payments.gateway.client import CallContext, Client
@@ -58,21 +58,6 @@ class OperationUpdate:
 
 class PreconditionFailed(Exception):
     """Rolls back a transaction whose precondition does not hold any more."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What the first commit requires and writes, besides the states of the call.
-
-    ``conditions`` are filters on the order's row, ``changes`` are columns of it,
-    ``details`` are columns of the operation, its amount (minor units) among them.
-    ``guard`` is what other rows have to say.
-    """
-
-    conditions: dict[str, Any] = field(default_factory=dict)
-    changes: dict[str, Any] = field(default_factory=dict)
-    details: dict[str, Any] = field(default_factory=dict)
-    guard: Guard = NO_GUARD
 
 
 @dataclass(repr=False, eq=False)

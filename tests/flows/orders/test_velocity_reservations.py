@@ -195,9 +195,8 @@ def test_300_inits_that_never_come_back_are_refused_after_the_limit(
         assert start(new_order(), actor) == "awaiting_3ds"
 
 
-#: Failures of ours, of Nexi or of the issuer's 3-D Secure: nobody causes them.
+#: Failures of ours or of Nexi: nobody causes them.
 NOT_COUNTED = {
-    Reason.THREE_DS_UNAVAILABLE,
     Reason.UNSAFE_THREE_DS_URL,
     Reason.UNSAFE_HOSTED_PAGE_URL,
     Reason.HOSTED_PAGE_UNKNOWN,
@@ -218,6 +217,7 @@ COUNTED = {
     Reason.DECLINED,
     Reason.NOT_AUTHENTICATED,
     Reason.NO_LIABILITY_SHIFT,
+    Reason.THREE_DS_UNAVAILABLE,
     Reason.REJECTED,
     Reason.CARD_EXPIRED,
     Reason.VETOED,

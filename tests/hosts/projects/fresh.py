@@ -3,11 +3,15 @@ the quickstart. All else is Django's default: language, zone, user model, admin,
 no ``LocaleMiddleware``."""
 
 SETTINGS = """
+import django
+
 INSTALLED_APPS += ["rest_framework"]
 NEXI_PAYMENTS["TERMINALS"] |= {
     "two": {"FLOW": "2steps"}, "moto": {"MOTO": True},
 }
 NEXI_PAYMENTS["MAILS"] = ["receipt"]
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 DATABASES["default"]["TEST"] = {"NAME": "fresh.sqlite3"}
 """
 URLS = """

@@ -55,9 +55,10 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The project's own email backend: test runners replace it."""
     if CONTRARY:
         path = "tests.hosts.projects.contrary.Backend"
-        monkeypatch.setattr(settings, "EMAIL_BACKEND", path, raising=False)
-        if hasattr(settings, "MAILERS"):
+        if hasattr(settings, "MAILERS"):  # Django 6.1
             monkeypatch.setattr(settings, "MAILERS", {"default": {"BACKEND": path}})
+        else:
+            monkeypatch.setattr(settings, "EMAIL_BACKEND", path, raising=False)
     mail.outbox = []
     with translation.override(settings.LANGUAGE_CODE):
         yield
