@@ -95,7 +95,7 @@ class IdempotencyRecord(RetryingModel):
         return f"{self.caller} {self.key}"
 
 
-class AttemptLock(models.Model):
+class AttemptLock(RetryingModel):
     """A row that is locked while attempts of one shopper, address or clerk are counted.
 
     ``number`` is part of a hash (``flows.orders.velocity``): the table does not grow,

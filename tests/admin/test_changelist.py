@@ -126,7 +126,7 @@ def test_a_spreadsheet_knows_the_encoding(clerk: Clerk) -> None:
     new_order(customer={"name": "Zo\u00eb M\u00fcller"})
     answer = clerk.get(ORDERS_URL + "export/")
     raw = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
-    assert raw.startswith(b"\xef\xbb\xbfcreated_at,")
+    assert raw.startswith(b'\xef\xbb\xbf"created_at",')
     assert raw.count(b"\xef\xbb\xbf") == 1
     assert "Zo\u00eb M\u00fcller" in raw.decode()
 

@@ -74,7 +74,7 @@ def test_what_stays(value: Any, cell: str) -> None:
 @pytest.mark.django_db
 def test_the_export_quotes_every_cell(clerk: Clerk) -> None:
     new_order(customer={"name": "x;=7*191;y"}, description="-1")
-    text = clerk.get(ORDERS_URL + "export/").getvalue().decode()
+    text = clerk.get(ORDERS_URL + "export/").getvalue().decode("utf-8-sig")
     for line in text.splitlines():
         assert (line[0], line[-1]) == ('"', '"')
         assert line.count('","') == len(csv_export.ORDER_COLUMNS) - 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -16,8 +17,10 @@ from nexi_payments import audit, flows
 from nexi_payments.card import Card
 from nexi_payments.enums import DiscrepancyKind
 from nexi_payments.flows import manual_review
+from nexi_payments.flows.closing import days
 from nexi_payments.models import (
     CardVerification,
+    DayClosing,
     Discrepancy,
     Event,
     Operation,
@@ -26,6 +29,7 @@ from nexi_payments.models import (
 from nexi_payments.models.audit import AuditEntry, StaffAccess
 from nexi_payments.simulator import Simulator
 from tests.support.api_clients import ShopServer
+from tests.support.approvals import actor, new_approval
 from tests.support.clerk import (
     ORDERS_URL,
     PERMISSIONS,
@@ -205,6 +209,56 @@ def test_what_the_api_denied(shopper: Shopper) -> None:
         "POST",
     )
     assert row.actor_name == server.user.get_username()
+
+
+def test_what_a_right_on_a_terminal_denied(
+    shopper: Shopper, change_settings: Any
+) -> None:
+    order = shopper.pay(new_order())
+    change_settings(TERMINAL_RIGHTS={"Branch": {"*": ["see"]}})
+    server = ShopServer("view_paymentorder", "refund_payment")
+    server.user.groups.add(Group.objects.create(name="Branch"))
+    answer = server.post(f"orders/{order.order_id}/refund/", {})
+    assert answer.status_code == 403
+    assert accesses() == [
+        ("denied", "nexi_payments_api:refund", order.order_id, str(server.user))
+    ]
+
+
+def test_a_second_person(shopper: Shopper, change_settings: Any) -> None:
+    """Both names are in the trail, although both users are deleted since."""
+    change_settings(APPROVAL_CEILINGS={"refund_payment": {"*": {"EUR": 100}}})
+    order = shopper.pay(new_order())
+    approval = new_approval(order)
+    flows.approve(approval, actor=actor("bruno", "approve_payment"))
+    audit.append_due()
+    entries = AuditEntry.objects.filter(about=order.order_id)
+    said = {one.kind: json.loads(one.personal)["actor"] for one in entries}
+    assert said == {
+        "approval_requested": "asker",
+        "approved": "bruno",
+        "refund": "asker",
+    }
+    facts = json.loads(entries.get(kind="approved").facts)
+    assert facts["approval"] == approval.pk
+    get_user_model().objects.all().delete()
+    assert Operation.objects.get(kind="refund").actor_name == "asker"
+    assert audit.verify().problems == []
+
+
+def test_a_closed_day(gateway: Simulator) -> None:
+    anna = Clerk("close_day", name="anna")
+    day = days.last_closable()
+    flows.close_day(day, actor=flows.Actor(user=anna.user))
+    closing = DayClosing.objects.get()
+    for form in ("csv", "json"):
+        anna.get(f"/admin/nexi_payments/dayclosing/{closing.pk}/{form}/")
+    rows = StaffAccess.objects.order_by("pk").values_list("kind", "detail")
+    assert list(rows) == [
+        ("closed", f"{day}, revision 1"),
+        ("exported", f"closed-day-{day}-1.csv"),
+        ("exported", f"closed-day-{day}-1.jsonl"),
+    ]
 
 
 def test_a_card_number_in_an_address_is_not_kept(gateway: Simulator) -> None:

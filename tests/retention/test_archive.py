@@ -17,7 +17,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from nexi_payments import flows
+from nexi_payments import audit, flows
 from nexi_payments.enums import (
     ContractKind,
     ContractState,
@@ -162,6 +162,7 @@ def test_an_open_approval_keeps_its_order_and_goes_with_it(
     assert Approval.objects.get() == approval
     chief = actor("bruno", "approve_payment")
     flows.approve(approval, actor=chief)
+    audit.append_due()
     with time_travel(OLD):
         run("--older-than", "400", "--to", str(tmp_path))
     assert (Approval.objects.count(), PaymentOrder.objects.count()) == (0, 0)

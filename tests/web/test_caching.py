@@ -88,7 +88,8 @@ def test_pages_of_shoppers(shopper: Shopper, site_cache: Any) -> None:
         "csp_report": "/payments/csp-report/",
         "simulator": f"/payments/simulator{form.action.partition('/simulator')[2]}",
     }
-    ours = {pattern.name for pattern in resolved("nexi_payments")}
+    # those without a name: the same without a final slash
+    ours = {one.name for one in resolved("nexi_payments") if one.name}
     assert set(addresses) == ours
     for name, path in addresses.items():
         for method in METHODS:

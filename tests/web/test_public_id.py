@@ -180,7 +180,12 @@ def rows_of_every_model(shopper: Shopper) -> dict[type[models.Model], Any]:
         },
         ClosingDifference: {"closing": closing, "kind": "different", "terminal": "x"},
         HostedPage: {"order": new_order(), "shop_terminal": "default"},
-        NexiLink: {"order": new_order(), "expires_on": now.date(), "next_try_at": now},
+        NexiLink: {
+            "order": new_order(),
+            "expires_on": now.date(),
+            "latest_day": now.date(),
+            "next_try_at": now,
+        },
         StaffAccess: {"kind": "viewed", "created_at": now},
         AuditEntry: {
             "number": 1,
