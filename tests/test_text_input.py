@@ -143,3 +143,8 @@ def test_putting_a_text_into_one_line_makes_no_card_number() -> None:
     for text in ("4349\n9401\n9900\n4549", "4349\x00940\x0019900\x014549"):
         with pytest.raises(CardDataNotAllowed):
             new_order(reference="C-2", description=text)
+
+
+def test_what_an_account_has_and_cannot_be_stored_is_left_out() -> None:
+    assert usable_name("Giulia \ud800") == ""
+    assert usable_email("giulia\x00@example.com") == ""
