@@ -25,5 +25,9 @@ def has_control_characters(text: str) -> bool:
 
 
 def one_line(text: str) -> str:
-    """With a blank for each run of white space, without other control characters."""
-    return _CONTROL.sub("", " ".join(text.split()))
+    """With a blank for each control character and line break, without blanks around it.
+
+    Look for card numbers afterwards: what stood on two lines stands beside each other
+    now. Runs of blanks stay, as digits that are far apart are no card number.
+    """
+    return _CONTROL.sub(" ", text).strip()

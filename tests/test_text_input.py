@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from nexi_payments import flows
-from nexi_payments.exceptions import InvalidCustomer, InvalidReference, UnstorableText
+from nexi_payments.exceptions import (
+    CardDataNotAllowed,
+    InvalidCustomer,
+    InvalidReference,
+    UnstorableText,
+)
 from nexi_payments.flows.orders.customer_data import usable_email, usable_name
 from nexi_payments.models import PaymentOrder
 from nexi_payments.text_input import has_control_characters, one_line
@@ -25,7 +30,7 @@ CONTROLS = ["\n", "\r", "\t", "\x00", "\x1b", "\x7f", "\x85", "\u2028"]
 @pytest.mark.parametrize("control", CONTROLS)
 def test_each_is_seen(control: str) -> None:
     assert has_control_characters(f"a{control}b")
-    assert one_line(f"a{control}b") in ("a b", "ab")
+    assert one_line(f"a{control}b{control}") == "a b"
     assert not has_control_characters("Zoë Ünal – 日本 😀")
 
 
@@ -47,11 +52,11 @@ def test_create_order_refuses_them(control: str) -> None:
             new_order(description=f"three{control}cups")
         return
     order = new_order(description=f"three{control}cups")
-    assert order.description in ("three cups", "threecups")
+    assert order.description == "three cups"
     contract = flows.ContractTerms(f"Coffee{control}club")
     saved = new_order(reference="C-1", contract=contract).contract
     assert saved is not None
-    assert saved.description in ("Coffee club", "Coffeeclub")
+    assert saved.description == "Coffee club"
 
 
 def test_the_email_of_a_quoted_local_part() -> None:
@@ -124,9 +129,22 @@ def test_the_card_page_refuses_them(shopper: Shopper) -> None:
 
 
 def test_a_name_of_an_account_comes_in_one_line() -> None:
-    assert usable_name(" Giulia\n Bianchi\x00 ") == "Giulia Bianchi"
+    assert usable_name(" Giulia\nBianchi\x00 ") == "Giulia Bianchi"
 
 
 def test_what_an_account_has_and_cannot_be_stored_is_left_out() -> None:
     assert usable_name("Giulia \ud800") == ""
     assert usable_email("giulia\x00@example.com") == ""
+
+
+def test_putting_a_text_into_one_line_makes_no_card_number() -> None:
+    """Digits that are far apart are none, and are not moved together."""
+    far = "4349      9401     9900     4549"
+    assert new_order(description=far).description == far
+    contract = flows.ContractTerms(far)
+    saved = new_order(reference="C-1", contract=contract).contract
+    assert saved is not None
+    assert saved.description == far
+    for text in ("4349\n9401\n9900\n4549", "4349\x00940\x0019900\x014549"):
+        with pytest.raises(CardDataNotAllowed):
+            new_order(reference="C-2", description=text)

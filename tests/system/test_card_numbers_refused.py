@@ -36,6 +36,7 @@ from nexi_payments.models import (
 from nexi_payments.pan_scanner import MAX_TEXT_LENGTH, Scan, joined_digits
 from nexi_payments.simulator import Simulator
 from nexi_payments.testing import CardDataScan
+from nexi_payments.text_input import has_control_characters, one_line
 from nexi_payments.web import card_form
 from nexi_payments.web.client_info import get_request_id
 from tests.doctor.test_doctor import a_shop_that_runs, ask  # noqa: F401
@@ -89,11 +90,13 @@ def test_an_order_is_refused_and_nothing_is_written(field: str) -> None:
 @pytest.mark.parametrize("field", ["reference", "description", "customer name"])
 def test_an_order_with_an_innocent_text_is_made(field: str) -> None:
     texts = [text for text in GOOD if text.strip() and len(text) <= 100]
+    if field != "description":  # which is put into one line
+        texts = [text for text in texts if not has_control_characters(text)]
     for text in texts:
         new_order(**FIELDS[field](text))
     column = field.replace(" ", "_")
     kept = set(PaymentOrder.objects.values_list(column, flat=True))
-    assert kept == {text.strip() for text in texts}
+    assert kept == {one_line(text) for text in texts}
 
 
 @pytest.mark.parametrize("name", ["success_url", "failure_url"])
@@ -195,6 +198,8 @@ def test_a_form_refuses_the_field_and_does_not_show_it_again(name: str) -> None:
 def test_a_form_takes_innocents(name: str) -> None:
     make, others = TYPED[name]
     for text in (one for one in GOOD if one.strip()):
+        if has_control_characters(text) and name != "name":
+            continue  # refused for that; "name" is a form of the demo
         form = make({**others, name: text})
         form.is_valid()
         assert name not in form.errors, ascii(text)
