@@ -78,10 +78,11 @@ def right_of(permission: str) -> str:
     return _RIGHTS.get(permission, SEE)
 
 
-def may_use(user: Any, permission: str, terminal: str) -> bool:
-    """Whether ``user`` has the permission, and the right that it needs there."""
-    allowed = permissions.user_has_any(user, permission)
-    return allowed and may(user, right_of(permission), terminal)
+def may_use(request: Any, permission: str, terminal: str) -> bool:
+    """Whether the user of ``request`` may use the permission now, and has the right
+    that it needs there."""
+    allowed = permissions.has_any(request, permission)
+    return allowed and may(request.user, right_of(permission), terminal)
 
 
 def require(user: Any, right: str, terminal: str) -> None:

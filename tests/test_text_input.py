@@ -132,6 +132,11 @@ def test_a_name_of_an_account_comes_in_one_line() -> None:
     assert usable_name(" Giulia\nBianchi\x00 ") == "Giulia Bianchi"
 
 
+def test_what_an_account_has_and_cannot_be_stored_is_left_out() -> None:
+    assert usable_name("Giulia \ud800") == ""
+    assert usable_email("giulia\x00@example.com") == ""
+
+
 def test_putting_a_text_into_one_line_makes_no_card_number() -> None:
     """Digits that are far apart are none, and are not moved together."""
     far = "4349      9401     9900     4549"
@@ -143,8 +148,3 @@ def test_putting_a_text_into_one_line_makes_no_card_number() -> None:
     for text in ("4349\n9401\n9900\n4549", "4349\x00940\x0019900\x014549"):
         with pytest.raises(CardDataNotAllowed):
             new_order(reference="C-2", description=text)
-
-
-def test_what_an_account_has_and_cannot_be_stored_is_left_out() -> None:
-    assert usable_name("Giulia \ud800") == ""
-    assert usable_email("giulia\x00@example.com") == ""

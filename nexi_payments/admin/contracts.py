@@ -41,7 +41,7 @@ class ContractDetail(DetailView):
         payments = contract.payments.order_by("-pk")
         payments = terminal_rights.limit(payments, request.user)
         may_charge = terminal_rights.may_use(
-            request.user, permissions.CHARGE_CONTRACT, contract.terminal
+            request, permissions.CHARGE_CONTRACT, contract.terminal
         )
         context = {
             **contract_context(contract),

@@ -190,7 +190,7 @@ def _available_actions(request: HttpRequest, now: flows.Available) -> dict[str, 
     order = now.order
 
     def may(permission: str) -> bool:
-        return terminal_rights.may_use(request.user, permission, order.terminal)
+        return terminal_rights.may_use(request, permission, order.terminal)
 
     actions: dict[str, Any] = {}
     for name, amount, permission in (

@@ -64,7 +64,7 @@ def _describe(request: HttpRequest, row: QueuedRefund) -> QueuedText:
         _WAITS.get(row.error, _WAITS_FOR_SOMETHING) if row.error else "",
         _next_attempt(row),
         terminal_rights.may_use(
-            request.user, _PERMISSIONS[OperationKind(row.kind)], row.order.terminal
+            request, _PERMISSIONS[OperationKind(row.kind)], row.order.terminal
         ),
     )
 

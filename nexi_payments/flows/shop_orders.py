@@ -21,8 +21,7 @@ from nexi_payments.exceptions import (
 )
 from nexi_payments.flows.orders import create, customer_data
 from nexi_payments.models import PaymentOrder
-from nexi_payments.models.text_storage import reject_text
-from nexi_payments.text_input import one_line
+from nexi_payments.models.text_storage import storable_line
 
 log = logging.getLogger("nexi_payments.hooks")
 
@@ -93,7 +92,7 @@ def _validate(found: Any) -> None:
     if not isinstance(found, ShopOrder):
         raise TypeError(f"not a ShopOrder: {type(found).__name__}")
     found.minor, found.contact  # noqa: B018  they raise
-    reject_text("description", one_line(found.description))
+    storable_line("description", found.description)
     create.attach_owner(PaymentOrder(), found.user, found.content_object)
 
 

@@ -15,6 +15,7 @@ from django.db import connections
 from nexi_payments.input_errors import UnstorableText
 from nexi_payments.models import db_transactions
 from nexi_payments.pan_scanner import reject_card_number
+from nexi_payments.text_input import one_line
 
 UTF8MB4: Final = "utf8mb4"
 #: Character sets of MySQL that Python knows by another name; others count as utf8mb3.
@@ -44,6 +45,14 @@ def reject_text(name: str, text: str) -> None:
     reject_card_number(name, text)
     if character := unstorable_character(text):
         raise UnstorableText(name, character)
+
+
+def storable_line(name: str, text: str) -> str:
+    """``text`` in one line (``one_line``). Raises as ``reject_text``."""
+    line = one_line(text)
+    reject_card_number(name, line)  # what stood on two lines is beside each other now
+    reject_text(name, text)
+    return line
 
 
 @functools.cache

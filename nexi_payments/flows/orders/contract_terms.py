@@ -15,8 +15,7 @@ from nexi_payments.enums import Channel, ContractKind
 from nexi_payments.flows.orders import order_ids
 from nexi_payments.gateway.payloads import ContractCreation
 from nexi_payments.models import Contract, PaymentOrder
-from nexi_payments.models.text_storage import reject_text
-from nexi_payments.text_input import one_line
+from nexi_payments.models.text_storage import reject_text, storable_line
 
 #: Days. Nexi's contractFrequency has at most four digits.
 _LONGEST_INTERVAL: Final = 9999
@@ -58,8 +57,7 @@ def attach_contract(order: PaymentOrder, terms: ContractTerms) -> None:
     customer_id = terms.customer_id or _customer_id(order.user_id)
     if len(customer_id) > 27:
         raise ValueError("customer_id has more than 27 characters")
-    description = one_line(terms.description)
-    reject_text("the contract's description", description)
+    description = storable_line("the contract's description", terms.description)
     reject_text("customer_id", customer_id)
     amount = terms.amount
     order.contract = Contract(

@@ -28,9 +28,9 @@ from nexi_payments.flows.orders.contract_terms import ContractTerms
 from nexi_payments.gateway.payloads import Purchase
 from nexi_payments.models import PaymentOrder
 from nexi_payments.models.created_order import CreatedOrder, with_absolute_url
-from nexi_payments.models.text_storage import reject_text
+from nexi_payments.models.text_storage import reject_text, storable_line
 from nexi_payments.pan_scanner import url_contains_card_number
-from nexi_payments.text_input import URL_OR_PATH, has_control_characters, one_line
+from nexi_payments.text_input import URL_OR_PATH, has_control_characters
 
 
 def create_order(
@@ -149,8 +149,7 @@ def build(
     validate_amount(terminal_config, minor, currency)
     contact = customer_data.validated_contact(customer)
     number = reference_text(reference) or None
-    description = one_line(description)
-    reject_text("description", description)
+    description = storable_line("description", description)
     order = PaymentOrder(
         terminal=terminal_config.name,
         flow=terminal_config.flow,
