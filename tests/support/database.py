@@ -50,8 +50,7 @@ def django_db_modify_db_settings(
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """After a test with transactions of its own, Django's ``flush`` empties all tables
     and writes content types and permissions anew. Here the tables with rows are
-    emptied, and those two stay, unless the test changed them. A connection to SQLite
-    stays open: no rollback undoes what was set when it was opened."""
+    emptied, and those two stay, unless the test changed them."""
     tables: dict[str, Tables] = {}
     set_up = vars(TransactionTestCase)["_fixture_setup"].__func__
     flush = TransactionTestCase._fixture_teardown
@@ -68,14 +67,9 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
         if with_more or not all(tables[alias].emptied() for alias in aliases):
             flush(case)
 
-    def reconnects(case: TransactionTestCase) -> bool:
-        opened = connections.all(initialized_only=True)
-        return not all(one.vendor == "sqlite" and one.autocommit for one in opened)
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_setup", classmethod(prepared))
         patch.setattr(TransactionTestCase, "_fixture_teardown", emptied)
-        patch.setattr(TransactionTestCase, "_should_reload_connections", reconnects)
         yield
 
 
