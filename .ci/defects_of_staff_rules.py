@@ -123,8 +123,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "lists show every terminal": (
         "nexi_payments/admin/base.py",
-        "        return terminal_rights.limit(super().get_queryset(request),"
-        " request.user)\n",
+        "        return terminal_rights.limit(rows, request.user)\n",
         "        return rows\n",
         TERMINALS,
     ),
