@@ -37,6 +37,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """
 
     viewers: tuple[str, ...] = permissions.CAN_VIEW_PAYMENTS
+    #: a row tells of all terminals: only who sees all of them sees it
+    is_of_all_terminals = False
     detail_class: type[DetailView]
     page_classes: tuple[type[StaffPages], ...] = ()
     sortable_by = ()
@@ -103,11 +105,16 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         """The rows of the terminals that the user may see: of lists, search, exports,
         detail pages and histories."""
-        return terminal_rights.limit(super().get_queryset(request), request.user)
+        rows = super().get_queryset(request)
+        if self.is_of_all_terminals:
+            return rows if sees_all_terminals(request) else rows.none()
+        return terminal_rights.limit(rows, request.user)
 
     # ``obj``: Django passes it by position or by name
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if self.is_of_all_terminals and not sees_all_terminals(request):
+            return False
         return permissions.has_any(request, *self.viewers)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -273,6 +280,10 @@ def url_in_site(site: str, name: str, *args: Any) -> str:
         return reverse(name, args=args, current_app=site)
     except NoReverseMatch:
         return ""
+
+
+def sees_all_terminals(request: HttpRequest) -> bool:
+    return terminal_rights.terminals_of(request.user) is None
 
 
 def usable_terminals(user: Any, terminals: list[conf.Terminal]) -> list[conf.Terminal]:

@@ -17,7 +17,13 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, flows, permissions
 from nexi_payments.admin import access_log, changelist, closing_texts, csv_export
-from nexi_payments.admin.base import DetailView, ReadOnlyAdmin, StaffPages, get_actor
+from nexi_payments.admin.base import (
+    DetailView,
+    ReadOnlyAdmin,
+    StaffPages,
+    get_actor,
+    sees_all_terminals,
+)
 from nexi_payments.admin.error_texts import error_text
 from nexi_payments.enums import AccessKind
 from nexi_payments.exceptions import (
@@ -64,7 +70,7 @@ class ClosingPages(StaffPages):
     @db_transactions.non_atomic_requests
     def close(self, request: HttpRequest) -> HttpResponse:
         """The form; a POST compares the day with Nexi and keeps what was found."""
-        permissions.require_any(request, permissions.CLOSE_DAY)
+        _require(request, permissions.CLOSE_DAY)
         if request.method != "POST":
             return self._form_page(request, CloseForm(initial=_initial()))
         form = CloseForm(request.POST)
@@ -118,7 +124,7 @@ class ClosingPages(StaffPages):
     @db_transactions.non_atomic_requests
     def follow_up(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask Nexi about the payment of a difference, or take over an unknown one."""
-        permissions.require_any(request, permissions.RECONCILE)
+        _require(request, permissions.RECONCILE)
         difference = get_object_or_404(ClosingDifference, pk=pk)
         if request.method == "POST":
             try:
@@ -151,8 +157,15 @@ def _initial() -> dict[str, Any]:
     return {"day": days.last_closable()}
 
 
+def _require(request: HttpRequest, *names: str) -> None:
+    """One of these permissions, and the right to see all terminals."""
+    permissions.require_any(request, *names)
+    if not sees_all_terminals(request):
+        raise PermissionDenied
+
+
 def _get_closing(request: HttpRequest, pk: int) -> DayClosing:
-    permissions.require_any(request, *permissions.CAN_VIEW_CLOSINGS)
+    _require(request, *permissions.CAN_VIEW_CLOSINGS)
     return get_object_or_404(DayClosing, pk=pk)
 
 
@@ -211,6 +224,7 @@ class DayClosingAdmin(ReadOnlyAdmin):
     """Closed days are never edited and never deleted."""
 
     viewers = permissions.CAN_VIEW_CLOSINGS
+    is_of_all_terminals = True
     detail_class = ClosingDetail
     page_classes = (ClosingPages,)
     change_list_template = "nexi_payments/staff/change_list_closings.html"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rest_framework import exceptions
@@ -17,6 +18,14 @@ from nexi_payments.models import PaymentOrder
 from nexi_payments.web import client_info
 
 log = logging.getLogger("nexi_payments.api")
+
+
+@contextmanager
+def _logged_without_cache() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # each cache backend has errors of its own
+        log.error("requests are not counted: %s", type(error).__name__)
 
 
 class _Throttle(SimpleRateThrottle):
@@ -34,11 +43,9 @@ class _Throttle(SimpleRateThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         """True without the cache: the velocity limits count in the database."""
-        try:
+        with _logged_without_cache():
             return super().allow_request(request, view)
-        except Exception as error:  # each cache backend has errors of its own
-            log.error("requests are not counted: %s", type(error).__name__)
-            return True
+        return True
 
     def get_cache_key(self, request: Request, view: Any) -> str | None:
         if not conf.current().rate_limits:
@@ -113,15 +120,18 @@ class FailedAuthenticationThrottle(_Throttle):
 
     def require_below(self, request: Request) -> None:
         """Raises ``Throttled``."""
-        key = self._key(request)
-        if key is not None and self.cache.get(key, 0) >= self.num_requests:
+        key, failures = self._key(request), 0
+        if key is not None:
+            with _logged_without_cache():
+                failures = self.cache.get(key, 0)
+        if failures >= self.num_requests:
             raise exceptions.Throttled(wait=self.duration)
 
     def count(self, request: Request) -> None:
         key = self._key(request)
         if key is not None:
-            self.cache.add(key, 0, self.duration)
-            with suppress(ValueError):  # it has just expired
+            with _logged_without_cache(), suppress(ValueError):  # it has just expired
+                self.cache.add(key, 0, self.duration)
                 self.cache.incr(key)
 
     def _key(self, request: Request) -> str | None:

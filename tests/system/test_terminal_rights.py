@@ -13,7 +13,8 @@ from django.http import HttpResponse
 from django.urls import resolve
 
 from nexi_payments import flows
-from nexi_payments.models import PaymentOrder
+from nexi_payments.flows.closing import days
+from nexi_payments.models import ClosingDifference, DayClosing, PaymentOrder
 from nexi_payments.simulator import Simulator
 from tests.api.test_access import BODIES, DOORS
 from tests.support.api_clients import ALL_PERMISSIONS, ShopServer
@@ -143,11 +144,39 @@ def test_every_page_of_the_admin_is_walked(shopper: Shopper) -> None:
         if pattern.name
     }
     of_django = {name for name in ours if name.endswith(("_add", "_delete"))}
-    assert ours - of_django - walked == {
+    of_closings = {name for name in ours if "_dayclosing_" in name}  # below
+    assert ours - of_django - of_closings - walked == {
         # the histories of other rows are the same page of Django
         "nexi_payments_contract_history",
         "nexi_payments_approval_history",
     }
+
+
+@pytest.mark.parametrize("rights", [OTHER, {"all": ["see"]}])
+def test_a_closed_day_is_of_all_terminals(
+    rights: dict[str, list[str]], gateway: Simulator, group: Callable[..., Group]
+) -> None:
+    closing = flows.close_day(days.last_closable())
+    difference = ClosingDifference.objects.create(
+        closing=closing, kind="different", terminal="other"
+    )
+    clerk = Clerk("close_day", "view_dayclosing", "reconcile_payment")
+    clerk.user.groups.add(group(**rights))
+    closings = "/admin/nexi_payments/dayclosing/"
+    sees = "all" in rights
+    for page in ("", "close/", *(f"{closing.pk}/{one}/" for one in ("csv", "json"))):
+        answer = clerk.get(closings + page)
+        assert answer.status_code == (200 if sees else 403), page
+    for page in ("change", "history"):
+        answer = clerk.get(f"{closings}{closing.pk}/{page}/")
+        assert (answer.status_code == 200) == sees, page
+    follow_up = clerk.get(f"{closings}difference/{difference.pk}/follow-up/")
+    assert follow_up.status_code == (302 if sees else 403)
+    again = {"day": str(closing.day), "again": "on"}
+    assert clerk.post(closings + "close/", **again).status_code == (
+        302 if sees else 403
+    )
+    assert DayClosing.objects.count() == 1 + sees
 
 
 def test_what_one_may_not_see_is_not_there(
@@ -291,6 +320,10 @@ def test_the_api(
     for method, path in DOORS:
         if sees and path in ("orders/ORDER/reconcile/", "contracts/CARD/end/"):
             continue  # needs the right to see alone
+        if path == "orders/ORDER/nexi-link/" and method == "GET":
+            answer = api_answer(server, world, method, path)  # to send it again
+            assert answer.status_code == (403 if sees else 404)
+            continue
         answer = api_answer(server, world, method, path)
         where = (method, path, answer.content)
         if method == "GET" and "/" not in path.rstrip("/"):
