@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import Max, Q
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from demo_shop import state_diagram
-from nexi_payments.enums import Channel, ContractState, OrderState, Reason
+from nexi_payments.enums import ContractState
 from nexi_payments.models import Contract, Event, Operation, PaymentOrder
 from nexi_payments.simulator import Call, Delivery, Simulator
 
@@ -104,20 +104,11 @@ def limited_until(payment: PaymentOrder) -> datetime | None:
         return None
     most, seconds = limits["reference"]
     window = timedelta(seconds=seconds)
-    declined = (
-        PaymentOrder.objects.filter(
-            reference=payment.reference,
-            state=OrderState.FAILED,
-            reason__in=(Reason.DECLINED, Reason.NOT_AUTHENTICATED),
-        )
-        .exclude(channel=Channel.MIT)
-        # not before the attempt: rather a little late than a button that was too early
-        .annotate(ended_at=Max("events__created_at"))
-        .filter(ended_at__gte=timezone.now() - window)
-        .order_by("-ended_at")
-    )
-    ends = declined.values_list("ended_at", flat=True)[:most]
-    return ends[most - 1] + window if len(ends) == most else None
+    attempts = PaymentOrder.objects.filter(
+        reference=payment.reference, attempted_at__gte=timezone.now() - window
+    ).order_by("-attempted_at")
+    times = attempts.values_list("attempted_at", flat=True)[:most]
+    return times[most - 1] + window if len(times) == most else None
 
 
 def trace_payment(payment: PaymentOrder, simulator: Simulator) -> PaymentTrace:

@@ -28,6 +28,10 @@ def _logged_without_cache() -> Iterator[None]:
         log.error("requests are not counted: %s", type(error).__name__)
 
 
+def _log_uncounted(error: Exception) -> None:
+    log.error("requests are not counted: %s", type(error).__name__)
+
+
 class _Throttle(SimpleRateThrottle):
     """The project's rate for ``scope`` (``DEFAULT_THROTTLE_RATES``), or the default.
 

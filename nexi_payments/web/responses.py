@@ -14,10 +14,10 @@ from typing import Any, Final, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 from django.utils.cache import patch_vary_headers
 
-from nexi_payments import conf
+from nexi_payments import conf, page_paths
 from nexi_payments.web import csp_reports, rendering, static_files
 
 log = logging.getLogger("nexi_payments.web.responses")
@@ -99,7 +99,7 @@ def content_security_policy(*, form_action: str = "'self'", nonce: str = "") -> 
 def report_path() -> str:
     """The path of our endpoint for reports; "" if our pages are not in this URLconf."""
     try:
-        return reverse("nexi_payments:csp_report")
+        return page_paths.page_path("csp_report")
     except NoReverseMatch:
         return ""
 

@@ -19,7 +19,7 @@ from nexi_payments.flows.orders import attempts
 from nexi_payments.models import PaymentOrder
 from nexi_payments.models.sealed_card import SealedCard
 from nexi_payments.simulator import Reply, Simulator
-from tests.flows.test_payment_cancel import CANCELLED, at_the_issuer, now
+from tests.flows.test_payment_cancel import CANCELLED, at_the_issuer, heard, now
 from tests.support.in_doubt import (
     DAY,
     HOUR,
@@ -32,6 +32,8 @@ from tests.support.in_doubt import (
     time_travel,
 )
 from tests.support.shopper import CARDS, Shopper, new_order
+
+assert heard  # the fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

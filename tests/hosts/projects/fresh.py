@@ -10,6 +10,9 @@ NEXI_PAYMENTS["TERMINALS"] |= {
     "two": {"FLOW": "2steps"}, "moto": {"MOTO": True},
 }
 NEXI_PAYMENTS["MAILS"] = ["receipt"]
+NEXI_PAYMENTS["API_PASSWORD_AUTHENTICATION"] = [
+    "rest_framework.authentication.SessionAuthentication",
+]
 if django.VERSION >= (6, 1):
     MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 DATABASES["default"]["TEST"] = {"NAME": "fresh.sqlite3"}
