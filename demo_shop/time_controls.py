@@ -42,6 +42,7 @@ COUNT_TEXTS: Final = {
     "failed": gettext_lazy("failed or expired"),
     "review": gettext_lazy("sent to manual review"),
     "unanswered": gettext_lazy("without a result yet"),
+    "audited": gettext_lazy("entries of the audit trail"),
     "delivered": gettext_lazy("notices delivered to the shop"),
     "purged": gettext_lazy("personal data erased"),
     "terminals_recovered": gettext_lazy("terminals that work again"),
