@@ -11,7 +11,7 @@ from tests.histories.post_charge_invariants import BothBooks, find_violations
 
 def nexis_books(gateway: Simulator) -> dict[str, Any]:
     """As the gateway of the histories shows them."""
-    rows = gateway.store.created_between("", "9")
+    rows = list(gateway.store.created_between("", "9"))
     now = gateway.now()
     return {
         "charges": {
