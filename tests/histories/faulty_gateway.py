@@ -311,7 +311,7 @@ class GatewayHandler(BaseHTTPRequestHandler):
 
     def dump(self) -> dict[str, Any]:
         books, simulator = self.server.books, self.server.simulator
-        rows = simulator.store.created_between("", "9")
+        rows = list(simulator.store.created_between("", "9"))
         with books.lock:
             return {
                 "charges": {
