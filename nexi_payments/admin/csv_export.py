@@ -22,6 +22,7 @@ ORDER_COLUMNS: Final = (
     "order_id",
     "reference",
     "state",
+    "display_status",
     "reason",
     "channel",
     "terminal",

@@ -18,6 +18,7 @@ from nexi_payments.admin import (
     method_texts,
     queued_refunds,
     staff_texts,
+    status_texts,
 )
 from nexi_payments.admin.base import DetailView
 from nexi_payments.admin.forms import EmailForm
@@ -51,6 +52,7 @@ class OrderDetail(DetailView):
         clerk = permissions.has_any(request, permissions.TAKE_MOTO)
         receipt = order.state in enums.WITH_RECEIPT
         now = flows.available(order)
+        advice = staff_texts.advice(order)
         site = self.admin.admin_site
         paid_for = content_objects.label(
             request, order, site, self.admin.admin_url("changelist")
@@ -59,9 +61,10 @@ class OrderDetail(DetailView):
             "original": order,
             "title": f"{_('Payment')} {order.reference or order.order_id}",
             "order": order,
-            "amount": money.display(order.amount, order.currency),
-            "advice": staff_texts.advice(order),
-            "state_label": method_texts.state_label(order),
+            "amount": status_texts.headline(order),
+            "advice": advice,
+            "tone": status_texts.tone(order, advice.tone),
+            "status": status_texts.badge(order),
             "paid_with": method_texts.paid_with(order),
             "refund_rule": now.refund_rule if order.captured_amount else "",
             "sums": _amount_rows(now),

@@ -14,7 +14,6 @@ from django.http.response import HttpResponseBase
 from django.template.loader import get_template
 from django.urls import URLPattern
 from django.utils import formats, timezone
-from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
@@ -26,6 +25,7 @@ from nexi_payments.admin import (
     content_objects,
     csv_export,
     method_texts,
+    status_texts,
 )
 from nexi_payments.admin.customer_messages import CustomerMessages
 from nexi_payments.admin.daily_report import DailyReportPage
@@ -186,15 +186,9 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
     def amount_display(self, order: PaymentOrder) -> str:
         return _no_break(money.display(order.amount, order.currency))
 
-    @admin.display(description=_("state"))
+    @admin.display(description=_("status"))
     def state_badge(self, order: PaymentOrder) -> str:
-        doubt = " ⚠" if order.unsettled_since else ""
-        return format_html(
-            '<span class="nexi-badge nexi-is-{}">{}{}</span>',
-            order.state,
-            method_texts.state_label(order),
-            doubt,
-        )
+        return status_texts.badge(order)
 
     @admin.display(description=_("paid with"))
     def paid_with(self, order: PaymentOrder) -> str:

@@ -292,5 +292,5 @@ def _wants_link(request: HttpRequest) -> bool:
 def _reference_in_use_text(order: PaymentOrder) -> str:
     return _("This reference is taken: %(amount)s, %(state)s.") % {
         "amount": money.display(order.amount, order.currency),
-        "state": order.get_state_display(),
+        "state": order.display_status.label,
     }

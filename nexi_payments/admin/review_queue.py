@@ -16,7 +16,6 @@ from nexi_payments import conf, enums, money, outbox, permissions
 from nexi_payments.admin import (
     discrepancy_texts,
     in_flight,
-    method_texts,
     staff_texts,
 )
 from nexi_payments.admin.base import StaffPages
@@ -102,7 +101,7 @@ def _queue_row(order: PaymentOrder, waiting: list[Operation]) -> dict[str, Any]:
     found = [in_flight.describe(row, order) for row in waiting if row.amount]
     return {
         "order": order,
-        "state": method_texts.state_label(order),
+        "state": order.display_status.label,
         "amount": money.display(order.amount, order.currency),
         "age": timesince(order.unsettled_since or timezone.now()),
         "in_flight": found,

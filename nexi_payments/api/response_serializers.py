@@ -14,6 +14,7 @@ from nexi_payments.enums import (
     Channel,
     ContractKind,
     ContractState,
+    DisplayStatus,
     OperationKind,
     OperationOutcome,
     OrderState,
@@ -128,6 +129,11 @@ class OrderResponseSerializer(serializers.Serializer[PaymentOrder]):
     id = serializers.CharField(source="order_id", help_text="May be shown and logged")
     order_id = serializers.CharField(help_text="The same value, by Nexi's name for it")
     state = serializers.ChoiceField(choices=list(OrderState.values))
+    display_status = serializers.ChoiceField(
+        choices=list(DisplayStatus.values),
+        help_text="For people: `state`, or a finer word where money or the reason say"
+        " more. Decide by `state` and the amounts.",
+    )
     final = serializers.BooleanField(source="is_final")
     successful = serializers.BooleanField(source="is_successful")
     reason = serializers.CharField(allow_blank=True)

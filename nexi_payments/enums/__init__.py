@@ -5,6 +5,10 @@ and in logs, the label is what staff read. ``TRANSITIONS`` lists every allowed c
 an order's state; the ledger builds its compare-and-swap from it.
 """
 
+from nexi_payments.enums.display import (
+    STATUS_BY_REASON,
+    DisplayStatus,
+)
 from nexi_payments.enums.events import (
     EventKind,
 )
@@ -67,6 +71,7 @@ __all__ = [
     "RETURNED",
     "SINGLE_CALL",
     "STAFF_CHANNELS",
+    "STATUS_BY_REASON",
     "SUCCESSFUL",
     "TRANSITIONS",
     "UNSETTLED",
@@ -77,6 +82,7 @@ __all__ = [
     "ContractKind",
     "ContractState",
     "DiscrepancyKind",
+    "DisplayStatus",
     "Duplicates",
     "EventKind",
     "Flow",

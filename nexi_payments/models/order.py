@@ -15,7 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import enums, money
-from nexi_payments.enums import Channel, OrderState, Reason
+from nexi_payments.enums import Channel, DisplayStatus, OrderState, Reason
+from nexi_payments.models import display_status
 from nexi_payments.models.deadlocks import RetryingModel, RetryingQuerySet
 
 #: Most shops have few of these: their second filter has an index of its own.
@@ -339,6 +340,14 @@ class PaymentOrder(RetryingModel):
             return ""
         vetoes = self.events.filter(reason=Reason.VETOED).order_by("pk")
         return vetoes.values_list("note", flat=True).last() or ""
+
+    @property
+    def display_status(self) -> DisplayStatus:
+        """The state for people: "partially_captured", "refund_pending" and others.
+
+        ``display_status.label`` is its name in the present language. Reads no database.
+        """
+        return display_status.of_order(self)
 
     @property
     def is_final(self) -> bool:

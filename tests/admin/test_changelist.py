@@ -33,7 +33,7 @@ def test_the_columns(clerk: Clerk, paid: PaymentOrder) -> None:
         paid.order_id,
         "ORD-7",
         "12.50\u00a0EUR",
-        "nexi-is-paid",
+        "nexi-is-partially_refunded",
         "VISA\u00a0••••\u00a04549",
         "Giulia Bianchi",
         "2.00\u00a0EUR",

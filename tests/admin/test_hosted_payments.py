@@ -78,7 +78,7 @@ def test_a_payment_that_waits_for_confirmation(
 
     page = clerk.get_text(order_url(order))
 
-    assert '<span class="nexi-badge nexi-is-awaiting_hosted_page">waiting' in page
+    assert '<span class="nexi-badge nexi-is-waiting_for_confirmation">waiting' in page
     assert "Deliver nothing before it has. Do not ask for another payment." in page
     assert "may have been charged" not in page
     assert "waiting for confirmation" in clerk.get_text(ORDERS_URL)
