@@ -241,6 +241,10 @@ class OperationDetailResponseSerializer(serializers.Serializer[Operation]):
     rrn = serializers.CharField(
         allow_blank=True, help_text="Retrieval reference number; a chargeback names it"
     )
+    reason = serializers.CharField(
+        allow_blank=True,
+        help_text="Of a refund or void: a code of `RefundReason`, or words",
+    )
     created_at = serializers.DateTimeField(format=ISO_8601)
     settled_at = serializers.DateTimeField(format=ISO_8601, allow_null=True)
 

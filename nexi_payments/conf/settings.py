@@ -66,6 +66,8 @@ class Settings:
     #: dotted path of a function: reference → ``flows.ShopOrder``
     reference_lookup: str = ""
     reference_lookup_strict: bool = False
+    #: whether staff must choose a reason for a refund
+    refund_reason_required: bool = False
     #: seconds after a soft decline until a due charge is retried
     charge_retries: tuple[float, ...] = (86_400, 259_200, 604_800)
 
@@ -184,6 +186,7 @@ _KEYS: Final = (
     "BEFORE_CHARGE",
     "REFERENCE_LOOKUP",
     "REFERENCE_LOOKUP_STRICT",
+    "REFUND_REASON_REQUIRED",
     "CHARGE_RETRIES",
 )
 _HOOKS: Final = (
@@ -197,6 +200,7 @@ _SWITCHES: Final = (
     "REQUIRE_LIABILITY_SHIFT",
     "INTEGRITY",
     "REFERENCE_LOOKUP_STRICT",
+    "REFUND_REASON_REQUIRED",
 )
 _DURATIONS: Final = (
     ("SEALED_CARD_TTL", 0.001),

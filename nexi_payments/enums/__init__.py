@@ -43,6 +43,7 @@ from nexi_payments.enums.options import (
 from nexi_payments.enums.reasons import (
     DiscrepancyKind,
     Reason,
+    RefundReason,
 )
 from nexi_payments.enums.states import (
     ABANDONABLE,
@@ -93,6 +94,7 @@ __all__ = [
     "QueuedRefundState",
     "Reason",
     "RefundFailure",
+    "RefundReason",
     "VerificationOutcome",
     "sources",
 ]

@@ -1,6 +1,7 @@
 # The schema of the first release.
 
 import django.db.models.deletion
+import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
 
@@ -128,7 +129,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'payments',
                 'ordering': ('-created_at', '-id'),
                 'permissions': [('take_moto', 'Can charge cards by phone (MOTO)'), ('capture_payment', 'Can capture authorized payments'), ('void_payment', 'Can void authorized payments, and cancel unpaid ones'), ('refund_payment', 'Can refund payments'), ('reconcile_payment', 'Can ask Nexi about payments'), ('resolve_review', 'Can resolve payments under review'), ('cancel_capture', 'Can cancel captures'), ('charge_contract', 'Can charge cards on file'), ('end_contract', 'Can end cards on file'), ('verify_card', 'Can verify cards for nothing')],
-                'indexes': [models.Index(fields=['-created_at', '-id'], name='nexi_newest'), models.Index(fields=['state', '-created_at', '-id'], name='nexi_state_newest'), models.Index(fields=['channel', '-created_at', '-id'], name='nexi_channel_newest'), models.Index(fields=['terminal', '-created_at', '-id'], name='nexi_terminal_newest'), models.Index(fields=['currency', '-created_at', '-id'], name='nexi_currency_newest'), models.Index(fields=['method', '-created_at', '-id'], name='nexi_method_newest'), models.Index(fields=['card_last4', '-created_at', '-id'], name='nexi_last4_newest'), models.Index(fields=['customer_email', '-created_at', '-id'], name='nexi_email_newest'), models.Index(condition=models.Q(('refunded_at__isnull', False)), fields=['-created_at', '-id'], name='nexi_refunded_newest'), models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['-created_at', '-id'], name='nexi_unsettled_newest'), models.Index(condition=models.Q(('channel__in', ['link', 'moto'])), fields=['state', '-created_at', '-id'], name='nexi_staff_state_newest'), models.Index(fields=['content_type', 'object_id', '-created_at', '-id'], name='nexi_object_newest'), models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['unsettled_since'], name='nexi_unsettled'), models.Index(condition=models.Q(('next_poll_at__isnull', False)), fields=['next_poll_at'], name='nexi_next_poll')],
+                'indexes': [models.Index(fields=['-created_at', '-id'], name='nexi_newest'), models.Index(fields=['state', '-created_at', '-id'], name='nexi_state_newest'), models.Index(fields=['channel', '-created_at', '-id'], name='nexi_channel_newest'), models.Index(fields=['terminal', '-created_at', '-id'], name='nexi_terminal_newest'), models.Index(fields=['currency', '-created_at', '-id'], name='nexi_currency_newest'), models.Index(fields=['method', '-created_at', '-id'], name='nexi_method_newest'), models.Index(fields=['card_last4', '-created_at', '-id'], name='nexi_last4_newest'), models.Index(fields=['customer_email', '-created_at', '-id'], name='nexi_email_newest'), models.Index(condition=models.Q(('refunded_at__isnull', False)), fields=['-created_at', '-id'], name='nexi_refunded_newest'), models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['-created_at', '-id'], name='nexi_unsettled_newest'), models.Index(condition=models.Q(('channel__in', ['link', 'moto'])), fields=['state', '-created_at', '-id'], name='nexi_staff_state_newest'), models.Index(django.db.models.functions.text.Lower('customer_email'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='nexi_lower_email_newest'), models.Index(fields=['content_type', 'object_id', '-created_at', '-id'], name='nexi_object_newest'), models.Index(condition=models.Q(('unsettled_since__isnull', False)), fields=['unsettled_since'], name='nexi_unsettled'), models.Index(condition=models.Q(('next_poll_at__isnull', False)), fields=['next_poll_at'], name='nexi_next_poll')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['init', 'awaiting_3ds', 'awaiting_hosted_page', 'validated', 'paying', 'authorized', 'paid', 'failed', 'review', 'voided', 'refunded'])), name='nexi_known_state'), models.CheckConstraint(condition=models.Q(('amount__gt', 0), ('amount__lte', 999999999999)), name='nexi_amount_in_range'), models.CheckConstraint(condition=models.Q(('authorized_amount__gte', 0), ('captured_amount__gte', 0), ('capturing_amount__gte', 0), ('queued_amount__gte', 0), ('refunded_amount__gte', 0), ('refunding_amount__gte', 0), ('released_amount__gte', 0)), name='nexi_amounts_not_negative'), models.CheckConstraint(condition=models.Q(('state', 'review'), models.Q(('live_reference__isnull', False), ('state__in', ['authorized', 'awaiting_3ds', 'awaiting_hosted_page', 'init', 'paid', 'paying', 'validated'])), models.Q(('live_reference__isnull', True), ('state__in', ('failed', 'voided', 'refunded'))), _connector='OR'), name='nexi_live_reference')],
             },
         ),
@@ -326,6 +327,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='ListSettings',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('columns', models.JSONField(default=list)),
+                ('filters', models.JSONField(default=list)),
+                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name': 'list settings',
+                'verbose_name_plural': 'list settings',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
             name='Operation',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -336,6 +351,7 @@ class Migration(migrations.Migration):
                 ('correlation_id', models.CharField(max_length=36)),
                 ('request_id', models.CharField(blank=True, db_default='', default='', max_length=64)),
                 ('idempotency_key', models.CharField(blank=True, max_length=63)),
+                ('reason', models.CharField(blank=True, db_default='', default='', max_length=300, verbose_name='reason')),
                 ('target_operation_id', models.CharField(blank=True, max_length=64)),
                 ('nonce', models.CharField(editable=False, max_length=32, null=True, unique=True)),
                 ('send_count', models.PositiveSmallIntegerField(default=1)),
@@ -373,7 +389,7 @@ class Migration(migrations.Migration):
             name='Event',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('awaiting_3ds', 'waiting for the bank'), ('awaiting_hosted_page', "on Nexi's page"), ('validated', 'confirmed by the bank'), ('paying', 'being charged'), ('authorized', 'authorized'), ('paid', 'paid'), ('failed', 'failed'), ('review', 'to be reviewed'), ('voided', 'voided'), ('refunded', 'refund in part confirmed'), ('captured', 'capture in part confirmed'), ('capture_cancelled', 'capture cancelled'), ('contract_activated', 'card on file from now on'), ('contract_suspended', 'card on file on hold: no charge until somebody decides'), ('contract_resumed', 'card on file off hold'), ('contract_ending', 'end of the card on file begun'), ('contract_ended', 'card on file ended'), ('charge_retry', 'charge is tried again'), ('link_offered', 'secure link offered'), ('link_emailed', 'secure link mailed'), ('receipt_emailed', 'receipt mailed'), ('inquired', 'Nexi was asked by hand'), ('decided', 'decided by hand'), ('duplicate', 'charged beside another payment of the same purchase'), ('superseded', 'another attempt took its place'), ('cancelled', 'payment cancelled'), ('refund_queued', 'refund queued'), ('refund_withdrawn', 'queued refund withdrawn'), ('refund_failed', 'queued refund given up')], max_length=32, verbose_name='event')),
+                ('kind', models.CharField(choices=[('awaiting_3ds', 'waiting for the bank'), ('awaiting_hosted_page', "on Nexi's page"), ('validated', 'confirmed by the bank'), ('paying', 'being charged'), ('authorized', 'authorized'), ('paid', 'paid'), ('failed', 'failed'), ('review', 'to be reviewed'), ('voided', 'voided'), ('refunded', 'refund in part confirmed'), ('captured', 'capture in part confirmed'), ('capture_cancelled', 'capture cancelled'), ('contract_activated', 'card on file from now on'), ('contract_suspended', 'card on file on hold: no charge until somebody decides'), ('contract_resumed', 'card on file off hold'), ('contract_ending', 'end of the card on file begun'), ('contract_ended', 'card on file ended'), ('charge_retry', 'charge is tried again'), ('link_offered', 'secure link offered'), ('link_emailed', 'secure link mailed'), ('receipt_emailed', 'receipt mailed'), ('inquired', 'Nexi was asked by hand'), ('decided', 'decided by hand'), ('duplicate', 'charged beside another payment of the same purchase'), ('superseded', 'another attempt took its place'), ('cancelled', 'payment cancelled'), ('note', 'note'), ('refund_queued', 'refund queued'), ('refund_withdrawn', 'queued refund withdrawn'), ('refund_failed', 'queued refund given up')], max_length=32, verbose_name='event')),
                 ('from_state', models.CharField(max_length=24, verbose_name='from')),
                 ('to_state', models.CharField(max_length=24, verbose_name='to')),
                 ('reason', models.CharField(blank=True, max_length=32, verbose_name='reason')),

@@ -3,12 +3,13 @@
 Only ``flows`` and what it calls write rows, but for ``api.idempotency`` (its own
 records), ``retention`` and ``emails`` (what was sent). Only
 ``flows.ledger.transitions`` changes a state. Exported is what hosts may read;
-``bookkeeping``, ``hosted_page`` and ``sealed_card`` are ours.
+``bookkeeping``, ``hosted_page``, ``list_settings`` and ``sealed_card`` are ours.
 """
 
 from nexi_payments.models import (  # noqa: F401  registers them
     bookkeeping,
     hosted_page,
+    list_settings,
     sealed_card,
 )
 from nexi_payments.models.card_verification import CardVerification

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -223,6 +224,14 @@ class PaymentOrder(RetryingModel):
                     ((), "nexi_unsettled_newest", Q(unsettled_since__isnull=False)),
                     (("state",), "nexi_staff_state_newest", _STAFF_CHANNEL),
                 )
+            ),
+            # a search ignores case; for MySQL and MariaDB that is their collation, and
+            # MariaDB has no index on an expression
+            models.Index(
+                Lower("customer_email"),
+                F("created_at").desc(),
+                F("id").desc(),
+                name="nexi_lower_email_newest",
             ),
             models.Index(
                 fields=["content_type", "object_id", "-created_at", "-id"],

@@ -64,7 +64,7 @@ _OMITTED_FIELDS: Final[dict[type[models.Model], set[str]]] = {
         "failure_url",
         "token_hash",
     },
-    Operation: {"address"},
+    Operation: {"address", "reason"},
     Event: {"address", "note"},
     Discrepancy: set(),
     QueuedRefund: {"address", "reason"},

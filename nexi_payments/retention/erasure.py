@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from nexi_payments import conf, enums
-from nexi_payments.enums import ContractState
+from nexi_payments.enums import ContractState, EventKind, RefundReason
 from nexi_payments.models import (
     CardVerification,
     Contract,
@@ -55,6 +55,9 @@ def erase() -> int:
     has_personal_data = (
         Exists(CustomerDetails.objects.filter(order=OuterRef("pk"))) | Q()
     )
+    # staff may write one about a payment that was erased before
+    notes = Event.objects.filter(order=OuterRef("pk"), kind=EventKind.NOTE)
+    has_personal_data |= Exists(notes.exclude(note=""))
     for name in _PERSONAL_FIELDS:
         has_personal_data |= ~Q(**{name: ""})
     old = PaymentOrder.objects.filter(
@@ -79,6 +82,9 @@ def _erase_orders(keys: list[int]) -> None:
     PaymentOrder.objects.filter(pk__in=keys).update(**blank)
     CustomerDetails.objects.filter(order__in=keys).delete()
     Operation.objects.filter(order__in=keys).update(address=None)
+    # a code is no personal data; words may be
+    words = Operation.objects.filter(order__in=keys).exclude(reason="")
+    words.exclude(reason__in=RefundReason.values).update(reason="")
     Event.objects.filter(order__in=keys).update(address=None, note="")
     QueuedRefund.objects.filter(order__in=keys).update(address=None, reason="")
 

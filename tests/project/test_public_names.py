@@ -58,6 +58,7 @@ PRIVATE_TABLES: Final = {
     "HostedPage",
     "NexiLink",
     "IdempotencyRecord",
+    "ListSettings",
     "SealedCard",
     "SweepCursor",
     "TerminalMethods",

@@ -171,3 +171,20 @@ def test_cards_on_file_that_are_over_and_checks(
     assert CardVerification.objects.get().address is None
     stands.refresh_from_db()
     assert stands.consent_text.startswith("Coffee")
+
+
+def test_words_of_staff_go_and_codes_stay(
+    change_settings: Any, shopper: Shopper
+) -> None:
+    change_settings(RETENTION=30 * DAY)
+    order = shopper.pay(new_order(customer={"name": "Giulia Bianchi"}))
+    flows.refund(order, Decimal("1.00"), reason="Giulia did not like it")
+    flows.refund(order, Decimal("1.00"), reason="returned")
+    with time_travel(31 * DAY):
+        assert erasure.erase() == 1
+        reasons = order.operations.filter(kind="refund").order_by("pk")
+        assert list(reasons.values_list("reason", flat=True)) == ["", "returned"]
+        flows.add_note(order, "Giulia rang once more")
+    with time_travel(62 * DAY):
+        assert erasure.erase() == 1
+    assert order.events.get(kind="note").note == ""
