@@ -29,7 +29,7 @@ CARD_NUMBER_NOT_ALLOWED = _(
 )
 
 
-class _NoCardNumbersForm(forms.Form):
+class NoCardNumbersForm(forms.Form):
     """Every field rejects card numbers. The page does not repeat a rejected one."""
 
     def clean(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _set_terminal_choices(form: forms.Form, terminals: Sequence[conf.Terminal]) 
         form.fields["terminal"].widget = forms.HiddenInput()
 
 
-class PhoneOrderForm(AmountMixin, _NoCardNumbersForm):
+class PhoneOrderForm(AmountMixin, NoCardNumbersForm):
     """A phone order: amount, reference, customer. The card has a page of its own."""
 
     currency = forms.ChoiceField(label=_("Currency"))
@@ -229,7 +229,7 @@ class AmountForm(AmountMixin):
         return self.cleaned_data
 
 
-class ContractChargeForm(AmountMixin, _NoCardNumbersForm):
+class ContractChargeForm(AmountMixin, NoCardNumbersForm):
     """One charge to a saved card."""
 
     reference = forms.CharField(
@@ -257,7 +257,7 @@ class ContractChargeForm(AmountMixin, _NoCardNumbersForm):
         return self.cleaned_data
 
 
-class ReasonForm(_NoCardNumbersForm):
+class ReasonForm(NoCardNumbersForm):
     """Why a person decides so."""
 
     reason = forms.CharField(

@@ -8,8 +8,17 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import conf, enums, flows, money, payment_methods, permissions
+from nexi_payments import (
+    conf,
+    date_texts,
+    enums,
+    flows,
+    money,
+    payment_methods,
+    permissions,
+)
 from nexi_payments.admin import (
+    action_menu,
     captures,
     content_objects,
     customer_info_texts,
@@ -23,17 +32,8 @@ from nexi_payments.admin import (
 from nexi_payments.admin.base import DetailView
 from nexi_payments.admin.forms import EmailForm
 from nexi_payments.admin.order_timeline import timeline
-from nexi_payments.enums import Channel, OrderState
-from nexi_payments.flows import manual_review
+from nexi_payments.enums import Channel
 from nexi_payments.models import PaymentOrder
-
-#: Decisions that staff can take on a review, in display order.
-_RESOLUTIONS = [
-    (OrderState.PAID, _("paid")),
-    (OrderState.AUTHORIZED, _("authorized")),
-    (OrderState.FAILED, _("not charged")),
-    (OrderState.VOIDED, _("released")),
-]
 
 
 class OrderDetail(DetailView):
@@ -87,7 +87,11 @@ class OrderDetail(DetailView):
             "contract": captures.contract_link(request, order, site.name),
             "may_resend": permissions.has_any(request, permissions.RECONCILE),
             "may_resolve": permissions.has_any(request, permissions.RESOLVE),
-            **_available_actions(request, now),
+            "may_write_notes": permissions.has_any(
+                request, *permissions.CAN_WRITE_NOTES
+            ),
+            "actions": action_menu.action_menu(request, now),
+            **action_menu.reason_choices(),
             **extra_context,
         }
         return self.render(request, "payment.html", context)
@@ -152,7 +156,7 @@ def _detail_rows(order: PaymentOrder, paid_for: str) -> list[tuple[Any, Any]]:
         (_("ECI"), order.eci),
         (_("Order id at Nexi"), order.order_id),
         (_("Operation id at Nexi"), order.gateway_operation_id),
-        (_("Created"), order.created_at),
+        (_("Created"), date_texts.moment(order.created_at)),
     ]
     return [(label, value) for label, value in rows if value]
 
@@ -168,35 +172,3 @@ def _other_attempts(order: PaymentOrder) -> list[PaymentOrder]:
         return []
     same = PaymentOrder.objects.filter(reference=order.reference)
     return list(same.exclude(pk=order.pk).order_by("-id")[:10])
-
-
-# -- available actions -----------------------------------------------------------------
-
-
-def _available_actions(request: HttpRequest, now: flows.Available) -> dict[str, Any]:
-    """Forms of the actions that this user may run on the order in its present state."""
-    order = now.order
-    actions: dict[str, Any] = {}
-    for name, amount, permission in (
-        ("capture", now.capture, permissions.CAPTURE),
-        ("void", now.void, permissions.VOID),
-    ):
-        if amount and permissions.has_any(request, permission):
-            actions[name] = captures.amount_form_values(order, amount)
-    for name, make_forms, permission in (
-        ("refunds", captures.refund_forms, permissions.REFUND),
-        ("cancels", captures.cancel_forms, permissions.CANCEL_CAPTURE),
-    ):
-        if permissions.has_any(request, permission) and (forms := make_forms(now)):
-            actions[name] = forms
-    if permissions.has_any(request, permissions.VOID) and now.cancel:
-        actions["may_cancel"] = True
-    if (
-        permissions.has_any(request, permissions.RECONCILE)
-        and order.operations.exists()
-    ):
-        actions["may_inquire"] = True
-    possible = manual_review.possible_resolutions(order)
-    if possible and permissions.has_any(request, permissions.RESOLVE):
-        actions["resolutions"] = [one for one in _RESOLUTIONS if one[0] in possible]
-    return {"actions": actions}

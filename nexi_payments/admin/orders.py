@@ -13,11 +13,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.loader import get_template
 from django.urls import URLPattern
-from django.utils import formats, timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import money, permissions
+from nexi_payments import date_texts, money, permissions
 from nexi_payments.admin import (
     base,
     changelist,
@@ -40,6 +39,7 @@ from nexi_payments.admin.phone_orders import PhoneOrders
 from nexi_payments.admin.queued_refunds import QueuedRefunds
 from nexi_payments.admin.review_actions import ReviewActions
 from nexi_payments.admin.review_queue import ReviewQueuePage
+from nexi_payments.admin.staff_notes import StaffNotes
 from nexi_payments.models import PaymentOrder
 from nexi_payments.pan_scanner import contains_card_number
 
@@ -61,6 +61,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         ReviewActions,
         Decisions,
         QueuedRefunds,
+        StaffNotes,
         ReviewQueuePage,
         DailyReportPage,
     )
@@ -179,8 +180,7 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
 
     @admin.display(description=_("created"))
     def when(self, order: PaymentOrder) -> str:
-        moment = timezone.localtime(order.created_at)
-        return _no_break(formats.date_format(moment, "SHORT_DATETIME_FORMAT"))
+        return _no_break(date_texts.moment(order.created_at))
 
     @admin.display(description=_("amount"))
     def amount_display(self, order: PaymentOrder) -> str:

@@ -9,10 +9,9 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils import timezone
-from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import conf, enums, money, outbox, permissions
+from nexi_payments import conf, date_texts, enums, money, outbox, permissions
 from nexi_payments.admin import (
     discrepancy_texts,
     in_flight,
@@ -103,7 +102,7 @@ def _queue_row(order: PaymentOrder, waiting: list[Operation]) -> dict[str, Any]:
         "order": order,
         "state": order.display_status.label,
         "amount": money.display(order.amount, order.currency),
-        "age": timesince(order.unsettled_since or timezone.now()),
+        "age": date_texts.age(order.unsettled_since or timezone.now()),
         "in_flight": found,
         "next_question": in_flight.next_question(order),
         "advice": staff_texts.advice(order),

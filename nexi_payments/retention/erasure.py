@@ -52,12 +52,11 @@ def erase() -> int:
     if seconds is None:
         return 0
     before = timezone.now() - timedelta(seconds=seconds)
-    has_personal_data = (
-        Exists(CustomerDetails.objects.filter(order=OuterRef("pk"))) | Q()
-    )
-    # staff may write one about a payment that was erased before
+    # staff may write a note about a payment that was erased before
     notes = Event.objects.filter(order=OuterRef("pk"), kind=EventKind.NOTE)
-    has_personal_data |= Exists(notes.exclude(note=""))
+    has_personal_data = Exists(
+        CustomerDetails.objects.filter(order=OuterRef("pk"))
+    ) | Q(Exists(notes.exclude(note="")))
     for name in _PERSONAL_FIELDS:
         has_personal_data |= ~Q(**{name: ""})
     old = PaymentOrder.objects.filter(
