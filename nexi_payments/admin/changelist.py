@@ -14,16 +14,18 @@ from typing import Any, Final
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db import connections
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Lower
+from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, payment_methods
-from nexi_payments.admin import method_texts
+from nexi_payments.admin import method_texts, revenue
 from nexi_payments.enums import OrderState
-from nexi_payments.models import Operation, PaymentOrder
+from nexi_payments.models import Operation, PaymentOrder, db_transactions
 from nexi_payments.models.hosted_page import TerminalMethods
 
 #: Maximum number of rows to page through. Filters and the CSV reach older ones.
@@ -144,8 +146,9 @@ class CreatedFilter(admin.SimpleListFilter):
 
 
 def _date_range(word: str | None) -> tuple[datetime, datetime] | None:
-    """Half-open interval in local days; ``None`` for an unknown word."""
-    today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    """Half-open interval in days of the shop; ``None`` for an unknown word."""
+    now = timezone.localtime(timezone=revenue.shop_zone())
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     tomorrow = today + timedelta(days=1)
     month = today.replace(day=1)
     ranges = {
@@ -208,8 +211,7 @@ def _search_queries(text: str) -> Iterator[QuerySet[PaymentOrder]]:
     """Yield each query in the order of its index, so that nothing is sorted."""
     newest = PaymentOrder.objects.order_by("-created_at", "-id")
     if "@" in text:
-        for email in {text, text.lower()}:
-            yield newest.filter(customer_email=email)
+        yield newest.filter(_email_filter(text))
         return
     if len(text) == 4 and text.isdigit():
         yield newest.filter(card_last4=text)
@@ -223,6 +225,13 @@ def _search_queries(text: str) -> Iterator[QuerySet[PaymentOrder]]:
         yield unsorted.filter(pk__in=owners)
     # an exact match sorts first
     yield newest.order_by("reference").filter(_prefix_filter("reference", text))
+
+
+def _email_filter(text: str) -> Q:
+    """The email, whatever its case is, by the index of each database."""
+    if connections[db_transactions.alias()].vendor == "mysql":
+        return Q(customer_email=text)  # its collation ignores case
+    return Q(Exact(Lower("customer_email"), Lower(Value(text))))
 
 
 def _prefix_filter(column: str, text: str) -> Q:

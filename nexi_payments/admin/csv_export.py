@@ -1,9 +1,15 @@
-"""CSV export, streamed with keyset pagination."""
+"""CSV export, streamed with keyset pagination.
+
+Each file begins with a byte order mark: without it Excel reads UTF-8 as Latin. Excel of
+a language with decimal commas splits cells at semicolons, so there are two dialects.
+"""
 
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any, Final
 
 from django.db.models import Q, QuerySet
@@ -14,6 +20,7 @@ from nexi_payments import money
 from nexi_payments.models import PaymentOrder
 
 PAGE_SIZE: Final = 2000
+_BYTE_ORDER_MARK: Final = "\ufeff"
 #: Spreadsheets read cells with these prefixes as formulas.
 _FORMULA_PREFIXES: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -56,12 +63,23 @@ def escape_cell(value: Any) -> str:
     return "'" + text if text.startswith(_FORMULA_PREFIXES) else text
 
 
-def csv_response(rows: Iterable[Iterable[Any]], name: str) -> StreamingHttpResponse:
-    """Stream ``rows`` as a download. The first row is the header."""
-    writer = csv.writer(_Echo())
-    lines = (writer.writerow([escape_cell(value) for value in row]) for row in rows)
+def csv_response(
+    rows: Iterable[Iterable[Any]], name: str, *, semicolons: bool = False
+) -> StreamingHttpResponse:
+    """Stream ``rows`` as a download. The first row is the header.
+
+    ``semicolons``: between cells, and amounts have a decimal comma.
+    """
+    writer = csv.writer(_Echo(), delimiter=";" if semicolons else ",")
+
+    def cell(value: Any) -> str:
+        text = escape_cell(value)
+        is_number = semicolons and isinstance(value, Decimal)
+        return text.replace(".", ",") if is_number else text
+
+    lines = (writer.writerow([cell(value) for value in row]) for row in rows)
     return StreamingHttpResponse(
-        lines,
+        itertools.chain([_BYTE_ORDER_MARK], lines),
         content_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="{name}.csv"',

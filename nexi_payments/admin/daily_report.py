@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern
-from django.utils import formats, timezone
+from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import enums, money, permissions
@@ -34,6 +34,8 @@ CSV_COLUMNS: Final = (
     "count",
     "amount",
 )
+#: Value of ``format`` → whether semicolons separate the cells.
+_CSV_FORMATS: Final = {"csv": False, "csv-semicolons": True}
 
 
 class PeriodForm(forms.Form):
@@ -51,7 +53,7 @@ class PeriodForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        today = timezone.localdate()
+        today = revenue.today()
         since = data.get("since") or data.get("until") or today
         until = data.get("until") or max(since, today if not self.data else since)
         if until < since or (until - since).days >= _MAX_DAYS:
@@ -90,9 +92,11 @@ class DailyReportPage(StaffPages):
         chosen = request.GET.get("clerk", "")
         if chosen:
             rows = [row for row in rows if row.clerk == chosen]
-        if valid and request.GET.get("format") == "csv":
+        wanted = request.GET.get("format", "")
+        if valid and wanted in _CSV_FORMATS:
             name = f"daily-report-{data['since']}-{data['until']}"
-            return csv_export.csv_response(_csv_rows(rows), name)
+            semicolons = _CSV_FORMATS[wanted]
+            return csv_export.csv_response(_csv_rows(rows), name, semicolons=semicolons)
         blank = PeriodForm(
             initial={"since": data.get("since"), "until": data.get("until")}
         )
@@ -112,15 +116,17 @@ class DailyReportPage(StaffPages):
             ),
             "totals": _totals(rows),
             "charts": _charts(rows, data["since"], data["until"]) if valid else [],
-            "csv_query": _csv_query(request),
+            "csv_query": _csv_query(request, "csv"),
+            "semicolons_query": _csv_query(request, "csv-semicolons"),
+            "zone": revenue.shop_zone(),
             "list_url": self.admin.admin_url("changelist"),
         }
         return self.render(request, "daily_report.html", context)
 
 
-def _csv_query(request: HttpRequest) -> str:
+def _csv_query(request: HttpRequest, name: str) -> str:
     query = request.GET.copy()
-    query["format"] = "csv"
+    query["format"] = name
     return query.urlencode()
 
 

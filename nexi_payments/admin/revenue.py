@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
 from django.db import connections
@@ -49,6 +49,17 @@ class DailySum:
     currency: str
     count: int
     minor: int
+
+
+def shop_zone() -> tzinfo:
+    """The time zone of the shop (``TIME_ZONE``), whichever the reader works in: two
+    people must see the same day's sum.
+    """
+    return timezone.get_default_timezone()
+
+
+def today() -> date:
+    return timezone.localdate(timezone=shop_zone())
 
 
 def days_between(since: date, until: date) -> list[date]:
@@ -136,4 +147,4 @@ def _subtract_other_currencies(rows: list[DailySum], main: str) -> Iterator[Dail
 
 
 def _start_of_day(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
+    return timezone.make_aware(datetime.combine(day, time.min), shop_zone())

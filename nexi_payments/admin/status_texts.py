@@ -8,7 +8,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import money
-from nexi_payments.enums import DisplayStatus
+from nexi_payments.admin import attempts, reason_texts
+from nexi_payments.enums import DisplayStatus, OrderState
 from nexi_payments.models import PaymentOrder
 
 _HEADLINES: Final[dict[str, Any]] = {
@@ -57,6 +58,20 @@ def headline(order: PaymentOrder) -> str:
 def tone(order: PaymentOrder, advised: str) -> str:
     """The tone of the header. ``advised``: that of ``staff_texts.advice``."""
     return _TONES.get(order.display_status, advised)
+
+
+def badge_with_reason(order: PaymentOrder) -> str:
+    """The status as HTML, grey if it says nothing about money, and why in words."""
+    why = ""
+    if order.state in (OrderState.FAILED, OrderState.REVIEW):
+        why = reason_texts.of_order(order)
+    quiet = " nexi-quiet" if attempts.is_grey(order) else ""
+    return format_html(
+        '<span class="nexi-state{}">{}{}</span>',
+        quiet,
+        badge(order),
+        format_html("<small>{}</small>", why) if why else "",
+    )
 
 
 def badge(order: PaymentOrder) -> str:

@@ -1,7 +1,7 @@
 """Models. In-memory rules only: no network, no clear card, no state change.
 
 Only ``flows`` and what it calls write rows, but for ``api.idempotency`` (its own
-records), ``retention`` and ``emails`` (what was sent). Only
+records), ``admin.list_settings``, ``retention`` and ``emails`` (what was sent). Only
 ``flows.ledger.transitions`` changes a state. Exported is what hosts may read;
 ``bookkeeping``, ``hosted_page``, ``list_settings`` and ``sealed_card`` are ours.
 """

@@ -24,6 +24,12 @@ from nexi_payments.models.deadlocks import RetryingModel, RetryingQuerySet
 _STAFF_CHANNEL = Q(channel__in=sorted(enums.STAFF_CHANNELS))
 
 
+#: Failed, and it says nothing about money: another attempt replaced it, or its time was
+#: over before Nexi heard of it. Lists hide these; robots make many of them in a row.
+WITHOUT_STORY: Final = Q(state=OrderState.FAILED, unsettled_since__isnull=True) & (
+    Q(reason=Reason.SUPERSEDED) | Q(reason=Reason.EXPIRED, gateway_operation_id="")
+)
+
 #: Only the ledger changes them. ``terminal`` is written before the first request and
 #: never changes: each later request about the order uses its key.
 _LEDGER_COLUMNS: Final = frozenset(
@@ -220,6 +226,7 @@ class PaymentOrder(RetryingModel):
                     fields=[*first, "-created_at", "-id"], name=name, condition=which
                 )
                 for first, name, which in (
+                    ((), "nexi_listed_newest", ~WITHOUT_STORY),
                     ((), "nexi_refunded_newest", Q(refunded_at__isnull=False)),
                     ((), "nexi_unsettled_newest", Q(unsettled_since__isnull=False)),
                     (("state",), "nexi_staff_state_newest", _STAFF_CHANNEL),

@@ -43,7 +43,7 @@ def day(every_currency: None, shopper: Shopper) -> Clerk:
 
 def rows(reader: Clerk, **query: str) -> list[tuple[str, ...]]:
     answer = reader.get(TILL, format="csv", **query)
-    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
     return [tuple(row) for row in csv.reader(io.StringIO(text))][1:]
 
 

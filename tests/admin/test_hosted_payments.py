@@ -63,7 +63,7 @@ def test_an_open_page_is_no_charge_in_doubt(clerk: Clerk, buyer: HostedShopper) 
     assert "Nexi executed it" not in page
     assert order.order_id not in clerk.get_text(ORDERS_URL + "?in_doubt=yes")
     dashboard = clerk.get(ORDERS_URL).context["dashboard"]
-    assert (dashboard["in_doubt"].count, dashboard["to_review"].count) == (0, 0)
+    assert (dashboard["asked"].count, dashboard["attention"].count) == (0, 0)
     assert "Nothing to check" in clerk.get_text(ORDERS_URL + "review-queue/")
 
 
@@ -238,7 +238,7 @@ def test_report_and_csv_by_method(
         ("Card", "VISA", "shop", "12.50", 1),
         ("PayPal", "PAYPAL", "shop", "12.50", 1),
     ]
-    csv = clerk.get(REPORT_URL + "?format=csv").getvalue().decode()
+    csv = clerk.get(REPORT_URL + "?format=csv").getvalue().decode("utf-8-sig")
     assert csv.splitlines()[0] == (
         "day,clerk,currency,method,brand,channel,kind,count,amount"
     )

@@ -68,6 +68,6 @@ def test_a_refund_that_nexi_has_not_confirmed(clerk: Clerk, shopper: Shopper) ->
 def test_the_csv_has_state_and_status(clerk: Clerk, paid: PaymentOrder) -> None:
     flows.refund(paid, Decimal("2.00"))
     answer = clerk.get(ORDERS_URL + "export/")
-    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
     row = next(csv.DictReader(io.StringIO(text)))
     assert (row["state"], row["display_status"]) == ("paid", "partially_refunded")
