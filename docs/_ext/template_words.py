@@ -34,6 +34,7 @@ TEMPLATES: Final = {
     "staff/payment.html": "one payment: amounts, actions, timeline",
     "staff/payment_action.html": "the form of one action; included",
     "staff/attempts.html": "the other attempts of a purchase, in the list; included",
+    "staff/list_tools.html": "where the list leads to; included",
     "staff/list_settings.html": "columns and saved filters of the list; included",
     "staff/timeline.html": "what has happened, and notes; included",
     "staff/card_verification.html": "outcome of a card verification",

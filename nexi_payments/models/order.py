@@ -292,7 +292,7 @@ class PaymentOrder(RetryingModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.order_id} {self.total} {self.currency} {self.state}"
+        return f"{self.order_id} {self.total} {self.currency} {self.display_status}"
 
     def __getstate__(self) -> dict[str, Any]:
         """Drops ``get_absolute_url``: a copy is not what ``create_order`` returned."""
