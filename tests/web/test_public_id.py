@@ -46,6 +46,7 @@ from nexi_payments.models.bookkeeping import (
     TerminalOutage,
 )
 from nexi_payments.models.hosted_page import HostedPage, NexiLink, TerminalMethods
+from nexi_payments.models.list_settings import ListSettings
 from nexi_payments.simulator import Simulator
 from nexi_payments.web import payment_links
 from tests.support.api_clients import (
@@ -174,6 +175,7 @@ def rows_of_every_model(shopper: Shopper) -> dict[type[models.Model], Any]:
         HostedPage: {"order": new_order(), "shop_terminal": "default"},
         NexiLink: {"order": new_order(), "expires_on": now.date(), "next_try_at": now},
         TerminalMethods: {"terminal": "default", "asked_at": now},
+        ListSettings: {"user": get_user_model().objects.create_user("list")},
     }
     found = {}
     for model in apps.get_app_config("nexi_payments").get_models():
