@@ -113,6 +113,18 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "    return text\n",
         "tests/flows/test_refund_reasons.py tests/flows/test_staff_notes.py",
     ),
+    "a hidden terminal's attempt hides a failed one": (
+        "nexi_payments/admin/attempts.py",
+        "    newer = terminal_rights.limit(newer, user)\n",
+        "",
+        "tests/admin/test_attempts.py",
+    ),
+    "an approved refund forgets why": (
+        "nexi_payments/flows/approvals.py",
+        "    call.capture, call.reason = approval.capture, approval.reason\n",
+        "    call.capture = approval.capture\n",
+        "tests/flows/test_refund_reasons.py",
+    ),
     "a day of the report is the reader's": (
         "nexi_payments/shop_time.py",
         "datetime.combine(day, time.min, zone())",

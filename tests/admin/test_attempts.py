@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -31,6 +32,20 @@ def failed(reference: str | None, reason: str, **columns: Any) -> PaymentOrder:
         state="failed", reason=reason, live_reference=None, **columns
     )
     return order
+
+
+def test_attempts_on_hidden_terminals_are_neither_shown_nor_hide(
+    clerk: Clerk, shopper: Shopper, change_settings: Any
+) -> None:
+    first = shopper.pay(new_order(reference="R-1"), "declined")
+    second = shopper.pay(new_order(reference="R-1", terminal="manual"))
+    assert listed(clerk) == [second.pk]
+    change_settings(TERMINAL_RIGHTS={"Branch": {"default": ["see"]}})
+    clerk.user.groups.add(Group.objects.create(name="Branch"))
+    assert listed(clerk) == [first.pk]
+    page = clerk.get_text(ORDERS_URL)
+    assert "attempts</summary>" not in page
+    assert second.order_id not in page
 
 
 def test_attempts_are_folded_under_the_newest(clerk: Clerk, shopper: Shopper) -> None:

@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from nexi_payments import flows
 from nexi_payments.admin import changelist, csv_export
 from nexi_payments.models import PaymentOrder
+from nexi_payments.models.audit import StaffAccess
 from tests.support.clerk import ORDERS_URL, PERMISSIONS, Clerk, order_url
 from tests.support.in_doubt import time_travel
 from tests.support.shopper import CARDS, Shopper, new_order
@@ -256,6 +257,8 @@ def test_ticked_rows_are_exported(clerk: Clerk, paid: PaymentOrder) -> None:
         text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
         rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
         assert [row["reference"] for row in rows] == ["C", "ORD-7"]
+        access = StaffAccess.objects.filter(kind="exported").latest("pk")
+        assert access.note == f"selected: {third.pk} {paid.pk}"
     # only to look: no other action is there
     page = clerk.get_text(ORDERS_URL)
     assert re.findall(r'<option value="(\w+)">', page.partition("</select>")[0]) == [

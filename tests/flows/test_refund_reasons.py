@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from nexi_payments.enums import OperationKind
 from nexi_payments.exceptions import CardDataNotAllowed
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
+from tests.support.approvals import CEILINGS, actor, asked
 from tests.support.shopper import CARDS, Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,6 +38,19 @@ def test_of_a_queued_refund(paid: PaymentOrder) -> None:
     queued.refresh_from_db()
     assert queued.operation is not None
     assert queued.operation.reason == "duplicate"
+
+
+def test_of_a_refund_that_another_person_approves(
+    paid: PaymentOrder, change_settings: Any
+) -> None:
+    change_settings(APPROVAL_CEILINGS=CEILINGS)
+    asker = actor("anna", "refund_payment")
+    six = Decimal("6.00")
+    approval = asked(flows.refund, paid, six, reason="returned", actor=asker)
+    assert approval.reason == "returned"
+    flows.approve(approval, actor=actor("bruno", "approve_payment"))
+    refund = paid.operations.get(kind=OperationKind.REFUND)
+    assert (refund.reason, refund.outcome) == ("returned", "done")
 
 
 def test_what_is_refused_sends_nothing(paid: PaymentOrder, gateway: Simulator) -> None:

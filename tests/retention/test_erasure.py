@@ -219,3 +219,25 @@ def test_words_of_staff_go_and_codes_stay(
     with time_travel(62 * DAY):
         assert erasure.erase() == 1
     assert order.events.get(kind="note").note == ""
+
+
+def test_words_of_staff_members_stay_for_the_audit_retention(
+    change_settings: Any, shopper: Shopper
+) -> None:
+    change_settings(RETENTION=30 * DAY)
+    order = shopper.pay(new_order(customer={"name": "Giulia Bianchi"}))
+    anna = actor("anna", "refund_payment")
+    flows.refund(order, Decimal("1.00"), reason="Giulia rang", actor=anna)
+    flows.refund(order, Decimal("1.00"), reason="returned", actor=anna)
+    flows.add_note(order, "Giulia rang", actor=anna)
+    flows.reconcile()
+    refunds = order.operations.filter(kind="refund").order_by("pk")
+    with time_travel(31 * DAY):
+        assert erasure.erase() == 1
+        assert [one.reason for one in refunds.all()] == ["Giulia rang", "returned"]
+        assert order.events.get(kind="note").note == "Giulia rang"
+        assert erasure.erase() == 0  # their note does not make the order due again
+    with time_travel(367 * DAY):
+        erasure.erase()
+    assert [one.reason for one in refunds.all()] == ["", "returned"]
+    assert order.events.get(kind="note").note == ""
