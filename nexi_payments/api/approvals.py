@@ -7,7 +7,7 @@ approves what the same user asked for.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -32,6 +32,10 @@ from nexi_payments.api.views import BaseAPIView, validated_body
 from nexi_payments.enums import ApprovalState
 from nexi_payments.exceptions import OutcomeNotRecorded
 from nexi_payments.models import Approval
+
+_ID: Final = OpenApiParameter("id", int, OpenApiParameter.PATH)
+#: of a 64-bit number
+_MOST_DIGITS: Final = 19
 
 
 class _ServerView(BaseAPIView):
@@ -72,9 +76,10 @@ class ApprovalView(_ServerView):
     @operation_schema(
         {200: ApprovalResponseSerializer},
         operation_id="read_approval",
+        parameters=[_ID],
         tags=["approvals"],
     )
-    def get(self, request: Request, id: int) -> Response:  # noqa: A002
+    def get(self, request: Request, id: str) -> Response:  # noqa: A002
         """Read a request for approval. Who asked for it may read it, too."""
         approval = _get_approval_or_404(request, id)
         _require_any(request, approval, *permissions.CAN_VIEW_PAYMENTS)
@@ -88,9 +93,10 @@ class ApproveView(_ServerView):
         {200: ApprovalResponseSerializer},
         body=EmptyRequestSerializer,
         operation_id="approve",
+        parameters=[_ID],
         tags=["approvals"],
     )
-    def post(self, request: Request, id: int) -> Response:  # noqa: A002
+    def post(self, request: Request, id: str) -> Response:  # noqa: A002
         """Approve a request of another user. A refund is sent at once: see
         `operation`. A phone order then waits 24 hours for its card: the user who asked
         sends `moto/` again. If amount, state or permissions have changed, the request
@@ -118,9 +124,10 @@ class RefuseView(_ServerView):
         {200: ApprovalResponseSerializer},
         body=RefuseApprovalRequestSerializer,
         operation_id="refuse_approval",
+        parameters=[_ID],
         tags=["approvals"],
     )
-    def post(self, request: Request, id: int) -> Response:  # noqa: A002
+    def post(self, request: Request, id: str) -> Response:  # noqa: A002
         """Refuse a request of another user, or withdraw one's own. Nothing is sent to
         Nexi."""
         data = validated_body(request, RefuseApprovalRequestSerializer)
@@ -145,9 +152,11 @@ def _require_any(request: Request, approval: Approval, *names: str) -> None:
         raise PermissionDenied
 
 
-def _get_approval_or_404(request: Request, pk: int) -> Approval:
+def _get_approval_or_404(request: Request, id_: str) -> Approval:
+    if not (id_.isascii() and id_.isdecimal() and len(id_) < _MOST_DIGITS):
+        raise Http404  # as JSON; a converter of the path would leave it to Django
     rows = Approval.objects.select_related("order")
-    approval = terminal_rights.limit(rows, request.user).filter(pk=pk).first()
+    approval = terminal_rights.limit(rows, request.user).filter(pk=int(id_)).first()
     if approval is None:
         raise Http404
     return approval

@@ -59,9 +59,9 @@ urlpatterns = [
     ),
     path("contracts/<str:id>/end/", as_view(contracts.EndContractView), name="end"),
     path("approvals/", as_view(approvals.ApprovalsView), name="approvals"),
-    path("approvals/<int:id>/", as_view(approvals.ApprovalView), name="approval"),
-    path("approvals/<int:id>/approve/", as_view(approvals.ApproveView), name="approve"),
-    path("approvals/<int:id>/refuse/", as_view(approvals.RefuseView), name="refuse"),
+    path("approvals/<str:id>/", as_view(approvals.ApprovalView), name="approval"),
+    path("approvals/<str:id>/approve/", as_view(approvals.ApproveView), name="approve"),
+    path("approvals/<str:id>/refuse/", as_view(approvals.RefuseView), name="refuse"),
     path("moto/", as_view(moto.MotoView), name="moto"),
     path(
         "card-verifications/",

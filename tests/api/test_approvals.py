@@ -141,3 +141,15 @@ def test_a_phone_order_above_the_ceiling(gateway: Simulator) -> None:
     assert clerk.post("moto/", body, KEY).status_code == 200
     assert gateway.count(MOTO) == 1
     assert chief.get(f"approvals/{number}/").json()["state"] == "used"
+
+
+@pytest.mark.parametrize("number", ["0", "9" * 30, "-1"])
+def test_an_id_that_is_none_is_a_problem_like_any_other(number: str) -> None:
+    server = ShopServer("approve_payment", "view_paymentorder")
+    for answer in (
+        server.get(f"approvals/{number}/"),
+        server.post(f"approvals/{number}/approve/", {}),
+        server.post(f"approvals/{number}/refuse/", {"reason": "no"}),
+    ):
+        assert answer.status_code == 404
+        assert answer["Content-Type"] == "application/problem+json"
