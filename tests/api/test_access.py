@@ -131,7 +131,7 @@ def test_every_door_is_in_the_table() -> None:
     paths = {
         str(pattern.pattern)
         .replace("<str:id>", "ORDER")
-        .replace("<int:id>", "APPROVAL")
+        .replace("approvals/ORDER", "approvals/APPROVAL")
         .replace("contracts/ORDER", "contracts/CARD")
         .replace("card-verifications/ORDER", "card-verifications/CHECK")
         for pattern in urls.urlpatterns
