@@ -20,6 +20,10 @@ _methods = ["PAYPAL", "BANCOMATPAY", "GOOGLEPAY", "MYBANK"]
 NEXI_PAYMENTS["TERMINALS"]["default"]["METHODS"] = _methods
 NEXI_PAYMENTS["HOSTED_EXPIRE_AFTER"] = env.float("NEXI_EXPIRE_AFTER", default=3600)
 NEXI_PAYMENTS["DUPLICATES"] = "refund"
+# the steps that call the API have a clerk's session
+NEXI_PAYMENTS["API_PASSWORD_AUTHENTICATION"] = [
+    "rest_framework.authentication.SessionAuthentication"
+]
 LOGGING["loggers"]["django.request"] = {  # noqa: F405
     "handlers": ["console"],
     "level": "ERROR",
