@@ -30,6 +30,7 @@ PERMISSIONS_POLICY: Final = ", ".join(
     f"{feature}=()"
     for feature in (
         "accelerometer",
+        "bluetooth",
         "camera",
         "display-capture",
         "geolocation",
