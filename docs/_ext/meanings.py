@@ -54,7 +54,7 @@ SETTINGS: Final = {
         " purchase may be paid in another way; the page is still watched"
     ),
     "DUPLICATES": (
-        "what becomes of money that came twice: `review`, a person decides; `refund`,"
+        "what becomes of money that came twice: `review`, staff decide; `refund`,"
         " it is refunded, or voided where it is only held"
     ),
     "METHOD_OVERRIDES": (
@@ -172,7 +172,7 @@ TERMINAL: Final = {
         "`automatic`: captured with the charge. `manual`: authorized, until you capture"
         " or void"
     ),
-    "MOTO": "whether clerks may enter cards by telephone",
+    "MOTO": "whether clerks may charge phone orders",
     "MAX_AMOUNT": "a Decimal in major units (euro, not cents): the largest amount",
     "CURRENCIES": (
         "the currencies that it takes; others are rejected. Name each one that your"
@@ -183,7 +183,7 @@ TERMINAL: Final = {
     ),
     "LINK_TERMINAL": (
         "the terminal on which secure payment links of this one are paid. Empty ="
-        " `default` where this one takes cards by telephone, else this one"
+        " `default` where this one takes phone orders, else this one"
     ),
     "LINKS": (
         "`nexi`: [Nexi's payment links](payment_methods.md#nexis-payment-links), too."
@@ -243,7 +243,7 @@ SIGNALS: Final = {
         " purchase or after you had cancelled it: staff decide what is refunded."
         " `payment_needs_review` was sent before"
     ),
-    "discrepancy_found": "Nexi and we disagree: alert your staff",
+    "discrepancy_found": "a discrepancy with Nexi: alert your staff",
 }
 
 URLS: Final = {

@@ -74,7 +74,7 @@ NAMES: Final = {
     "differences": "what differs: `kind`, `aspects`, `ours`, `theirs`, `payment`",
     "heading": "what the sums are grouped by",
     "kept": "charged and captured, less refunds, for each currency",
-    "may_follow_up": "whether Nexi may be asked about a difference",
+    "may_follow_up": "whether a status inquiry may follow a difference",
     "newer": "a later closing of the same day",
     "tables": "heading and sums for each way to group the totals",
     "zone": "the time zone of the shop's day",
