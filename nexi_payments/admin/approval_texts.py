@@ -24,7 +24,7 @@ PHONE_ORDER: Final = Advice(
     _("I need a colleague's approval for this amount and will call you back."),
     _(
         "Nothing was charged, and no card was kept. When it is approved, this page asks"
-        " for the card. You may send a secure link instead."
+        " for the card. Or send a secure payment link."
     ),
 )
 WAITS: Final = _(

@@ -214,7 +214,7 @@ class CardVerificationAdmin(ReadOnlyAdmin):
 
 
 def response_text(verification: CardVerification) -> str:
-    """Response code with its meaning, ``"116 not enough money"``; "" without a code."""
+    """Response code and meaning, ``"116 insufficient funds"``; "" without a code."""
     code = verification.response_code
     return f"{code} {response_code_texts.response_code_text(code)}".strip()
 

@@ -124,9 +124,9 @@ class ContractActions(ActionPages):
             except NexiPaymentsError as error:
                 messages.error(request, error_text(error))
             else:
-                text = _("Off hold: it is charged with the next run.")
+                text = _("Resumed: it is charged with the next run.")
                 messages.success(request, text)
-                self.log_change(request, contract, str(_("Off hold")))
+                self.log_change(request, contract, str(_("Resumed")))
         return self.redirect("change", pk)
 
     def _confirm_page(

@@ -111,7 +111,7 @@ def _detail_rows(contract: Contract) -> list[tuple[Any, Any]]:
         (_("Customer at Nexi"), contract.customer_id),
         (_("Description"), contract.description),
         (_("Card"), card_label(contract)),
-        (_("Card valid until"), f"{expiry[:2]}/{expiry[2:]}" if expiry else ""),
+        (_("Expiry date"), f"{expiry[:2]}/{expiry[2:]}" if expiry else ""),
         (_("Terminal"), contract.terminal),
         (_("Kind"), contract.get_kind_display()),
         (_("Days between charges"), contract.frequency),

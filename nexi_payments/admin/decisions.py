@@ -36,7 +36,7 @@ _ASKED_FIRST: Final = _(
     " is decided. Nothing is sent that moves money."
 )
 _ACCEPT_TOTALS: Final = _("Accept Nexi's total")
-_LOOK_FIRST: Final = _("Decide only after a look into Nexi's back office.")
+_LOOK_FIRST: Final = _("Check Nexi's back office before you decide.")
 _QUESTIONS: Final = {
     OperationOutcome.DONE: _("Count as executed: %(what)s?"),
     OperationOutcome.DECLINED: _("Count as not executed: %(what)s?"),

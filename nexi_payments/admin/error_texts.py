@@ -44,7 +44,7 @@ CHARGE_STATUS_TEXTS = {
     "": _("Nexi does not answer. Nothing was changed; try again later."),
     Shown.CHARGED: _("Nexi says: the card was charged."),
     Shown.AUTHORIZED: _("Nexi says: the amount is reserved on the card."),
-    Shown.REVERSED: _("Nexi says: the amount was released or given back."),
+    Shown.REVERSED: _("Nexi says: the amount was released or refunded."),
     Shown.DECLINED: _("Nexi says: declined."),
     Shown.NO_CHARGE: _("Nexi shows no charge."),
     Shown.PENDING: _("Nexi says: pending."),

@@ -1,4 +1,4 @@
-"""Why a payment failed or waits for a person, in a few words. For lists and timelines.
+"""Why a payment failed or needs manual review, in a few words. For lists and timelines.
 
 What to do is in ``staff_texts``.
 """
@@ -44,7 +44,7 @@ _TEXTS: Final[dict[str, str | Promise]] = {
     Reason.LAPSED: _("the authorization has ended at Nexi"),
     Reason.CAPTURE_CANCELLED: _("the capture was cancelled"),
     Reason.RESTORED: _("missing in the restored database"),
-    Reason.RESOLVED: _("decided by a person"),
+    Reason.RESOLVED: _("decided by staff"),
 }
 
 

@@ -22,7 +22,7 @@ _RESPONSE_CODE_TEXTS: Final = {
     "110": _("amount not valid"),
     "111": _("card number not valid"),
     "115": _("function not supported"),
-    "116": _("not enough money"),
+    "116": _("insufficient funds"),
     "117": _("wrong PIN"),
     "118": _("card not known"),
     "119": _("not permitted to the cardholder"),
@@ -32,14 +32,14 @@ _RESPONSE_CODE_TEXTS: Final = {
     "123": _("used too often"),
     "125": _("card not active yet"),
     "413": _("tried too often; another card is needed"),
-    "888": _("pending at the bank"),
+    "888": _("pending at the issuer"),
     "902": _("transaction not valid"),
     "903": _("to be entered again"),
     "904": _("format error"),
     "906": _("bank is closing its day"),
     "907": _("bank cannot be reached"),
     "908": _("bank cannot be found"),
-    "909": _("fault at the bank"),
+    "909": _("fault at the issuer"),
     "911": _("bank did not answer in time"),
     "913": _("sent twice"),
     "999": _("merchant settings at Nexi"),
@@ -47,7 +47,7 @@ _RESPONSE_CODE_TEXTS: Final = {
 
 
 def response_code_text(code: str) -> str | Promise:
-    """``"116"`` → "not enough money"; "" for no code."""
+    """``"116"`` → "insufficient funds"; "" for no code."""
     if not code:
         return ""
     if code in _RESPONSE_CODE_TEXTS:

@@ -160,8 +160,8 @@ EXPIRED: Final = Advice(
 )
 NOT_AUTHENTICATED: Final = Advice(
     "bad",
-    _("Not paid: not confirmed at the bank"),
-    _("The payment was not confirmed at your bank. You may try again."),
+    _("Not paid: 3-D Secure not confirmed"),
+    _("The payment was not confirmed with your bank. You may try again."),
     _("Nothing was charged."),
 )
 VOIDED: Final = Advice(
@@ -172,7 +172,7 @@ VOIDED: Final = Advice(
 REFUNDED: Final = Advice(
     "neutral",
     _("Refunded"),
-    _("The amount has been given back; your bank may need some days to show it."),
+    _("The amount has been refunded; your bank may need some days to show it."),
 )
 NEW: Final = Advice(
     "neutral",
@@ -200,8 +200,8 @@ WAITING_FOR_NEXI_LINK: Final = Advice(
 )
 AWAITING_3DS: Final = Advice(
     "wait",
-    _("The customer is confirming at the bank"),
-    _("Please finish on your bank's page."),
+    _("The customer is confirming with 3-D Secure"),
+    _("Please finish confirming with your bank."),
     _("This page shows it when the customer has paid."),
 )
 ON_HOSTED_PAGE: Final = Advice(

@@ -75,7 +75,7 @@ _STATES: Final[_Texts] = {
     OrderState.AUTHORIZED: _("The payment is authorized"),
     OrderState.PAID: _("The payment is paid"),
     OrderState.FAILED: _("The payment has failed"),
-    OrderState.REVIEW: _("The payment waits for a person"),
+    OrderState.REVIEW: _("The payment needs manual review"),
     OrderState.VOIDED: _("The authorization is voided"),
     OrderState.REFUNDED: _("The payment is refunded"),
 }

@@ -31,9 +31,9 @@ class EventKind(TextChoices):
     CONTRACT_ACTIVATED = "contract_activated", _("card on file from now on")
     CONTRACT_SUSPENDED = (
         "contract_suspended",
-        _("card on file on hold: no charge until somebody decides"),
+        _("card on file suspended: no charge until staff decide"),
     )
-    CONTRACT_RESUMED = "contract_resumed", _("card on file off hold")
+    CONTRACT_RESUMED = "contract_resumed", _("card on file resumed")
     #: ended here; Nexi has not confirmed it yet
     CONTRACT_ENDING = "contract_ending", _("end of the card on file begun")
     CONTRACT_ENDED = "contract_ended", _("card on file ended")
@@ -44,7 +44,7 @@ class EventKind(TextChoices):
     RECEIPT_EMAILED = "receipt_emailed", _("receipt mailed")
     #: a person started a status inquiry
     INQUIRED = "inquired", _("Nexi was asked by hand")
-    #: a person decided what became of one operation
+    #: staff decided the outcome of one operation
     DECIDED = "decided", _("decided by hand")
     #: charged late, although another attempt held or took the purchase's money, or the
     #: shop had cancelled the payment

@@ -36,7 +36,7 @@ class PaymentLinks(TextChoices):
 class Duplicates(TextChoices):
     """What becomes of money that came twice. The setting ``DUPLICATES``."""
 
-    #: a person decides
+    #: staff decide
     REVIEW = "review"
     #: it is refunded, or voided where it is only held
     REFUND = "refund"
@@ -77,9 +77,9 @@ class ContractState(TextChoices):
     #: its first payment is not charged yet
     REQUESTED = "requested", _("not confirmed yet")
     ACTIVE = "active", _("active")
-    #: a charge was declined for good, or the terminal does not accept it: a person
-    #: decides
-    SUSPENDED = "suspended", _("on hold")
+    #: a charge was declined for good, or the terminal does not accept it: staff
+    #: decide
+    SUSPENDED = "suspended", _("suspended")
     #: ended here; Nexi has not confirmed, and the request is sent again until it does
     ENDING = "ending", _("being ended")
     ENDED = "ended", _("ended")

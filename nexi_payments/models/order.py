@@ -215,7 +215,7 @@ class PaymentOrder(RetryingModel):
         verbose_name_plural = _("payments")
         ordering = ("-created_at", "-id")
         permissions = [
-            ("take_moto", _("Can charge cards by phone (MOTO)")),
+            ("take_moto", _("Can charge phone orders (MOTO)")),
             ("capture_payment", _("Can capture authorized payments")),
             ("void_payment", _("Can void authorized payments, and cancel unpaid ones")),
             ("refund_payment", _("Can refund payments")),
@@ -225,7 +225,7 @@ class PaymentOrder(RetryingModel):
             ("view_communication_log", _("Can see the communication with Nexi")),
             ("charge_contract", _("Can charge cards on file")),
             ("end_contract", _("Can end cards on file")),
-            ("verify_card", _("Can verify cards for nothing")),
+            ("verify_card", _("Can run zero-amount card verifications")),
             (
                 "approve_payment",
                 _("Can approve refunds and phone orders above the ceiling"),

@@ -27,8 +27,8 @@ class SealedCard(RetryingModel):
     expires_at = models.DateTimeField(db_index=True)
 
     class Meta:
-        verbose_name = _("held card")
-        verbose_name_plural = _("held cards")
+        verbose_name = _("sealed card")
+        verbose_name_plural = _("sealed cards")
 
     def __str__(self) -> str:
         return f"sealed card until {self.expires_at:%H:%M:%S}"

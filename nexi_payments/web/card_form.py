@@ -91,7 +91,7 @@ class CardForm(forms.Form):
         },
     )
     expiry = forms.CharField(
-        label=_("Valid until (MM/YY)"),
+        label=_("Expiry date (MM/YY)"),
         max_length=_MAX_PASTED,
         widget=_card_data_input(
             "cc-exp", error=_INVALID_EXPIRY, placeholder=_("MM/YY")

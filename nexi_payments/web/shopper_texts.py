@@ -65,8 +65,8 @@ AWAITING_3DS: Final = Message(
     "wait",
     _("Your bank is waiting for you"),
     _(
-        "This payment is not confirmed yet and nothing has been charged. Finish on your"
-        " bank's page, or enter your card again."
+        "This payment is not confirmed yet and nothing has been charged. Finish"
+        " confirming with your bank, or enter your card again."
     ),
 )
 ON_HOSTED_PAGE: Final = Message(
@@ -205,7 +205,7 @@ VOIDED: Final = Message(
 REFUNDED: Final = Message(
     "neutral",
     _("Payment refunded"),
-    _("The amount has been given back. Your bank may need some days to show it."),
+    _("The amount has been refunded. Your bank may need some days to show it."),
     Message(
         "neutral",
         _("Payment refunded"),
@@ -219,7 +219,7 @@ PARTLY_REFUNDED: Final = Message(
     "good",
     _("Partly refunded"),
     _(
-        "Your card was charged. A part has been given back; your bank may need some"
+        "Your card was charged. A part has been refunded; your bank may need some"
         " days to show it."
     ),
     Message(

@@ -75,7 +75,7 @@ def test_the_newest_alone_is_shown_of_failed_ones(
     assert listed(clerk) == [last.pk]
     page = clerk.get_text(ORDERS_URL)
     assert "<summary>2 attempts</summary>" in page
-    assert "<small>not enough money (116)</small>" in page
+    assert "<small>insufficient funds (116)</small>" in page
 
 
 def test_money_is_never_folded(clerk: Clerk, shopper: Shopper) -> None:

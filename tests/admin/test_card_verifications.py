@@ -105,7 +105,7 @@ def test_a_good_card(clerk: Clerk, gateway: Simulator) -> None:
     ("reply", "title", "words"),
     [
         ("lost_card", "Not good: do not try this card again", "208 not accepted by"),
-        ("declined", "Not good: ask for another card", "116 not enough money"),
+        ("declined", "Not good: ask for another card", "116 insufficient funds"),
         ("gateway_down", "Not asked: Nexi could not be reached", "never left this"),
         ("answer_lost", "Nobody can say", "costs nothing, but asks the bank again."),
         (Reply(401), "Nexi did not accept the terminal's key", "no bank was asked"),
@@ -360,7 +360,7 @@ def test_past_checks_are_listed(gateway: Simulator) -> None:
     assert answer["Location"] == f"{PAGE}{check.order_id}/"
     shown = reader.get_text(answer["Location"])
     assert check.order_id in shown
-    assert f'href="{PAGE}"' not in shown  # he may not verify
+    assert f'href="{PAGE}"' not in shown  # staff without the permission
 
 
 def test_a_check_of_a_terminal_that_is_gone(clerk: Clerk, change_settings: Any) -> None:

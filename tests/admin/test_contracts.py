@@ -138,9 +138,9 @@ def test_off_hold(clerk: Clerk, shopper: Shopper) -> None:
     Contract.objects.filter(pk=contract.pk).update(
         state=ContractState.SUSPENDED, next_charge_at=None
     )
-    assert "Take off hold" in clerk.get_text(page(contract))
+    assert "Resume charges" in clerk.get_text(page(contract))
     shown = follow_redirect(clerk, clerk.post(f"{FILE}{contract.pk}/resume/"))
-    assert "Off hold: it is charged with the next run." in shown
+    assert "Resumed: it is charged with the next run." in shown
     contract.refresh_from_db()
     assert contract.state == ContractState.ACTIVE
     assert contract.next_charge_at is not None

@@ -126,7 +126,7 @@ def test_one_question_for_a_month(reader: Clerk, day: Clerk) -> None:
 
 
 def test_an_empty_day(reader: Clerk) -> None:
-    assert "Nothing was taken or given back" in reader.get_text(TILL)
+    assert "Nothing was taken or refunded" in reader.get_text(TILL)
 
 
 @pytest.mark.parametrize(

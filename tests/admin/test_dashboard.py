@@ -75,7 +75,7 @@ def test_an_empty_shop(reader: Clerk) -> None:
     page = reader.get_text(ORDERS_URL)
     words = board(page)
     assert "Today Nothing was taken yet." in words
-    assert "Nothing was taken or given back in this time." in words
+    assert "Nothing was taken or refunded in this time." in words
     assert "nexi-chart" not in page
 
 

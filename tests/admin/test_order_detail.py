@@ -64,7 +64,7 @@ def test_disagreements_and_other_attempts(clerk: Clerk, shopper: Shopper) -> Non
     page = clerk.get_text(order_url(order))
     assert "&lt;b&gt;x" in page
     assert other.order_id in page
-    assert "Charge of 12.50 EUR: declined · not enough money (116)" in page
+    assert "Charge of 12.50 EUR: declined · insufficient funds (116)" in page
 
 
 def test_what_was_made_at_nexi_says_so(

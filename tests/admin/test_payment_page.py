@@ -196,7 +196,7 @@ def test_sentences(clerk: Clerk, paid: PaymentOrder) -> None:
 
 def test_sentences_of_what_went_wrong(clerk: Clerk, shopper: Shopper) -> None:
     declined = titles(clerk, shopper.pay(new_order(), "declined"))
-    assert "Charge of 12.50 EUR: declined · not enough money (116)" in declined
+    assert "Charge of 12.50 EUR: declined · insufficient funds (116)" in declined
     assert declined[-1] == "The payment has failed · declined by the bank"
     unknown = payment_in_doubt(shopper)
     assert "Charge of 12.50 EUR: outcome unknown" in titles(clerk, unknown)

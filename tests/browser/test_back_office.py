@@ -161,7 +161,7 @@ def test_attempts_unfold(staff_page: Any, picture: Any) -> None:
     page.wait_for_url("**attempts=all**")
     rows = page.query_selector_all(f"#result_list tbody tr:has-text('{reference}')")
     assert len(rows) == 3
-    assert "not enough money (116)" in rows[1].inner_text()
+    assert "insufficient funds (116)" in rows[1].inner_text()
 
 
 def test_columns_and_filters_are_kept(staff_page: Any) -> None:

@@ -29,12 +29,12 @@ SAID = {
         ("Pagamento ricevuto", "12,50 EUR", "Addebitato: 10,00 EUR"),
     ),
     "partly": (
-        ("Partly refunded", "Your card was charged.", "Given back: 5.00 EUR"),
-        ("Rimborsato in parte", "è stata addebitata", "Restituito: 5,00 EUR"),
+        ("Partly refunded", "Your card was charged.", "Refunded: 5.00 EUR"),
+        ("Rimborsato in parte", "è stata addebitata", "Rimborsato: 5,00 EUR"),
     ),
     "refunded": (
-        ("Payment refunded", "The amount has been given back.", "some days"),
-        ("Pagamento rimborsato", "restituito", "alcuni giorni"),
+        ("Payment refunded", "The amount has been refunded.", "some days"),
+        ("Pagamento rimborsato", "stato rimborsato", "alcuni giorni"),
     ),
     "voided": (
         ("Payment cancelled", "Nothing was charged.", "released"),

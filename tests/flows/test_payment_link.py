@@ -93,7 +93,7 @@ def test_the_same_order_becomes_a_link(clerk: Clerk, linked: PaymentOrder) -> No
     )
     assert link_on(clerk, linked).startswith(SITE + "/payments/link/")
     assert "Waiting for the customer" in clerk.get_text(result_url(linked))
-    # no card by telephone any more
+    # no phone orders any more
     assert clerk.get(card_url(linked))["Location"] == result_url(linked)
     assert clerk.submit_card(linked)["Location"] == result_url(linked)
     linked.refresh_from_db()
@@ -121,7 +121,9 @@ def test_the_customer_pays_and_the_desk_sees_it(
         linked.page_url(),
     )
     form = shopper.start(linked)
-    assert status(clerk, linked)["message"] == "The customer is confirming at the bank"
+    assert (
+        status(clerk, linked)["message"] == "The customer is confirming with 3-D Secure"
+    )
     shopper.return_from_issuer(form, shopper.answer_challenge(form))
     linked.refresh_from_db()
     assert (linked.state, linked.channel) == (OrderState.PAID, Channel.LINK)
@@ -190,7 +192,7 @@ def test_changed_and_cut_links(clerk: Clerk, linked: PaymentOrder) -> None:
         SITE + "/payments/link/x/",
     ):
         assert follow(bad).status_code == 404, bad
-    # a link to an order that is none
+    # a link to an unknown order
     order = order_from_redirect(clerk.create_order(reference="R-2"))
     assert follow(payment_links.build_url(order, SITE)).status_code == 404
 
