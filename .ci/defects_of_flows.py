@@ -460,7 +460,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "a person's decision is asked again": (
         FLOWS + "inquiry/reading/judgement.py",
-        "        and row.result != result_codes.REFUNDED  # once: a person decides it\n",
+        "        and row.result != result_codes.REFUNDED  # once: staff decide it\n",
         "",
         "tests/flows/test_manual_review.py",
     ),

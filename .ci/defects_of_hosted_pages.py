@@ -55,7 +55,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "    _update_order(order, update, operation)\n    call.on_settle(update)\n",
         SAFETY,
     ),
-    "a page that a person has decided comes back": (
+    "a page that staff have decided comes back": (
         FLOWS + "ledger/operations.py",
         "        operation = _end_page(order, update) or operation\n",
         "        pass\n",
@@ -115,7 +115,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         ":\n",
         DUPLICATES,
     ),
-    "a duplicate is refunded although a person decides": (
+    "a duplicate is refunded although staff decide": (
         FLOWS + "inquiry/duplicates.py",
         "    if conf.current().duplicates != Duplicates.REFUND or",
         "    if",

@@ -31,7 +31,7 @@ that created the contract, or the charge that failed. ``contract_on_hold``: the 
 is suspended, and ``event.note`` says why (response code, reason or a sentence).
 
 ``discrepancy_found`` is sent with ``sender=Discrepancy`` and ``discrepancy``, the row:
-Nexi and we disagree, and a person should look at it. It is sent once."""
+Nexi's records and ours differ, and staff should check it. It is sent once."""
 
 from __future__ import annotations
 

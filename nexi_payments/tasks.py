@@ -39,7 +39,7 @@ def charge_due() -> str:
     name="nexi_payments.card_expiry_notices", ignore_result=True
 )
 def card_expiry_notices() -> str:
-    """Mails owners of cards on file that expire soon, if ``MAILS`` says so."""
+    """E-mails owners of cards on file that expire soon, if ``MAILS`` says so."""
     return f"emailed={automatic.send_expiry_notices()}"
 
 

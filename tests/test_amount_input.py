@@ -50,7 +50,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def meant(text: str, currency: str = USUAL) -> list[Decimal]:
-    """One amount, or those that the person is asked about, or none."""
+    """One amount, or those that the person chooses from, or none."""
     try:
         return [amount_input.parse(text, currency)]
     except AmountParseError as refused:

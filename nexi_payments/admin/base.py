@@ -153,8 +153,8 @@ class StaffView:
     def log_change(self, request: HttpRequest, row: models.Model, note: str) -> None:
         """Write what staff did into the row's history. Our own events have it, too.
 
-        It is written after the deed: an error of the log (another database, a receiver
-        of the host) must not look as if nothing was done.
+        It is written after the action: an error of the log (another database, a
+        receiver of the host) must not look as if nothing was done.
         """
         try:
             self.admin.log_change(request, row, note)

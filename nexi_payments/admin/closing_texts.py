@@ -129,7 +129,7 @@ def sums_by(closing: DayClosing, name: str) -> list[dict[str, Any]]:
 
 
 def kept(closing: DayClosing) -> list[dict[str, Any]]:
-    """For each currency: what was charged and captured, less what was given back."""
+    """For each currency: what was charged and captured, less what was refunded."""
     return [
         {**line, "name": currency}
         for line, currency in (

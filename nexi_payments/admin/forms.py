@@ -271,7 +271,7 @@ class ContractChargeForm(AmountMixin, NoCardNumbersForm):
 
 
 class ReasonForm(NoCardNumbersForm):
-    """Why a person decides so."""
+    """The reason of a decision by staff."""
 
     reason = forms.CharField(
         label=_("Reason"), max_length=300, error_messages={"required": _("Write why.")}

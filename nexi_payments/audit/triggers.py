@@ -1,4 +1,4 @@
-"""SQL that makes the audit trail append-only in PostgreSQL, for whoever owns the
+"""SQL that makes the audit trail append-only in PostgreSQL, for the owner of the
 tables.
 
 The app never updates or deletes an entry, but for the erasure of personal data. With

@@ -1,6 +1,6 @@
 """Removes card data from a request before the first middleware.
 
-Django's error mails, debug pages and error trackers read ``request.POST`` and
+Django's error emails, debug pages and error trackers read ``request.POST`` and
 ``request.body`` of a failed request, in whichever middleware it failed. So the card
 fields are moved out of the request before the first middleware (module ``handlers``).
 They stay in a ``Submission`` until the view takes them, once.

@@ -2,7 +2,7 @@
 
 A card form without ``method="post"``, for instance in a template of the project, puts
 the card into the URL. The browser repeats that URL in the ``Referer`` of the next
-request. Error mails and debug pages show both, and error trackers send them.
+request. Error emails and debug pages show both, and error trackers send them.
 """
 
 from __future__ import annotations

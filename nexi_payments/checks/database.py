@@ -73,7 +73,7 @@ def _check_terminals() -> Iterator[CheckMessage]:
         yield Error(
             f"{terminal}.",
             hint="Restore it in the settings, with its API key, until nothing names it:"
-            " without it Nexi cannot be asked about these payments.",
+            " without it no status inquiry of these payments is possible.",
             id="nexi_payments.E023",
         )
 

@@ -87,8 +87,8 @@ def _check_duplicates(settings: conf.Settings) -> Iterator[CheckMessage]:
     if without:
         yield Warning(
             f"DUPLICATES is 'refund', and Nexi cannot refund {', '.join(without)}.",
-            hint="A duplicate that was paid so waits for a person in the review queue. "
-            "Look at it daily, or silence this check.",
+            hint="A duplicate that was paid so waits in the review queue until staff "
+            "decide. Look at it daily, or silence this check.",
             id="nexi_payments.W034",
         )
 

@@ -27,7 +27,7 @@ def check_second_factor(**kwargs: Any) -> list[CheckMessage]:
     """W013, for each admin site with the phone order desk and for the API.
 
     It looks at what is used, not at what is installed. With ``IS_VERIFIED`` the shop
-    decides by itself.
+    decides.
     """
     try:
         settings = conf.load()

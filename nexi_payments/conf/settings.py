@@ -123,8 +123,8 @@ class Settings:
 
     def link_terminal(self, terminal: Terminal) -> Terminal | None:
         """The terminal on which customers pay secure links of ``terminal``, or
-        ``None``: ``LINK_TERMINAL``; without it "default" where ``terminal`` takes cards
-        by telephone, else ``terminal`` itself.
+        ``None``: ``LINK_TERMINAL``; without it "default" where ``terminal`` takes phone
+        orders, else ``terminal`` itself.
         """
         usual = "default" if terminal.takes_phone_cards else terminal.name
         return self.terminals.get(terminal.link_terminal or usual)

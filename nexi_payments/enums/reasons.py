@@ -1,4 +1,4 @@
-"""Why a payment failed or is refunded, and how Nexi and we disagree. Constants only."""
+"""Why a payment failed or is refunded, and kinds of discrepancies. Constants only."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Reason(TextChoices):
     CAPTURE_CANCELLED = "capture_cancelled"
     #: found at Nexi with our prefix, and not in the restored database
     RESTORED = "restored"
-    #: a person decided, and Nexi agreed
+    #: staff decided, and Nexi agreed
     RESOLVED = "resolved"
 
 
@@ -124,7 +124,7 @@ class RefundReason(TextChoices):
 
 
 class DiscrepancyKind(TextChoices):
-    """``Discrepancy.kind``: how Nexi and we disagree. See docs/operations.md."""
+    """``Discrepancy.kind``: what Nexi says otherwise. See docs/operations.md."""
 
     #: Nexi shows a charge where none was sent
     UNEXPECTED_CHARGE = "unexpected_charge"

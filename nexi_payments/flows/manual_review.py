@@ -1,4 +1,4 @@
-"""Manual review: a person decides, and a status inquiry must confirm it."""
+"""Manual review: staff decide, and a status inquiry must confirm it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Shown(StrEnum):
 
     CHARGED = "charged"
     AUTHORIZED = "authorized"
-    #: released or given back
+    #: released or refunded
     REVERSED = "reversed"
     DECLINED = "declined"
     NO_CHARGE = "no_charge"

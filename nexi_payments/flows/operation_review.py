@@ -1,4 +1,4 @@
-"""A person decides about one operation that Nexi leaves open, or about Nexi's total.
+"""Staff decide about one operation that Nexi leaves open, or about Nexi's total.
 
 ``resolve`` decides about the payment; these decide about its parts.
 """
@@ -49,7 +49,7 @@ def resolve_operation(
     """Decides that an operation was executed at Nexi (``"done"``) or not
     (``"declined"``).
 
-    For one that Nexi neither confirms nor refuses, after a look into its back office. A
+    For one that Nexi neither confirms nor refuses, after a check in its back office. A
     status inquiry goes first; if it settles the operation as ``outcome``, nothing is
     left to decide. ``reason`` is stored with the event, with actor and IP address.
     Raises ``InvalidState`` (``may_be_decided``, or Nexi says the contrary),

@@ -1,7 +1,7 @@
 """Repeats what a database has rolled back as a deadlock or serialization failure.
 
 A transaction is repeated as a whole (``db_transactions.retried``). A lone write, which
-the database commits by itself, may be chosen as a victim, too: the models below and
+the database commits alone, may be chosen as a victim, too: the models below and
 ``raw_sql`` repeat it. Inside a transaction nothing is repeated: its other writes are
 rolled back, and only its owner can run them again.
 """

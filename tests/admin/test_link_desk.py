@@ -1,4 +1,4 @@
-"""The desk of a shop that takes no cards by telephone, or no cards at all."""
+"""The desk of a shop that charges no phone orders, or takes no cards at all."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_only_a_link_needs_no_moto(no_moto: None) -> None:
 
 
 def opened_before(clerk: Clerk, settings: Any) -> PaymentOrder:
-    """A phone order of the time when this terminal took cards by telephone."""
+    """A phone order of the time when this terminal took phone orders."""
     use(settings, default={**SIMULATED, "MOTO": True})
     order = order_from_redirect(clerk.create_order())
     use(settings, default=ON_NEXIS_PAGE)

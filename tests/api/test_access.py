@@ -1,4 +1,4 @@
-"""Who may do what, how often, and where a card may not be found."""
+"""Permissions, throttles, and where a card may not be found."""
 
 from __future__ import annotations
 

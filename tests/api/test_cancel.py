@@ -25,7 +25,7 @@ def test_it_is_cancelled_once(server: ShopServer, gateway: Simulator) -> None:
     assert found["cancelled_at"] is not None
     again = server.post(path, body, "key-1234")
     assert (again.json(), again["Idempotency-Replayed"]) == (found, "true")
-    assert server.post(path).json() == found  # another key: idempotent by itself
+    assert server.post(path).json() == found  # another key: idempotent without the key
     order = PaymentOrder.objects.get()
     event = order.events.get()
     assert (event.note, event.actor, event.address) == (

@@ -1,4 +1,4 @@
-"""A shop's server: makes orders, looks, captures, gives back."""
+"""A shop's server: makes orders, reads, captures, refunds."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def test_a_manager_with_a_password_alone_moves_no_money(
     for path, body in money.items():
         assert_problem(client.post(path, body), 403, "second_factor_required")
     assert (everything(), len(gateway.calls)) == (before, sent)
-    # reading, and making a payment that a shopper has to pay, is no such deed
+    # reading, and making a payment that a shopper has to pay, is no such action
     assert client.get("orders/").status_code == 200
     made = client.post("orders/", {**PURCHASE, "reference": "R-9"})
     assert made.status_code == 201

@@ -1,5 +1,5 @@
 """A real Chromium on the demo shop as `make demo` serves it: the shop on 127.0.0.1, the
-bank's page on localhost, which is another site to a browser."""
+issuer's page on localhost, which is another site to a browser."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def demo(demo_process: tuple[str, Any]) -> str:
 @pytest.fixture
 def later(demo_process: tuple[str, Any]) -> Callable[[], None]:
     """``later()``: half a minute passes in the demo and at its gateway, so that what is
-    pending is decided. Nobody is asked anything: the demo's own reconciler comes by."""
+    pending is decided. Nobody is asked anything: the demo's own reconciler runs."""
     return lambda: demo_process[1].send_signal(signal.SIGUSR1)
 
 

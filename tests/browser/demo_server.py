@@ -83,7 +83,7 @@ class PaymentRows:
     def add_discrepancy(
         self, reference: str, kind: str, ours: str, theirs: str
     ) -> None:
-        """As if Nexi and we disagreed about the payment of this reference."""
+        """Records a discrepancy about the payment of this reference."""
         with contextlib.closing(sqlite3.connect(self.path, timeout=20)) as database:
             database.execute(
                 "INSERT INTO nexi_payments_discrepancy"

@@ -1,4 +1,4 @@
-"""The demo as whoever judges us sees it: the panel beside the shop, cards as buttons,
+"""The demo as a visitor sees it: the panel beside the shop, cards as buttons,
 faults and time at a click; with a keyboard, on a phone, without JavaScript."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def switch(page: Any, fault: str, how: str = "once") -> None:
 
 @pytest.fixture
 def well_again(demo: str, chromium: Any) -> Iterator[None]:
-    """The gateway is one for all tests: it is mended, whatever happens."""
+    """The gateway is one for all tests: its faults are always cleared."""
     yield
     # without a page: to close one that is about to load may take for ever
     context = chromium.new_context(base_url=demo)

@@ -73,7 +73,7 @@ def test_how_it_ends(
     assert "stolen" not in text
     assert "rubata" not in text
     if ending == "pending_then_paid":
-        # the page watches by itself until Nexi has decided
+        # the page polls until Nexi has decided
         later()
         page.wait_for_selector(".nexi-panel.nexi-good", timeout=60_000)
     else:

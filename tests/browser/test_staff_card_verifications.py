@@ -1,4 +1,4 @@
-"""A card that is verified for nothing, as staff see it: axe finds nothing in what is
+"""A zero-amount card verification, as staff see it: axe finds nothing in what is
 ours, light and dark, at any width; it needs no mouse, and no script."""
 
 from __future__ import annotations

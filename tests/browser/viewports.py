@@ -10,7 +10,7 @@ import pytest
 
 WIDTHS = (320, 768, 1280)
 STAFF_VIEWPORTS = (("dark", 320), ("light", 1280), ("dark", 768), ("light", 320))
-#: The look in which somebody walks and clicks.
+#: The viewport in which somebody walks and clicks.
 WALKS = {"it": ("dark", 320), "en": ("light", 1280)}
 _FADED = """() => Promise.allSettled(document.getAnimations()
   .filter(one => isFinite(one.effect.getComputedTiming().endTime))

@@ -1,4 +1,4 @@
-"""A pooled database connection is given back during a call to Nexi."""
+"""A pooled database connection is returned during a call to Nexi."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAID = CARDS["challenge"]
 
 
 class Busy(Simulator):
-    """During each call somebody else wants a connection, and says whether he got it."""
+    """During each call another thread wants a connection, and says if it got one."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -47,7 +47,7 @@ def told(bought: ShopOrder) -> tuple[Decimal, Decimal, bool]:
 
 
 def phone(nexi: Any, bought: ShopOrder, amount: str, currency: str) -> PaymentOrder:
-    """A clerk takes a card by telephone, and types the number of the order."""
+    """A clerk charges a phone order, and types the number of the order."""
     order = flows.create_moto_order(
         amount=Decimal(amount),
         currency=currency,

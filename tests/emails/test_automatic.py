@@ -59,7 +59,7 @@ def test_a_slow_mail_server_does_not_make_a_shop_hear_twice(
 
     def slow(event: Event, order: PaymentOrder) -> bool:
         if event.kind == "paid":
-            clock.shift(60)  # the lease of whoever delivers is 25 s
+            clock.shift(60)  # a worker's lease is 25 s
             outbox.deliver_due()
         return False
 

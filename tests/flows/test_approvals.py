@@ -153,7 +153,7 @@ def test_without_the_setting_or_without_an_entry_nobody_is_asked(
 def test_all_that_remains_is_judged_by_what_nexi_shows(
     paid: PaymentOrder, clerk: flows.Actor, gateway: Simulator
 ) -> None:
-    """Our books may show less than there is: the second look counts."""
+    """Our books may show less than there is: the second check counts."""
     PaymentOrder.objects.filter(pk=paid.pk).update(refunded_amount=1000)
     approval = asked(flows.refund, paid, actor=clerk)
     assert (approval.amount, approval.expected_remaining) == (1250, 1250)

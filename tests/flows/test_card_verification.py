@@ -113,7 +113,7 @@ def test_who_verifies_in_vain_is_stopped(
     assert flows.verify_card(
         card(), actor=flows.Actor(address="10.0.0.8")
     ).is_successful
-    assert flows.verify_card(card()).is_successful  # nobody's address
+    assert flows.verify_card(card()).is_successful  # no customer's address
     an_hour = timezone.now() - timedelta(hours=1)
     CardVerification.objects.filter(outcome=OperationOutcome.DECLINED).update(
         created_at=an_hour

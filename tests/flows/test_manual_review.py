@@ -1,4 +1,4 @@
-"""Manual review: a person decides, and an inquiry must confirm it."""
+"""Manual review: staff decide, and an inquiry must confirm it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person decides about one operation that Nexi leaves open."""
+"""Staff decide about one operation that Nexi leaves open."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_before_a_card_was_entered(
     assert flows.cancel(order, "out of stock", actor=actor) is order
     assert (order.state, order.reason, order.live_reference) == CANCELLED
     assert order.cancelled_at is not None
-    # nothing was sent: nothing is asked about
+    # nothing was sent: no inquiry
     assert (order.next_poll_at, order.watch_until) == (None, None)
     assert not order.accepts_card
     event = order.events.get()

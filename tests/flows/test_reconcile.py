@@ -42,7 +42,7 @@ def test_an_order_left_at_the_bank_expires_after_asking(
 ) -> None:
     order = new_order()
     shopper.start(order)
-    assert reconcile_after(16 * MINUTE).purged == 1  # the held card goes first
+    assert reconcile_after(16 * MINUTE).purged == 1  # the sealed card goes first
     gateway.next_reply("/orders/", Reply(500))
     reconcile_after(31 * MINUTE)
     order.refresh_from_db()

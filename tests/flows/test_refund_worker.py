@@ -67,7 +67,7 @@ def open_discrepancies(order: PaymentOrder) -> list[tuple[str, str, str]]:
     return list(rows.values_list("kind", "ours", "theirs"))
 
 
-# -- the look before it --------------------------------------------------------------
+# -- the inquiry before it -----------------------------------------------------------
 
 
 def test_it_looks_before_it_sends(paid: PaymentOrder, gateway: Simulator) -> None:

@@ -1,4 +1,4 @@
-"""Charges that we did not ask for: their money is refunded, and a person decides."""
+"""Charges that we did not ask for: their money is refunded, and staff decide."""
 
 from __future__ import annotations
 

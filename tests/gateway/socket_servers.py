@@ -20,7 +20,7 @@ Behaviour = Callable[[socket.socket], None]
 class SocketServer:
     port: int
     connections: int = 0
-    #: connections that have ended, whoever closed them
+    #: connections that have ended, closed by either side
     ended: int = 0
     requests: list[bytes] = field(default_factory=list)
     scheme: str = "http"

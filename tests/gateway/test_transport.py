@@ -1,4 +1,4 @@
-"""Which failure means what, on real sockets. The default is: nobody knows."""
+"""Which failure means what, on real sockets. The default is: outcome unknown."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_no_time_left() -> None:
         assert it.connections == 0
 
 
-# -- nobody knows --------------------------------------------------------------------
+# -- outcome unknown ----------------------------------------------------------------
 
 
 def reset(sock: socket.socket) -> None:

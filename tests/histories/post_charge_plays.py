@@ -23,10 +23,10 @@ _PATIENCE = (0.0, 1.0, 20.0, 20.0, 20.0)
 
 @dataclass(frozen=True)
 class Step:
-    """One deed. ``seed`` decides what; ``nonce`` is that of the confirmation page.
+    """One action. ``seed`` decides what; ``nonce`` is that of the confirmation page.
 
     ``patience``: seconds for which the clerk first waits until nothing is on its way.
-    ``dies_after``: seconds after the begin of the deed at which its process is killed;
+    ``dies_after``: seconds after its start at which the process is killed;
     0: it is not.
     """
 

@@ -71,7 +71,7 @@ def charge_all(histories: list[tuple[int, str, str]]) -> None:
 
 
 def take(step: Step, results: Path) -> None:
-    """Does one deed, and appends a line: history, deed, what came of it.
+    """Does one action, and appends a line: history, action, what came of it.
 
     An exception that is not documented is the line "BROKEN", with its last frame.
     """

@@ -154,7 +154,7 @@ class Shop:
     @contextmanager
     def killing_workers(self, every: float) -> Iterator[None]:
         """kill -9 of a random worker about every so many seconds, and now and then of
-        the reconciler or a charger; whoever runs workers starts them again."""
+        the reconciler or a charger; the run starts them again."""
         thread = threading.Thread(target=self._kill, args=(every,), daemon=True)
         thread.start()
         try:

@@ -26,7 +26,7 @@ def wait_until_settled() -> None:
 
 
 def compare_with_nexi(gateway: str) -> None:
-    """After the world of ``gateway`` came to rest: asks about each charged payment.
+    """After the world of ``gateway`` came to rest: inquires each charged payment.
     Nothing tells us what others made at Nexi.
     """
     sites = {"": gateway}
@@ -46,7 +46,7 @@ def _settled() -> bool:
     hosted_plays.look_at_failed_pages()
     flows.reconcile()
     soon = timezone.now() + timezone.timedelta(hours=1)
-    reviewed = Q(state=OrderState.REVIEW, poll_count__gte=3)  # a person decides
+    reviewed = Q(state=OrderState.REVIEW, poll_count__gte=3)  # staff decide
     busy = PaymentOrder.objects.filter(
         Q(next_poll_at__lte=soon) | ~Q(state__in=enums.FINAL)
     ).exclude(reviewed)

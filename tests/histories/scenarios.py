@@ -247,7 +247,7 @@ class History:
             self.run_staff_action(one, other, base)
 
     def run_staff_action(self, one: Clerk, other: Clerk, base: str) -> None:
-        """One deed of those that the page offers; each capture has forms of its own."""
+        """One action that the page offers; each capture has forms of its own."""
         page = one.get(base + "change/")
         if page is None:
             return

@@ -109,7 +109,7 @@ def test_checking_out_twice_is_one_payment(
     other = check_out(shopper, terminal="two_steps")
     assert other != first
     nexi_simulator.start(other, client=shopper)
-    # the basket changes in another tab while the shopper is at the bank
+    # the basket changes in another tab while the shopper is in 3-D Secure
     shopper.post(f"/basket/{Product.objects.earliest('pk').pk}/")
     assert nexi_simulator.complete_3ds().amount == 2500
     # a tab that was left open checks the same basket out once more

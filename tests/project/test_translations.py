@@ -22,7 +22,7 @@ from tests.support.shopper import new_order
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("nexi_payments", "demo_shop")
-#: besides Italian: what whoever pays may read
+#: besides Italian: what shoppers may read
 SHOPPERS = ("de", "el", "es", "fr")
 CATALOGS = [
     *((app, "it") for app in APPS),

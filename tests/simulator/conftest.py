@@ -11,7 +11,7 @@ from tests.simulator.merchant_client import MerchantClient
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """At a winter noon that does not move by itself."""
+    """At a winter noon that moves only when told."""
     noon = datetime(2027, 1, 15, 11, 0, 0, 5000, tzinfo=UTC)
     machine = Simulator(clock=lambda: noon)
     yield machine

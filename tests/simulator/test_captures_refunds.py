@@ -314,7 +314,7 @@ def test_a_capture_is_rolled_back_the_same_day(terminal: MerchantClient) -> None
     )
     path = f"/operations/{capture}/refunds"
     assert terminal.rejected_code(path, AMOUNT, idempotency_header()) == "PS0028"
-    # the hold is still there
+    # the authorization is still there
     terminal.post_charge(held, "captures", "1250")
     assert terminal.totals() == ("1250", "1250")
 

@@ -1,4 +1,4 @@
-"""The bank's page: what the browser sees and what it brings back."""
+"""The issuer's page: what the browser sees and what it brings back."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def test_threads_pay_an_order_once(state: Path) -> None:
 
 
 def test_processes_share_a_file(state: Path) -> None:
-    """Four processes give back one cent at a time: never more than was paid."""
+    """Four processes refund one cent at a time: never more than was paid."""
     terminal = MerchantClient(Simulator(state))
     body = purchase()
     body["order"]["amount"] = "40"

@@ -1,5 +1,5 @@
 """A known card is posted while something fails before, around and after the view, and
-looked for in whatever is told about that: error mails, debug pages, logs, frames."""
+looked for in whatever is told about that: error emails, debug pages, logs, frames."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def test_a_template_fails(
     assert gateway.calls == ()
 
 
-# -- addresses that are none, or become one later --------------------------------------
+# -- addresses of no page, or of one only later ----------------------------------------
 
 
 @pytest.mark.parametrize("debug", [True, False])

@@ -149,7 +149,7 @@ class Books(RuleBasedStateMachine):
         if not hasattr(self, "order"):
             return
         try:
-            # a look that was to be lost before a request that we refused is lost now
+            # an inquiry that was to be lost before a request we refused is lost now
             lost = [LAG + 1] * self.lost_looks
             for seconds in (*lost, *PROOF, *PROOF, HOUR):
                 self.time.shift(timedelta(seconds=seconds))

@@ -2,7 +2,7 @@
 
 Tabs with other methods, cards beside them, late money, lost notifications, a process
 that dies before any step. At rest both books are equal, and no purchase is paid twice
-unless a person or a refund sees to it.
+unless staff or a refund resolve it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from tests.views.test_return_body import FORM
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.seen_on("sqlite")]
 
 
-# -- the reader by itself --------------------------------------------------------------
+# -- the reader alone ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

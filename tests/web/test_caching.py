@@ -154,7 +154,7 @@ def test_the_api(shopper: Shopper, gateway: Simulator, site_cache: Any) -> None:
                 answer = getattr(browser, method)(path, headers=given)
                 assert_never_kept(answer, f"{method} {path}")
                 if answer.status_code == 415:
-                    continue  # whoever asks: the body was not read
+                    continue  # for every caller: the body was not read
                 assert {
                     "cookie",
                     "authorization",

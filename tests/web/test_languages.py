@@ -1,4 +1,4 @@
-"""What a clerk mails, its link and the page behind it are in one language; there is a
+"""What a clerk e-mails, its link and the page behind it are in one language; there is a
 sensible default for any LANGUAGE_CODE."""
 
 from __future__ import annotations

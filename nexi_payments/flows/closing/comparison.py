@@ -207,7 +207,7 @@ class _TerminalComparison:
         )
 
     def _missing_there(self, row: LedgerRow) -> None:
-        """A row of ours that the list lacks. Nexi is asked about it by its id: the list
+        """A row of ours that the list lacks. Nexi is asked for it by its id: the list
         may lag, and Nexi may count it to another day.
         """
         entry = self._ask(row)

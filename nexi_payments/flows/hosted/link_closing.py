@@ -36,7 +36,7 @@ def end_of(day: date) -> datetime:
 def close_due(*, limit: int = 1000) -> int:
     """Cancels at Nexi the open links that somebody has cancelled here, and those whose
     attempt is over: paid otherwise, replaced or given up. Returns how many were closed.
-    A link that Nexi cannot be asked about is tried again.
+    A link without a usable response of Nexi is tried again.
     """
     now = timezone.now()
     due = NexiLink.objects.filter(is_closed=False, next_try_at__lte=now)
@@ -92,6 +92,6 @@ def _mark_closed(link: NexiLink, order: PaymentOrder, *, used: bool = False) -> 
     waiting = PaymentOrder.objects.filter(
         pk=order.pk, state=OrderState.AWAITING_HOSTED_PAGE
     )
-    # if it was used it may have been paid: asked about at once, too
+    # if it was used it may have been paid: an inquiry follows at once, too
     if used or waiting.update(expires_at=timezone.now()):
         ways_back.trigger(order)

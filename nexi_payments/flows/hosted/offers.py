@@ -89,7 +89,7 @@ def circuits(terminal: Terminal) -> list[str]:
 
 
 def _may_ask_again(row: TerminalMethods) -> bool:
-    """Whether nothing is known yet, and Nexi was not asked in vain just now."""
+    """Whether nothing is known yet, and no request to Nexi failed just now."""
     wait = TerminalMethods.RETRY_EVERY
     return row.refreshed_at is None and row.asked_at <= timezone.now() - wait
 

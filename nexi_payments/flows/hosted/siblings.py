@@ -1,7 +1,7 @@
 """Looks at hosted pages that may still be paid, before a purchase is paid otherwise.
 
 Nothing closes a page at Nexi. So before another method or card is offered, and before a
-card is charged, Nexi is asked about each attempt of the purchase that has one.
+card is charged, a status inquiry checks each attempt of the purchase that has one.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def open_page(
     """Opens a page at Nexi for ``order``, or for a new attempt if it was used already.
 
     ``kind`` is the request, with ``details`` of its own. ``may_open`` is asked again
-    after Nexi was asked about the other pages of the purchase. Errors as
+    after the status inquiries of the other pages of the purchase. Errors as
     ``start_hosted_payment``, but ``MethodNotOffered``.
     """
     address = site or conf.site_address()

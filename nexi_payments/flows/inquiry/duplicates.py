@@ -1,4 +1,4 @@
-"""Gives back money that came twice: ``DUPLICATES = "refund"``.
+"""Refunds or voids money that came twice: ``DUPLICATES = "refund"``.
 
 The commit that finds a duplicate queues its refund, or a void where the money is only
 held. ``refund_worker`` sends it, if another payment of the purchase still has its money
@@ -46,7 +46,7 @@ def queue_refund(order: PaymentOrder) -> None:
     totals.lock_order(order)
     kept, held = _kept(order), totals.uncaptured_amount(order)
     if (kept > 0) == (held > 0):
-        return  # nothing, or a part of each: a person decides
+        return  # nothing, or a part of each: staff decide
     queued_refunds.add(
         order,
         OperationKind.REFUND if kept else OperationKind.VOID,
@@ -71,7 +71,7 @@ def find_other(order: PaymentOrder) -> PaymentOrder | None:
 
 
 def has_money(order: PaymentOrder) -> bool:
-    """Whether a payment keeps or holds money that nobody is giving back."""
+    """Whether a payment keeps or holds money whose return is not under way."""
     if order.state == OrderState.PAID:
         return _kept(order) - order.refunding_amount - order.queued_amount > 0
     if order.state != OrderState.AUTHORIZED or order.queued_amount:
@@ -98,7 +98,7 @@ def is_untold(order: PaymentOrder) -> bool:
 
 
 def close(order: PaymentOrder) -> None:
-    """A duplicate that was given back needs no person any more."""
+    """Close the review of a duplicate that was refunded or voided."""
     if _rows(order).exists():
         discrepancies.resolve(order.discrepancies.filter(kind__in=_KINDS), NO_ACTOR)
 

@@ -2,7 +2,7 @@
 
 It is paid only if no other attempt of the purchase ever held or took money, if the shop
 has not cancelled it, and if the attempt was not replaced by one of another amount or
-currency. Anything else is a duplicate, which a person decides.
+currency. Anything else is a duplicate, which staff decide.
 """
 
 from __future__ import annotations

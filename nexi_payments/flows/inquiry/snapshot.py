@@ -99,7 +99,7 @@ def _order_facts(order: PaymentOrder) -> OrderFacts:
         pending_is_charge=_pending_means_charge(order),
         was_pending=order.gateway_pending,
         shown_ids=frozenset(filter(None, order.shown_ids.split("\n"))),
-        # a person decides a review, or it ends when no money is left
+        # staff decide a review, or it ends when no money is left
         blocked=order.state == OrderState.REVIEW,
         manual_capture=order.capture == CaptureMode.MANUAL,
         dispute=dispute,

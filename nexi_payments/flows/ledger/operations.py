@@ -371,7 +371,7 @@ def ledger_id(kind: str, update: OperationUpdate) -> dict[str, str]:
 
 
 def _end_page(order: PaymentOrder, update: OperationUpdate) -> Operation | None:
-    """Ends the hosted page of an attempt that a person decides. Its request is settled
+    """Ends the hosted page of an attempt that staff decide. Its request is settled
     since Nexi has opened the page; the payment on it is not.
     """
     rows = Operation.objects.filter(order=order, kind=OperationKind.HOSTED)

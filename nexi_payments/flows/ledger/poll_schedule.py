@@ -198,7 +198,7 @@ def _may_come_twice(order: PollState, followed: Followed = NOTHING) -> bool:
 
 
 def _is_polled_enough(order: PollState, now: datetime) -> bool:
-    """Whether a review needs no more polls. A person decides a review; polls only
+    """Whether a review needs no more polls. Staff decide a review; polls only
     record captures and refunds, and start again after each operation on it.
     """
     end = watch_end(order)

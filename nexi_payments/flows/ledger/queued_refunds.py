@@ -275,7 +275,7 @@ def _fail(
     )
     _name_event(refund, event)
     if failure == RefundFailure.NOT_APPROVED:
-        return True  # decided by a person: nobody has to look
+        return True  # staff decided: no discrepancy
     what = f"{refund.kind} {refund.amount}"
     discrepancies.record(
         order, DiscrepancyKind.REFUND_FAILED, what, f"{what} {failure}"

@@ -25,7 +25,7 @@ from nexi_payments.models import PaymentOrder
 #: Within the limits of every method in our table.
 AMOUNT: Final = Decimal("60.00")
 CURRENCY: Final = "EUR"
-#: Minutes after a page was made at which Nexi is asked about it.
+#: Minutes after a page was made at which a status inquiry follows.
 MINUTES: Final = (5, 15, 30, 60)
 _ENDINGS: Final = {
     "pay": "Pay with a test card, and go back to the shop.",
@@ -115,7 +115,7 @@ def open_without_method(hour: Hour) -> Facts:
 
 def watch_page(hour: Hour, facts: Facts) -> int | None:
     """Looks at that page when 5, 15, 30 and 60 minutes are over. Returns the minutes
-    at which the next look is due; ``None`` without one. ``facts`` are completed.
+    at which the next inquiry is due; ``None`` without one. ``facts`` are completed.
     """
     if "made_at" not in facts:
         return None
@@ -187,7 +187,7 @@ def unknown_method(hour: Hour) -> Facts:
     purchase = hour.purchase()
     url, facts = observations.tried(lambda: hour.open_page(purchase, "NOPE"))
     if url is not None:
-        hour.person.wait(f"Open this page, which names a method that is none:\n  {url}")
+        hour.person.wait(f"Open this page, which names an unknown method:\n  {url}")
         facts["offers"] = hour.person.choose(
             "What does it offer?", "cards", "methods", "both", "nothing"
         )

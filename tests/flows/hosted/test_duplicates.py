@@ -1,4 +1,4 @@
-"""``DUPLICATES = "refund"``: money that came twice goes back by itself, once."""
+"""``DUPLICATES = "refund"``: money that came twice is refunded automatically, once."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def pausing_worker() -> Iterator[None]:
         yield
 
 
-# -- doubts: a person decides ----------------------------------------------------------
+# -- doubts: staff decide -------------------------------------------------------------
 
 
 def queued(shopper: HostedShopper) -> list[PaymentOrder]:

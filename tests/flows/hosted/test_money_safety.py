@@ -307,7 +307,7 @@ def test_each_of_two_payments_on_one_page_is_refunded_by_itself(
     assert shopper.gateway.counts["POST /operations/{id}/refunds"] == 2
 
 
-# -- a person decides ------------------------------------------------------------------
+# -- staff decide ---------------------------------------------------------------------
 
 
 def test_what_a_person_has_decided_stays_decided(shopper: HostedShopper) -> None:

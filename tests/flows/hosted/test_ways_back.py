@@ -34,7 +34,7 @@ def fresh(order: PaymentOrder) -> PaymentOrder:
 
 
 def asked(shopper: HostedShopper, order: PaymentOrder) -> int:
-    """How often Nexi was asked about the order."""
+    """How many status inquiries of the order there were."""
     path = f"/orders/{order.order_id}"
     return sum(
         (call.method, call.path.endswith(path)) == ("GET", True)

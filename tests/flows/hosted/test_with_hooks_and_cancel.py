@@ -126,7 +126,7 @@ def test_cancelled_while_nexi_opens_the_page(shopper: HostedShopper) -> None:
 
 
 def test_cancelled_while_the_shopper_is_asked_about(shopper: HostedShopper) -> None:
-    """The look that a notification started was sent before: it is not applied."""
+    """The inquiry that a notification started was sent before: it is not applied."""
     order = shopper.go(new_order(terminal="methods", reference="A-1"))
     call_during(
         shopper, f"/orders/{order.order_id}", lambda: flows.cancel(fresh(order))
@@ -187,7 +187,7 @@ def test_a_new_order_looks_at_the_page_of_a_cancelled_one(
     assert fresh(page).reason == Reason.CHARGED_AFTER_CANCEL
     assert fresh(again).state == OrderState.INIT
     assert opened(shopper) == 1
-    # given back, the reference may be paid again
+    # refunded, the reference may be paid again
     flows.refund(fresh(page))
     reconcile_after(120)
     assert fresh(page).state == OrderState.REFUNDED

@@ -97,7 +97,7 @@ def test_what_a_review_holds_is_found_out(shopper: Shopper, gateway: Simulator) 
     assert (order.state, order.captured_amount) == (OrderState.REVIEW, 1250)
     assert (
         order.next_poll_at is not None
-    )  # until a person has decided, or the watch is over
+    )  # until staff have decided, or the watch is over
     PaymentOrder.objects.update(poll_count=28, next_poll_at=timezone.now())
     reconcile_after(73 * HOUR)
     order.refresh_from_db()

@@ -138,7 +138,7 @@ def test_one_that_is_not_listed_is_found_by_its_id(
 def test_one_that_nexi_does_not_find_stays_accepted(
     paid: PaymentOrder, gateway: Simulator
 ) -> None:
-    """Until a person decides: its id is known, so it is never proved absent."""
+    """Until staff decide: its id is known, so it is never proved absent."""
     inquiry_unanswered_after(gateway, "/refunds")
     row = flows.refund(paid, Decimal("2.00"))
     for hours in (1, 20, 73):

@@ -1,4 +1,4 @@
-"""django-oscar: a guest buys a book; a clerk captures, and gives the money back."""
+"""django-oscar: a guest buys a book; a clerk captures, and refunds."""
 
 from __future__ import annotations
 

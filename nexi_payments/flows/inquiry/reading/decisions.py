@@ -1,4 +1,4 @@
-"""What a person decides, as a reading: it is written by the same road. Pure."""
+"""What staff decide, as a reading: it is written by the same road. Pure."""
 
 from __future__ import annotations
 

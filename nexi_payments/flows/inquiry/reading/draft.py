@@ -61,7 +61,7 @@ class Draft:
 
     def contradict(self, row: OperationFacts, entry: Entry) -> None:
         """A final word against another counts when it is said twice. About the charge,
-        a person decides.
+        staff decide.
         """
         if not absence.counts(row, self.times):
             self.soon = True

@@ -30,7 +30,7 @@ def judge_charge(
         return _judge_success(draft, row, charge, entry, response)
     if entry is not None and charge.verdict is Verdict.MISMATCH:
         theirs = f"{charge.detail}: {entry.text}"
-        # given back already: a person has seen to it
+        # returned already: staff have refunded or voided it
         blocks = not entry.is_returned
         draft.find(DiscrepancyKind.MISMATCH, ours, theirs, blocks=blocks)
     elif entry is not None and charge.verdict is Verdict.NO_DETAILS:
@@ -100,7 +100,7 @@ def _judge_success(
         draft.find(kind, row.result, entry.text, blocks=True)
     returned_unseen = (
         entry.source.result == result_codes.REFUNDED
-        and row.result != result_codes.REFUNDED  # once: a person decides it
+        and row.result != result_codes.REFUNDED  # once: staff decide it
         and not _shows_returns(draft, response)
     )
     if returned_unseen:

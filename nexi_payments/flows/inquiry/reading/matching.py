@@ -59,7 +59,7 @@ class Entry:
 
     @property
     def is_returned(self) -> bool:
-        """Whether this charge, of whatever amount, is released or given back."""
+        """Whether this charge, of whatever amount, is released or refunded."""
         return self.status is Status.REVERSED or (
             self.source.result == result_codes.REFUNDED
         )
@@ -246,7 +246,7 @@ def _match_by_amount(
     Equal operations are interchangeable. Nexi's id must not have been shown before.
     """
     negative = (OperationOutcome.DECLINED, OperationOutcome.REJECTED)
-    # a person has decided that it is done, before it was listed
+    # staff have decided that it is done, before it was listed
     candidates = [row for row in rows if row.done and not row.by_totals]
     candidates += [row for row in rows if row.in_flight]
     candidates += [row for row in rows if row.outcome in negative and not row.adopted]

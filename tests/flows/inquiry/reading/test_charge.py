@@ -308,7 +308,7 @@ def test_a_capture_that_nobody_asked_for(listed: bool) -> None:
 def test_what_may_be_a_charge_is_no_absence(
     shown: list[OperationResult], more: dict[str, Any]
 ) -> None:
-    """Otherwise the shopper pays again. At the end of the watch a person decides."""
+    """Otherwise the shopper pays again. At the end of the watch staff decide."""
     ledger = moto(foreign_ids=frozenset({"foreign"}))
     for minutes in (2, 10, 20, 40):
         reading = ledger.see(*shown, after=timedelta(minutes=minutes), **more)
