@@ -74,10 +74,11 @@ full: ## All that .ci/run does and more, with everything in full: for the night
 check: lint ## Lint, then the tests with branch coverage
 	@$(MAKE) -s test COVERAGE=1
 
-lint: $(VENV)/dev ## Style, types, layers, migrations, card numbers, workflows
+lint: $(VENV)/dev ## Style, prose, types, layers, migrations, card numbers, workflows
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check -q . || (echo "run: make format"; exit 1)
 	@$(BIN)/python .ci/refuse_pans.py
+	@$(BIN)/python .ci/prose.py
 	@PYTHONPATH=. $(BIN)/lint-imports --no-logo 2>/dev/null || PYTHONPATH=. $(BIN)/lint-imports
 	@$(BIN)/mypy
 	@DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
