@@ -150,7 +150,7 @@ def _create_payment(
 
 
 def _terminal(request: HttpRequest, chosen: str) -> str:
-    """The panel may send cards to Nexi's page instead of ours."""
+    """The panel may send cards to Nexi's hosted page instead of ours."""
     if chosen in ("", "default") and request.session.get("cards_on_nexis_page"):
         return "nexi_page"
     return chosen or "default"

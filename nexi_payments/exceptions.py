@@ -38,7 +38,7 @@ NexiPaymentsError
 │   ├── DayNotOver              too early: operations may still be added to it
 │   └── DayAlreadyClosed        it was closed before; carries ``closing``
 ├── TooManyVerifications        too many failed card verifications: wait
-├── CardsNotAccepted            cards of this terminal are entered on Nexi's page only
+├── CardsNotAccepted            this terminal takes cards on Nexi's hosted page only
 ├── MotoNotAllowed              the terminal accepts no phone orders
 ├── TerminalUnavailable         Nexi rejected the API key: no new charges there
 │   ├── TerminalNotConfigured   TERMINALS has no terminal of that name
@@ -369,7 +369,9 @@ class CardsNotAccepted(NexiPaymentsError):
 
     def __init__(self, terminal: str) -> None:
         self.terminal = terminal
-        super().__init__(f"terminal {terminal!r} takes cards on Nexi's page only")
+        super().__init__(
+            f"terminal {terminal!r} takes cards on Nexi's hosted page only"
+        )
 
 
 class MotoNotAllowed(NexiPaymentsError):

@@ -194,11 +194,13 @@ TERMINAL: Final = {
         " and no card number touches this server"
     ),
     "METHODS": (
-        "other methods, on Nexi's page: `'auto'` for all that Nexi lists for the"
+        "other methods, on Nexi's hosted page: `'auto'` for all that Nexi lists for the"
         " terminal, or codes in your order, `['PAYPAL', 'APPLEPAY']`. Empty = none"
     ),
-    "HOSTED_TERMINAL": ("the terminal whose key opens Nexi's page. Empty = this one"),
-    "HOSTED_PAGE_HOSTS": ("hosts of Nexi's page. Empty = the one of `BASE_URL`"),
+    "HOSTED_TERMINAL": (
+        "the terminal whose key opens Nexi's hosted page. Empty = this one"
+    ),
+    "HOSTED_PAGE_HOSTS": ("hosts of Nexi's hosted page. Empty = the one of `BASE_URL`"),
     "EXEMPTION": (
         "SCA preference. `CHALLENGE_REQUESTED`: the issuer is asked for a challenge;"
         " `NO_PREFERENCE` leaves it to the issuer"
@@ -268,9 +270,9 @@ REASONS: Final = {
     "no_liability_shift": "authenticated, but without liability shift to the issuer",
     "3ds_unavailable": "no 3-D Secure for this card: nothing is charged without",
     "unsafe_3ds_url": "3-D Secure was to begin on a host that is not allowed",
-    "unsafe_hosted_url": "Nexi's page was to be on a host that is not allowed",
-    "hosted_page_unknown": "no usable response with the URL of Nexi's page",
-    "cancelled_by_payer": "the shopper gave up on Nexi's page",
+    "unsafe_hosted_url": "Nexi's hosted page was to be on a host that is not allowed",
+    "hosted_page_unknown": "no usable response with the URL of Nexi's hosted page",
+    "cancelled_by_payer": "the shopper gave up on Nexi's hosted page",
     "not_sent": "Nexi could not be reached: nothing left this machine",
     "rejected": "a complete 4xx, and two late inquiries without a charge",
     "busy": (

@@ -81,7 +81,7 @@ NAMES: Final = {
     "attempts": "other attempts at the same reference",
     "back": "the page before",
     "dashboard": "figures above the list; empty while searching or filtering",
-    "methods": "ways to pay on Nexi's page: `code`, `label`; may be empty",
+    "methods": "ways to pay on Nexi's hosted page: `code`, `label`; may be empty",
     "takes_cards": "whether cards are entered on our page, or at the desk: `CARDS`",
     "discrepancies": "open discrepancies",
     "approval": "one request for approval: `title`, `state`, `may_decide`, `row`",

@@ -59,7 +59,7 @@ from nexi_payments.web.sensitive import sensitive_view
 _OUTCOME_LABELS: Final[dict[str, Any]] = dict(VerificationOutcome.choices)
 
 
-_NO_CARDS: Final = _("Cards are entered on Nexi's page only. Nobody was asked.")
+_NO_CARDS: Final = _("Cards are entered on Nexi's payment page only. Nobody was asked.")
 
 
 class CardVerificationPages(StaffPages):
@@ -154,7 +154,7 @@ class CardVerificationPages(StaffPages):
         verification = get_object_or_404(rows, order_id=order_id)
         access_log.record(request, AccessKind.VIEWED)
         context = {
-            "title": _("Card check"),
+            "title": _("Card verification"),
             "card": card_label(verification),
             "expiry": f"{verification.card_expiry[:2]}/{verification.card_expiry[2:]}",
             "response": response_text(verification),

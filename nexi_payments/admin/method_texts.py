@@ -1,4 +1,4 @@
-"""Payment methods for staff: names, and what becomes of an attempt on Nexi's page."""
+"""Payment methods for staff: names, and outcomes of attempts on the hosted page."""
 
 from __future__ import annotations
 

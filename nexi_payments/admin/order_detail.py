@@ -169,7 +169,7 @@ def _detail_rows(order: PaymentOrder, paid_for: str) -> list[tuple[Any, Any]]:
 
 
 def _three_ds_flow(order: PaymentOrder) -> str:
-    """ "" where 3-D Secure does not run, or runs on Nexi's page."""
+    """ "" where 3-D Secure does not run, or runs on Nexi's hosted page."""
     here = order.channel != Channel.MOTO and not order.is_hosted
     return order.flow if here else ""
 

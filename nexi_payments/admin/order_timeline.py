@@ -108,14 +108,16 @@ def _of_event(event: Event, order: PaymentOrder) -> TimelineEntry:
 
 
 def _returns(order: PaymentOrder) -> list[TimelineEntry]:
-    """The first return from Nexi's page. It proves nothing: Nexi is asked then."""
+    """The first return from the hosted page. It proves nothing: Nexi is asked then."""
     if not order.is_hosted:
         return []
     page = HostedPage.objects.filter(order=order, back_at__isnull=False).first()
     if page is None or page.back_at is None:
         return []
     return [
-        TimelineEntry(page.back_at, _("The customer is back from Nexi's page"), "event")
+        TimelineEntry(
+            page.back_at, _("The customer is back from Nexi's payment page"), "event"
+        )
     ]
 
 

@@ -206,7 +206,7 @@ AWAITING_3DS: Final = Advice(
 )
 ON_HOSTED_PAGE: Final = Advice(
     "wait",
-    _("The customer is on Nexi's page"),
+    _("The customer is on Nexi's payment page"),
     _("Please finish on the page that is open."),
     _("Nothing is charged yet. This page shows it when the customer has paid."),
 )
@@ -224,7 +224,7 @@ CONFIRMING: Final = Advice(
 )
 CANCELLED_BY_PAYER: Final = Advice(
     "neutral",
-    _("The customer gave up on Nexi's page"),
+    _("The customer gave up on Nexi's payment page"),
     _("Would you like to pay in another way?"),
     _("Nothing was charged."),
 )

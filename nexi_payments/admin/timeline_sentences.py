@@ -69,7 +69,7 @@ _MERCHANT_LIABLE: Final = _("liability with the merchant (ECI %(eci)s)")
 #: Of an event that changes the state.
 _STATES: Final[_Texts] = {
     OrderState.AWAITING_3DS: _("The customer was sent to 3-D Secure"),
-    OrderState.AWAITING_HOSTED_PAGE: _("The customer was sent to Nexi's page"),
+    OrderState.AWAITING_HOSTED_PAGE: _("The customer was sent to Nexi's payment page"),
     OrderState.VALIDATED: _("3-D Secure is done, nothing is charged yet"),
     OrderState.PAYING: _("The charge is being sent"),
     OrderState.AUTHORIZED: _("The payment is authorized"),

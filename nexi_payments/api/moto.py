@@ -88,7 +88,7 @@ class MotoView(BaseAPIView):
             )
         except (OrderBusy, OrderNotPayable) as error:
             if error.order.pk != order.pk:
-                raise  # the purchase is paid on Nexi's page, or may be
+                raise  # the purchase is paid on Nexi's hosted page, or may be
             status = 200  # a concurrent request with this reference was first
         except OutcomeNotRecorded:
             pass

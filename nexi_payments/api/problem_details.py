@@ -145,8 +145,8 @@ _EXCEPTION_PROBLEMS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     CardsNotAccepted: (
         409,
         "cards_not_accepted",
-        "This terminal takes cards on Nexi's page only: use `hosted/`. The card was not"
-        " kept, and nothing was sent.",
+        "This terminal takes cards on Nexi's hosted page only: use `hosted/`. The card"
+        " was not kept, and nothing was sent.",
     ),
     TooManyAttempts: (
         429,

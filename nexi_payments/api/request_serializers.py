@@ -205,7 +205,7 @@ class HostedPageRequestSerializer(StrictSerializer):
     language = StrictCharField(
         max_length=16,
         required=False,
-        help_text="Of Nexi's page; the language of the request if absent",
+        help_text="Of Nexi's hosted page; the language of the request if absent",
     )
 
 
@@ -225,7 +225,7 @@ class NexiLinkRequestSerializer(NexiLinkRenewalRequestSerializer):
     language = StrictCharField(
         max_length=16,
         required=False,
-        help_text="Of Nexi's page; the language of the request if absent",
+        help_text="Of Nexi's hosted page; the language of the request if absent",
     )
 
 

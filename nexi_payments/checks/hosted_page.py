@@ -102,8 +102,8 @@ def _check_notifications(settings: conf.Settings) -> Iterator[CheckMessage]:
     if urlsplit(settings.public_url).port not in (None, 443):
         yield Warning(
             f"Nexi cannot send notifications to {settings.public_url}.",
-            hint="It calls https on port 443 only. Payments on Nexi's page are found "
-            "without them, by the shopper's return or by nexi_reconcile, which is "
-            "later.",
+            hint="It calls https on port 443 only. Payments on Nexi's hosted page are "
+            "found without them, by the shopper's return or by nexi_reconcile, which "
+            "is later.",
             id="nexi_payments.W033",
         )

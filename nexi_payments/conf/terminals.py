@@ -191,7 +191,7 @@ def _methods(value: Any, where: str) -> tuple[str, ...] | None:
         if code == payment_methods.CARDS:
             raise ImproperlyConfigured(
                 f"{where} names 'CARDS': set CARDS to 'hosted_page' for cards on Nexi's"
-                " page"
+                " hosted page"
             )
         if code not in payment_methods.KNOWN:
             hint = validators.did_you_mean(code, payment_methods.KNOWN)

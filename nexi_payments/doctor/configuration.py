@@ -75,7 +75,9 @@ def receivers() -> Iterator[Finding]:
 def sealed_card_keys(settings: conf.Settings) -> Iterator[Finding]:
     """The number of keys and their origin, never the keys."""
     if not settings.takes_cards:
-        message = "sealed card keys: not needed, cards are entered on Nexi's page only"
+        message = (
+            "sealed card keys: not needed, cards are entered on Nexi's hosted page only"
+        )
         yield Finding("sealed card keys", message, indent=0)
         return
     count = len(conf.sealed_card_keys())

@@ -23,7 +23,7 @@ class DisplayStatus(TextChoices):
         OrderState.AWAITING_HOSTED_PAGE.value,
         OrderState.AWAITING_HOSTED_PAGE.label,
     )
-    #: the shopper has paid on Nexi's page; the payment service has not confirmed it
+    #: the shopper has paid on the hosted page; the payment service has not confirmed it
     WAITING_FOR_CONFIRMATION = "waiting_for_confirmation", _("waiting for confirmation")
     VALIDATED = OrderState.VALIDATED.value, OrderState.VALIDATED.label
     PAYING = OrderState.PAYING.value, OrderState.PAYING.label

@@ -18,7 +18,7 @@ class OperationKind(TextChoices):
     #: a merchant-initiated charge of a contract
     MIT = "mit", _("charge on file")
     #: a page at Nexi on which the shopper pays; opening it charges nothing
-    HOSTED = "hosted", _("payment on Nexi's page")
+    HOSTED = "hosted", _("payment on Nexi's payment page")
     CAPTURE = "capture", _("capture")
     VOID = "void", _("void")
     REFUND = "refund", _("refund")

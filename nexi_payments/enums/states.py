@@ -16,7 +16,7 @@ class OrderState(TextChoices):
     #: the shopper is at the issuer's 3-D Secure page
     AWAITING_3DS = "awaiting_3ds", _("waiting for the bank")
     #: the shopper is, or may be, on Nexi's hosted page: a charge may exist
-    AWAITING_HOSTED_PAGE = "awaiting_hosted_page", _("on Nexi's page")
+    AWAITING_HOSTED_PAGE = "awaiting_hosted_page", _("on Nexi's payment page")
     #: 3-D Secure is done, nothing was charged yet
     VALIDATED = "validated", _("confirmed by the bank")
     #: a charge was sent and its outcome is not known yet

@@ -67,7 +67,7 @@ class Available:
     refund: int | None
     void_pending: bool
     queued: tuple[QueuedRefund, ...] = ()
-    #: the method of an attempt on Nexi's page that we know; it may forbid operations
+    #: the known method of an attempt on Nexi's hosted page; it may forbid operations
     method: Method | None = None
 
     @property

@@ -174,7 +174,7 @@ def pay_moto(
     is not kept. Also raises ``MotoNotAllowed``,
     ``OrderNotPayable``, ``OrderBusy``, ``InvalidCustomer``, ``CardDataNotAllowed``,
     ``CardBlocked``, ``TooManyAttempts`` (of the clerk), ``CardsNotAccepted`` and
-    ``TerminalUnavailable``; and, where another attempt is on Nexi's page,
+    ``TerminalUnavailable``; and, where another attempt is on Nexi's hosted page,
     ``PaymentBeingConfirmed`` and ``GatewayUnavailable``. Nothing was sent after any of
     these.
     """

@@ -50,7 +50,8 @@ def start_payment(
     ``TooManyAttempts``, ``CardBlocked``, ``TerminalUnavailable``,
     ``SealedCardUnavailable`` (no key to seal the card with), ``CardsNotAccepted`` and
     ``CardDataNotAllowed`` (the cardholder), and, where another attempt is on Nexi's
-    page, ``PaymentBeingConfirmed`` and ``GatewayUnavailable``; nothing was sent then.
+    hosted page, ``PaymentBeingConfirmed`` and ``GatewayUnavailable``; nothing was sent
+    then.
     Every other result, also a decline, is ``step.order.state``.
     """
     reject_text("cardholder", cardholder)

@@ -108,8 +108,8 @@ def resume_payment(
 
 
 def _may_still_be_charged(order: PaymentOrder, deadline: Deadline, site: str) -> bool:
-    """Whether no other attempt of the purchase was paid on Nexi's page meanwhile, or
-    may be confirmed there. Otherwise the card is shredded, and nothing is charged.
+    """Whether no other attempt of the purchase was paid on the hosted page meanwhile,
+    or may be confirmed there. Otherwise the card is shredded, and nothing is charged.
     """
     try:
         siblings.require_none_paid(order, deadline, site=site)

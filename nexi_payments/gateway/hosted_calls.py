@@ -1,8 +1,8 @@
 """Calls about Nexi's hosted page and payment links: a part of ``client.Client``.
 
 None of them has an idempotency key, and none moves money: a customer does, on Nexi's
-page. Nothing closes a hosted page that was created. A lost response is harmless, as
-nobody has the address; the next attempt needs another order id."""
+hosted page. Nothing closes a hosted page that was created. A lost response is harmless,
+as nobody has the address; the next attempt needs another order id."""
 
 from __future__ import annotations
 

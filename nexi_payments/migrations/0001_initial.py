@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.CharField(editable=False, max_length=32, unique=True)),
                 ('order_id', models.CharField(max_length=18, unique=True, verbose_name='order id at Nexi')),
-                ('state', models.CharField(choices=[('init', 'created'), ('awaiting_3ds', 'waiting for the bank'), ('awaiting_hosted_page', "on Nexi's page"), ('validated', 'confirmed by the bank'), ('paying', 'being charged'), ('authorized', 'authorized'), ('paid', 'paid'), ('failed', 'failed'), ('review', 'to be reviewed'), ('voided', 'voided'), ('refunded', 'refunded')], default='init', max_length=24, verbose_name='state')),
+                ('state', models.CharField(choices=[('init', 'created'), ('awaiting_3ds', 'waiting for the bank'), ('awaiting_hosted_page', "on Nexi's payment page"), ('validated', 'confirmed by the bank'), ('paying', 'being charged'), ('authorized', 'authorized'), ('paid', 'paid'), ('failed', 'failed'), ('review', 'to be reviewed'), ('voided', 'voided'), ('refunded', 'refunded')], default='init', max_length=24, verbose_name='state')),
                 ('reason', models.CharField(blank=True, max_length=32, verbose_name='reason')),
                 ('channel', models.CharField(choices=[('shop', 'shop'), ('moto', 'phone'), ('link', 'secure link'), ('mit', 'card on file')], default='shop', max_length=8, verbose_name='channel')),
                 ('terminal', models.CharField(max_length=64, verbose_name='terminal')),
@@ -315,7 +315,7 @@ class Migration(migrations.Migration):
             name='Operation',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('authentication', '3-D Secure start'), ('validation', '3-D Secure check'), ('payment', 'payment'), ('moto', 'phone payment'), ('mit', 'charge on file'), ('hosted', "payment on Nexi's page"), ('capture', 'capture'), ('void', 'void'), ('refund', 'refund'), ('cancel', 'cancelled capture')], max_length=16, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('authentication', '3-D Secure start'), ('validation', '3-D Secure check'), ('payment', 'payment'), ('moto', 'phone payment'), ('mit', 'charge on file'), ('hosted', "payment on Nexi's payment page"), ('capture', 'capture'), ('void', 'void'), ('refund', 'refund'), ('cancel', 'cancelled capture')], max_length=16, verbose_name='kind')),
                 ('outcome', models.CharField(choices=[('open', 'on its way'), ('accepted', 'sent, waiting for Nexi'), ('done', 'done'), ('declined', 'refused'), ('rejected', 'rejected'), ('not_sent', 'not sent'), ('in_doubt', 'in doubt')], default='open', max_length=16, verbose_name='outcome')),
                 ('unsettled_order_id', models.BigIntegerField(editable=False, null=True, unique=True)),
                 ('amount', models.BigIntegerField(null=True, verbose_name='amount, minor units')),
@@ -363,7 +363,7 @@ class Migration(migrations.Migration):
             name='Approval',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('authentication', '3-D Secure start'), ('validation', '3-D Secure check'), ('payment', 'payment'), ('moto', 'phone payment'), ('mit', 'charge on file'), ('hosted', "payment on Nexi's page"), ('capture', 'capture'), ('void', 'void'), ('refund', 'refund'), ('cancel', 'cancelled capture')], max_length=16, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('authentication', '3-D Secure start'), ('validation', '3-D Secure check'), ('payment', 'payment'), ('moto', 'phone payment'), ('mit', 'charge on file'), ('hosted', "payment on Nexi's payment page"), ('capture', 'capture'), ('void', 'void'), ('refund', 'refund'), ('cancel', 'cancelled capture')], max_length=16, verbose_name='kind')),
                 ('state', models.CharField(choices=[('waiting', 'waiting for approval'), ('approved', 'approved'), ('used', 'approved and sent'), ('refused', 'not approved'), ('withdrawn', 'withdrawn'), ('expired', 'expired'), ('outdated', 'not possible any more')], default='waiting', max_length=16, verbose_name='state')),
                 ('amount', models.BigIntegerField(verbose_name='amount, minor units')),
                 ('terminal', models.CharField(max_length=64, verbose_name='terminal')),
@@ -552,7 +552,7 @@ class Migration(migrations.Migration):
             name='Event',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('awaiting_3ds', 'waiting for the bank'), ('awaiting_hosted_page', "on Nexi's page"), ('validated', 'confirmed by the bank'), ('paying', 'being charged'), ('authorized', 'authorized'), ('paid', 'paid'), ('failed', 'failed'), ('review', 'to be reviewed'), ('voided', 'voided'), ('refunded', 'refund in part confirmed'), ('captured', 'capture in part confirmed'), ('capture_cancelled', 'capture cancelled'), ('contract_activated', 'card on file from now on'), ('contract_suspended', 'card on file suspended: no charge until staff decide'), ('contract_resumed', 'card on file resumed'), ('contract_ending', 'end of the card on file begun'), ('contract_ended', 'card on file ended'), ('charge_retry', 'charge is tried again'), ('link_offered', 'secure link offered'), ('link_emailed', 'secure link mailed'), ('receipt_emailed', 'receipt mailed'), ('inquired', 'Nexi was asked by hand'), ('decided', 'decided by hand'), ('duplicate', 'charged beside another payment of the same purchase'), ('superseded', 'another attempt took its place'), ('cancelled', 'payment cancelled'), ('note', 'note'), ('refund_queued', 'refund queued'), ('refund_withdrawn', 'queued refund withdrawn'), ('refund_failed', 'queued refund given up'), ('approval_requested', 'approval requested'), ('approved', 'approved by a second person'), ('approval_refused', 'approval refused'), ('approval_withdrawn', 'request for approval withdrawn'), ('approval_expired', 'approval expired'), ('approval_outdated', 'approval not possible any more')], max_length=32, verbose_name='event')),
+                ('kind', models.CharField(choices=[('awaiting_3ds', 'waiting for the bank'), ('awaiting_hosted_page', "on Nexi's payment page"), ('validated', 'confirmed by the bank'), ('paying', 'being charged'), ('authorized', 'authorized'), ('paid', 'paid'), ('failed', 'failed'), ('review', 'to be reviewed'), ('voided', 'voided'), ('refunded', 'refund in part confirmed'), ('captured', 'capture in part confirmed'), ('capture_cancelled', 'capture cancelled'), ('contract_activated', 'card on file from now on'), ('contract_suspended', 'card on file suspended: no charge until staff decide'), ('contract_resumed', 'card on file resumed'), ('contract_ending', 'end of the card on file begun'), ('contract_ended', 'card on file ended'), ('charge_retry', 'charge is tried again'), ('link_offered', 'secure link offered'), ('link_emailed', 'secure link mailed'), ('receipt_emailed', 'receipt mailed'), ('inquired', 'Nexi was asked by hand'), ('decided', 'decided by hand'), ('duplicate', 'charged beside another payment of the same purchase'), ('superseded', 'another attempt took its place'), ('cancelled', 'payment cancelled'), ('note', 'note'), ('refund_queued', 'refund queued'), ('refund_withdrawn', 'queued refund withdrawn'), ('refund_failed', 'queued refund given up'), ('approval_requested', 'approval requested'), ('approved', 'approved by a second person'), ('approval_refused', 'approval refused'), ('approval_withdrawn', 'request for approval withdrawn'), ('approval_expired', 'approval expired'), ('approval_outdated', 'approval not possible any more')], max_length=32, verbose_name='event')),
                 ('from_state', models.CharField(max_length=24, verbose_name='from')),
                 ('to_state', models.CharField(max_length=24, verbose_name='to')),
                 ('reason', models.CharField(blank=True, max_length=32, verbose_name='reason')),
@@ -583,7 +583,7 @@ class Migration(migrations.Migration):
             name='QueuedRefund',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('authentication', '3-D Secure start'), ('validation', '3-D Secure check'), ('payment', 'payment'), ('moto', 'phone payment'), ('mit', 'charge on file'), ('hosted', "payment on Nexi's page"), ('capture', 'capture'), ('void', 'void'), ('refund', 'refund'), ('cancel', 'cancelled capture')], default='refund', max_length=16, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('authentication', '3-D Secure start'), ('validation', '3-D Secure check'), ('payment', 'payment'), ('moto', 'phone payment'), ('mit', 'charge on file'), ('hosted', "payment on Nexi's payment page"), ('capture', 'capture'), ('void', 'void'), ('refund', 'refund'), ('cancel', 'cancelled capture')], default='refund', max_length=16, verbose_name='kind')),
                 ('state', models.CharField(choices=[('awaiting_approval', 'waiting for approval'), ('queued', 'queued'), ('sent', 'sent'), ('withdrawn', 'withdrawn'), ('given_up', 'given up')], default='queued', max_length=24, verbose_name='state')),
                 ('amount', models.BigIntegerField(verbose_name='amount, minor units')),
                 ('is_remainder', models.BooleanField(default=False)),
@@ -636,8 +636,8 @@ class Migration(migrations.Migration):
                 ('actor', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'verbose_name': 'card check',
-                'verbose_name_plural': 'card checks',
+                'verbose_name': 'card verification',
+                'verbose_name_plural': 'card verifications',
                 'ordering': ('-created_at', '-id'),
                 'default_permissions': ('view',),
                 'indexes': [models.Index(fields=['network', 'created_at'], name='nexi_verified_from'), models.Index(fields=['actor', 'created_at'], name='nexi_verified_by'), models.Index(condition=models.Q(('audit_due', True)), fields=['audit_due'], name='nexi_verification_audit_due')],

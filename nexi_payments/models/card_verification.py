@@ -52,8 +52,8 @@ class CardVerification(RetryingModel):
 
     class Meta:
         default_permissions = ("view",)
-        verbose_name = _("card check")
-        verbose_name_plural = _("card checks")
+        verbose_name = _("card verification")
+        verbose_name_plural = _("card verifications")
         ordering = ("-created_at", "-id")
         indexes = [
             models.Index(fields=["network", "created_at"], name="nexi_verified_from"),

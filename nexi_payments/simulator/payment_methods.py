@@ -1,7 +1,7 @@
 """Payment methods other than cards: how they are called, and what they allow.
 
 Sources: Nexi's tables of methods, and its WooCommerce plugin. What is not published is
-left to the rules of cards. The simulator imitates Nexi's page, not any wallet.
+left to the rules of cards. The simulator imitates Nexi's hosted page, not any wallet.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ WAIT_A_MOMENT: Final = Message(
         " been charged. Please try again in a minute."
     ),
 )
-#: nothing closes Nexi's page: the shopper may have paid on it a moment ago
+#: nothing closes Nexi's hosted page: the shopper may have paid on it a moment ago
 NO_PAYMENT_YET: Final = Message(
     "neutral",
     _("We have not received a payment"),
@@ -369,7 +369,7 @@ _BY_REASON: Final[dict[str, Message]] = {
     Reason.CANCELLED_BY_PAYER: CANCELLED_BY_PAYER,
     Reason.CHECK_FAILED: UNAVAILABLE,
 }
-#: of a failed attempt on Nexi's page, which may still be paid there
+#: of a failed attempt on Nexi's hosted page, which may still be paid there
 _WATCHED_BY_REASON: Final[dict[str, Message]] = {
     Reason.DECLINED: DECLINED_AT_NEXI,
     Reason.CANCELLED_BY_PAYER: CANCELLED_BY_PAYER,

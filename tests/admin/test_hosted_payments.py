@@ -1,4 +1,4 @@
-"""What staff see of a payment on Nexi's page, and what its method lets them do."""
+"""What staff see of a payment on the hosted page, and what its method lets them do."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_an_open_page_is_no_charge_in_doubt(clerk: Clerk, buyer: HostedShopper) 
 
     page = clerk.get_text(order_url(order))
 
-    assert "on Nexi&#x27;s page" in page
+    assert "on Nexi&#x27;s payment page" in page
     assert "page open, nothing paid yet" in page
     assert "Nothing is charged yet. The customer may pay there" in page
     assert "may have been charged" not in page
@@ -98,9 +98,9 @@ def test_method_circuit_and_time_line(clerk: Clerk, buyer: HostedShopper) -> Non
     assert "Card" not in facts
     assert "3-D Secure" not in facts
     assert [str(one.title) for one in page.context["timeline"]] == [
-        "Payment on Nexi's page: paid there",
-        "The customer was sent to Nexi's page · PayPal",
-        "The customer is back from Nexi's page",
+        "Payment on Nexi's payment page: paid there",
+        "The customer was sent to Nexi's payment page · PayPal",
+        "The customer is back from Nexi's payment page",
         "The payment is paid",
     ]
     facts = {str(name): value for name, value, _ in page.context["timeline"][0].facts}
@@ -112,7 +112,7 @@ def test_one_who_gave_up_has_not_paid_there(clerk: Clerk, buyer: HostedShopper) 
     assert order.state == OrderState.FAILED
     page = clerk.get_text(order_url(order))
     assert "not paid there" in page
-    assert "The customer gave up on Nexi&#x27;s page" in page
+    assert "The customer gave up on Nexi&#x27;s payment page" in page
 
 
 def test_a_card_on_our_page_is_a_card(clerk: Clerk, paid: PaymentOrder) -> None:

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SIMULATED = {"ENVIRONMENT": "simulator"}
 VERIFY_URL = "/admin/nexi_payments/cardverification/verify/"
 VERIFICATIONS_URL = "/admin/nexi_payments/cardverification/"
-#: card, PayPal and so on: all on Nexi's page, and no MOTO
+#: card, PayPal and so on: all on Nexi's hosted page, and no MOTO
 ON_NEXIS_PAGE = {**SIMULATED, "CARDS": "hosted_page", "METHODS": ["PAYPAL"]}
 NEW_ORDER = {"currency": "EUR", "reference": "R-9", "amount": Decimal("12.50")}
 
@@ -92,7 +92,7 @@ def test_the_link_offers_the_methods(
     assert 'name="card_number"' in page
     attempt = buyer.go(order)
     on_the_way = clerk.get(result_url(order))
-    assert "The customer is on Nexi&#x27;s page" in on_the_way.content.decode()
+    assert "The customer is on Nexi&#x27;s payment page" in on_the_way.content.decode()
     assert on_the_way.context["waiting"] is True
     assert on_the_way.context["may_inquire"] is True
     assert buyer.act(attempt).state == OrderState.PAID
@@ -229,7 +229,7 @@ def test_cards_are_not_verified(
     for page in pages[:2]:
         assert (page.status_code, page["Location"]) == (302, VERIFICATIONS_URL)
     text = pages[2].content.decode()
-    assert "Cards are entered on Nexi&#x27;s page only. Nobody was asked." in text
+    assert "entered on Nexi&#x27;s payment page only. Nobody was asked." in text
     assert VERIFY_URL not in text
     assert not CardVerification.objects.exists()
     assert gateway.count("/orders/card_verification") == 0

@@ -1,4 +1,4 @@
-"""A card over the API, beside another payment of the reference on Nexi's page."""
+"""A card over the API, beside another payment of the reference on the hosted page."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def at_nexi(gateway: Simulator, settings: Any) -> HostedShopper:
 
 @pytest.fixture
 def paid_page(at_nexi: HostedShopper) -> PaymentOrder:
-    """Cancelled by the shop, then paid on Nexi's page. We do not know it yet."""
+    """Cancelled by the shop, then paid on Nexi's hosted page. We do not know it yet."""
     page = at_nexi.go(new_order(terminal="methods", reference="R-1"))
     flows.cancel(page)
     at_nexi.act(page, comes_back=False)

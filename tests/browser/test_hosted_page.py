@@ -30,7 +30,7 @@ BACK = {
     "pending": "Your payment is being confirmed",
     "pending_fails": "Your payment is being confirmed",
 }
-#: Nexi's page sends these back at once, without a page in between.
+#: Nexi's hosted page sends these back at once, without a page in between.
 AT_ONCE = ("cancel", "leave")
 
 
@@ -58,7 +58,7 @@ def to_nexis_page(page: Any, method: str = "PAYPAL") -> str:
 
 
 def end(page: Any, ending: str, notify: str = "never") -> None:
-    """On Nexi's page, and back from it."""
+    """On Nexi's hosted page, and back from it."""
     page.select_option("[name=notify]", notify)
     page.click(f"button[value={ending}]")
     if ending not in AT_ONCE:

@@ -1,5 +1,5 @@
 """The quickstart with the settings of docs/payment_methods.md, in a project that
-``startproject`` made: cards and other ways to pay, all on Nexi's page."""
+``startproject`` made: cards and other ways to pay, all on Nexi's hosted page."""
 
 from __future__ import annotations
 

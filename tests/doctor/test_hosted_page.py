@@ -1,4 +1,4 @@
-"""The doctor lists the methods of Nexi's page, and what has changed."""
+"""The doctor lists the methods of Nexi's hosted page, and what has changed."""
 
 from __future__ import annotations
 
@@ -129,4 +129,7 @@ def test_no_keys_where_no_card_is_taken(settings: Any) -> None:
     terminals = {"default": changed["TERMINALS"]["nexi_only"]}
     settings.NEXI_PAYMENTS = changed | {"TERMINALS": terminals}
     said = [one.message for one in doctor.diagnose()]
-    assert "sealed card keys: not needed, cards are entered on Nexi's page only" in said
+    assert (
+        "sealed card keys: not needed, cards are entered on Nexi's hosted page only"
+        in said
+    )

@@ -84,7 +84,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--db", default="sqlite", help="sqlite, or a database URL")
     parser.add_argument("--atomic", action="store_true", help="ATOMIC_REQUESTS")
     database_faults.add_option(parser)
-    parser.add_argument("--hosted", action="store_true", help="Nexi's page only")
+    parser.add_argument("--hosted", action="store_true", help="Nexi's hosted page only")
     parser.add_argument("--at-once", type=int, default=24)
     parser.add_argument(
         "--kill-every", type=float, default=1.0, help="seconds; 0 never"

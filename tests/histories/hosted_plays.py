@@ -79,7 +79,7 @@ class HostedPlay:
         self.history.after_the_card(shopper, rest)
 
     def visit(self, shopper: Shopper, page: str) -> None:
-        """Does something on Nexi's page, perhaps twice, and comes back, perhaps."""
+        """Does something on the hosted page, perhaps twice, and comes back, perhaps."""
         for _ in range(self.dice.choice([1, 1, 2])):
             ending = self.history.pick(_ENDINGS)
             back = self.on_the_page(page, ending)

@@ -1,4 +1,4 @@
-"""How payments on Nexi's page end: at once, late, pending, twice."""
+"""How payments on Nexi's hosted page end: at once, late, pending, twice."""
 
 from __future__ import annotations
 

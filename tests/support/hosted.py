@@ -80,7 +80,7 @@ class HostedShopper:
         comes_back: bool = True,
         **more: str,
     ) -> PaymentOrder:
-        """Does something on Nexi's page, and comes back. Returns the fresh order."""
+        """Visits Nexi's hosted page, and comes back. Returns the fresh order."""
         visit = self.gateway.hosted.pay(
             order.order_id, method=order.method, ending=ending, notify=notify, **more
         )

@@ -164,7 +164,7 @@ class HostedLife(RuleBasedStateMachine):
         order_id = page["order_id"]
         taken = ending.startswith(("pay", "pending"))
         if self.gateway.hosted.status(order_id) and taken:
-            return  # Nexi's page takes one payment
+            return  # Nexi's hosted page takes one payment
         visit = self.gateway.hosted.pay(order_id, ending=ending, notify=notify)
         if comes_back and visit.return_url:
             answer = Client(HTTP_HOST=HOST).get(urlsplit(visit.return_url).path)

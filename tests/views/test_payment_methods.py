@@ -273,7 +273,7 @@ def test_back_unpaid_all_ways_are_offered_again(
     order = shopper.act(shopper.go(new_order(terminal="methods")), ending)
     page = page_of(shopper, order, "result")
     assert page.context["message"].title == title
-    # nothing closes Nexi's page: it may still be paid
+    # nothing closes Nexi's hosted page: it may still be paid
     assert "Nothing has been charged" not in text_of(page)
     assert buttons(page) == AUTO
     assert f'action="{order.page_url()}"' in text_of(page)

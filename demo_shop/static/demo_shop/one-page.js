@@ -121,7 +121,7 @@
     }
   }
 
-  /* a button for each way to pay on Nexi's page */
+  /* a button for each way to pay on Nexi's hosted page */
   function showMethods(offered) {
     if (others) others.hidden = offered.length > 0;
     methods.hidden = !offered.length;

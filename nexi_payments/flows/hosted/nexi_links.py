@@ -1,8 +1,9 @@
 """Nexi's own payment links: create, fetch, renew and cancel them.
 
-A link is an attempt on Nexi's page that is open for days instead of an hour, and that
-Nexi can close. The attempt is committed before the link is made; a lost answer charges
-nothing, as nobody has the URL. ``link_closing`` closes a link whose attempt is over.
+A link is an attempt on Nexi's hosted page that is open for days instead of an hour, and
+that Nexi can close. The attempt is committed before the link is made; a lost answer
+charges nothing, as nobody has the URL. ``link_closing`` closes a link whose attempt is
+over.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def create_nexi_link(
 
     ``order`` is an unpaid one of ``create_order``, or a secure link (``offer_link``);
     after a failed attempt a new one is made. Our own page stays open beside it.
-    ``language`` is that of Nexi's page (default: the active one). Send
+    ``language`` is that of Nexi's hosted page (default: the active one). Send
     ``step.redirect_to`` to the customer; it is stored nowhere (``fetch_nexi_link``).
     Without it there is no link: ``step.order`` has failed, because Nexi's answer was
     lost or the shop vetoed it.

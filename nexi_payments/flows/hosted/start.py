@@ -44,7 +44,7 @@ def start_hosted_payment(
     site: str = "",
     actor: Actor = NO_ACTOR,
 ) -> Step:
-    """Opens Nexi's page for ``order``, or for a new attempt at it.
+    """Opens Nexi's hosted page for ``order``, or for a new attempt at it.
 
     ``method`` is a code of ``flows.payment_methods(order)``. ``language`` is that of
     the page (default: the active one), ``site`` our own base URL. Send the browser to
@@ -126,7 +126,7 @@ class OpenPage(GatewayCall[OpenedPage | PaymentLink]):
     kind = OperationKind.HOSTED
     source = OrderState.INIT
     target = OrderState.AWAITING_HOSTED_PAGE
-    #: whether a new attempt may take the place of another one on Nexi's page
+    #: whether a new attempt may take the place of another one on Nexi's hosted page
     supersedes: ClassVar[bool] = True
 
     purchase: Purchase

@@ -23,7 +23,7 @@ _AFTER_CONFIRMATION: Final = timedelta(days=2)
 _SLOWEST_METHOD: Final = timedelta(days=7)
 #: Days after the hosted page was opened.
 _LATE_LOOKS: Final = (7, 14, 30)
-#: Of a payment on Nexi's page, which may be paid once more.
+#: Of a payment on Nexi's hosted page, which may be paid once more.
 _MADE: Final = (OrderState.PAID, OrderState.VOIDED, OrderState.REFUNDED)
 
 
@@ -190,8 +190,8 @@ def _is_looked_for(
 
 
 def _may_come_twice(order: PollState, followed: Followed = NOTHING) -> bool:
-    """Whether only a second payment on Nexi's page is looked for. Nothing closes the
-    page, and no notification need come.
+    """Whether only a second payment on Nexi's hosted page is looked for. Nothing closes
+    the page, and no notification need come.
     """
     idle = followed.since is None and followed.until is None
     return bool(order.method) and order.state in _MADE and idle

@@ -185,8 +185,8 @@ def change_state(
 def _counts_as_attempt(order: PaymentOrder, target: str, reason: str) -> bool:
     """Whether the velocity limits go on counting this attempt.
 
-    On Nexi's page no card was tried here, and a shopper may leave it: it counts while
-    it is open, and if the issuer said no.
+    On Nexi's hosted page no card was tried here, and a shopper may leave it: it counts
+    while it is open, and if the issuer said no.
     """
     if target != OrderState.FAILED:
         return target in enums.UNDER_WAY

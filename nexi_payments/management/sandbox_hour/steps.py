@@ -31,7 +31,7 @@ _ENDINGS: Final = {
     "pay": "Pay with a test card, and go back to the shop.",
     "decline": "Use a test card that is declined, and go back to the shop.",
     "cancel": "Press Nexi's button to cancel.",
-    "back": "Press the browser's Back button on Nexi's page, then close the tab.",
+    "back": "Press the browser's Back button on the hosted page, then close the tab.",
     "close": "Pay with a test card, and close the tab on Nexi's last page.",
 }
 

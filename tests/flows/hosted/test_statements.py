@@ -1,4 +1,4 @@
-"""What a payment on Nexi's page costs in statements and transactions."""
+"""What a payment on Nexi's hosted page costs in statements and transactions."""
 
 from __future__ import annotations
 
