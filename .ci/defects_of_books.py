@@ -44,7 +44,7 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "what Nexi lacks is not missed": (
         CLOSING + "comparison.py",
-        "            if not self._is_seen(row.key):\n",
+        "            if row.key not in self.seen:\n",
         "            if False:\n",
         TESTS,
     ),

@@ -7,8 +7,6 @@ bytes), to find those that Nexi lacks.
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +25,7 @@ from nexi_payments.flows.closing import (
 from nexi_payments.flows.closing.day_comparison import DayComparison
 from nexi_payments.flows.closing.days import MARGIN, ShopDay
 from nexi_payments.flows.closing.ledger_rows import LedgerRow
+from nexi_payments.flows.closing.seen_keys import SeenKeys
 from nexi_payments.flows.inquiry import listing, windows
 from nexi_payments.gateway.client import Client
 from nexi_payments.gateway.deadline import Deadline
@@ -80,7 +79,7 @@ class _TerminalComparison:
     found: DayComparison
     deadline: Deadline | None
     #: keys of our rows of the day that Nexi lists
-    seen: array[int] = field(default_factory=lambda: array("q"))
+    seen: SeenKeys = field(default_factory=SeenKeys)
     #: rows without an id that an entry has taken
     taken: set[int] = field(default_factory=set)
     asked: int = 0
@@ -88,10 +87,8 @@ class _TerminalComparison:
     def run(self) -> None:
         for entries in self._pages():
             self._compare_page(entries)
-        # numbers of eight bytes again: a list of ints would need five times as much
-        self.seen = array("q", sorted(self.seen))
         for row in ledger_rows.of_day(self.day, of=self._names):
-            if not self._is_seen(row.key):
+            if row.key not in self.seen:
                 self._missing_there(row)
         self._compare_totals()
 
@@ -157,7 +154,7 @@ class _TerminalComparison:
         if row.terminal not in self._names:
             return  # on the list of its own terminal
         if row.moves_money and self.day.contains(row.time):
-            self.seen.append(row.key)
+            self.seen.add(row.key)
         if not self.day.contains(entry.time or row.time):
             return  # of the day before, or after
         self._count_pair(entry, row)
@@ -208,10 +205,6 @@ class _TerminalComparison:
             and one.kind == DifferenceKind.MISSING_HERE
             for one in self.found.differences
         )
-
-    def _is_seen(self, key: int) -> bool:
-        place = bisect_left(self.seen, key)
-        return place < len(self.seen) and self.seen[place] == key
 
     def _missing_there(self, row: LedgerRow) -> None:
         """A row of ours that the list lacks. Nexi is asked about it by its id: the list
