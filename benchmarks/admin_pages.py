@@ -45,21 +45,34 @@ def order_columns(number: str, moment: str) -> dict[str, str]:
     text = "CAST({} AS {})".format
     kind = "VARCHAR" if connection.vendor == "postgresql" else "TEXT"
     n = text(number, kind)
+    # of ten rows, three are failed attempts before a fourth that is paid, and one is of
+    # a shopper who never entered a card
     state = (
         f"CASE WHEN {number} % 20 = 7 THEN 'refunded'"
-        f" WHEN {number} % 10 = 3 THEN 'failed' ELSE 'paid' END"
+        f" WHEN {number} % 10 IN (1, 2, 3, 5) THEN 'failed' ELSE 'paid' END"
+    )
+    reason = (
+        f"CASE {number} % 10 WHEN 1 THEN 'declined' WHEN 2 THEN 'superseded'"
+        f" WHEN 3 THEN 'declined' WHEN 5 THEN 'expired' ELSE '' END"
+    )
+    first = text(f"{number} - {number} % 10", kind)
+    reference = (
+        f"'R' || CASE WHEN {number} % 10 IN (1, 2, 3, 4) THEN {first} ELSE {n} END"
     )
     return {
         "public_id": f"'p' || {n}",
         "order_id": f"'O' || {n}",
         "state": state,
+        "reason": reason,
         "terminal": f"CASE WHEN {number} % 50 = 0 THEN 'moto' ELSE 'default' END",
         "channel": f"CASE WHEN {number} % 50 = 0 THEN 'moto' ELSE 'shop' END",
         "currency": f"CASE WHEN {number} % 1000 = 1 THEN 'CHF' ELSE 'EUR' END",
-        "reference": f"'R' || {n}",
-        "live_reference": f"CASE WHEN {state} = 'paid' THEN 'R' || {n} ELSE NULL END",
+        "reference": reference,
+        "live_reference": f"CASE WHEN {state} = 'paid' THEN {n} ELSE NULL END",
         "customer_email": f"'c' || {text(f'{number} % 200000', kind)} || '@x.example'",
-        "gateway_operation_id": f"'op' || {n}",
+        "gateway_operation_id": (
+            f"CASE WHEN {number} % 10 = 5 THEN '' ELSE 'op' || {n} END"
+        ),
         "card_last4": text(f"1000 + {number} % 9000", kind),
         "amount": "1250",
         "authorized_amount": "1250",
@@ -104,10 +117,12 @@ def fill_tables(rows: int) -> None:
             "INSERT INTO nexi_payments_operation (order_id, kind, outcome, amount,"
             " correlation_id, idempotency_key, send_count, gateway_operation_id,"
             " result, response_code,"
-            " error, cid, target_operation_id, created_at, settled_at)"
+            " error, cid, target_operation_id, authorization_code, rrn, misses,"
+            " by_totals, created_at, settled_at)"
             " SELECT id, 'payment', 'done', amount, '', '', 1, gateway_operation_id,"
             " CASE WHEN state = 'failed' THEN 'DECLINED' ELSE 'EXECUTED' END, '000',"
-            " '', '', '', created_at, created_at FROM nexi_payments_paymentorder"
+            " '', '', '', '', '', 0, false, created_at, created_at"
+            " FROM nexi_payments_paymentorder"
         )
         cursor.execute("ANALYZE")
 
@@ -117,6 +132,7 @@ def pages(rows: int) -> dict[str, str]:
     return {
         "list": "",
         "page 20": "?p=20",
+        "every attempt": "?attempts=all",
         "state=failed": "?state__exact=failed",
         "channel=moto": "?channel__exact=moto",
         "currency=CHF": "?currency=CHF",
@@ -146,6 +162,18 @@ PLAIN_PAGES = {
     "search last4": "?q=4321",
     "search, no hit": "?q=nothing-like-it",
 }
+
+
+def add_robots(number: int) -> None:
+    """The newest ``number`` orders become ones that nobody started."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE nexi_payments_paymentorder SET state = 'failed',"
+            " reason = 'expired', live_reference = NULL, gateway_operation_id = ''"
+            " WHERE id > (SELECT max(id) FROM nexi_payments_paymentorder) - %s",
+            [number],
+        )
+        cursor.execute("ANALYZE")
 
 
 def measure(browser: Client, path: str, runs: int) -> tuple[float, int]:
@@ -204,6 +232,10 @@ def main() -> None:
             other = plain.get(name, (None, None))[0]
             shown = f"{other:9.0f}  {large[0] / other:9.3f}" if other else ""
             print(f"{name:20} {small[0]:9.1f} {large[0]:9.1f} {large[1]:4d} {shown}")
+        robots = options.rows // 5
+        add_robots(robots)
+        taken, _ = measure(browser, ADMIN_URL, options.runs)
+        print(f"list, {robots} orders that nobody started above it: {taken:.0f} ms")
         first, late = export_times(browser, options.rows)
         print(f"export, 2,000 rows: {first:.0f} ms at the start, {late:.0f} ms at 90 %")
     finally:

@@ -131,6 +131,9 @@ SETTINGS: Final = {
         "whether phone orders are refused whose reference `REFERENCE_LOOKUP` does not"
         " know, or with another amount. Otherwise the clerk has to confirm them"
     ),
+    "REFUND_REASON_REQUIRED": (
+        "whether staff must choose a reason for each refund. Your own code need not"
+    ),
     "CHARGE_RETRIES": (
         "seconds after a soft decline at which a recurring charge is tried again."
         " Empty = never"

@@ -9,11 +9,22 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern
-from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import conf, flows, money, permissions, terminal_rights
-from nexi_payments.admin import approval_texts, changelist, outcome_texts
+from nexi_payments import (
+    conf,
+    date_texts,
+    flows,
+    money,
+    permissions,
+    terminal_rights,
+)
+from nexi_payments.admin import (
+    approval_texts,
+    changelist,
+    outcome_texts,
+    reason_texts,
+)
 from nexi_payments.admin.base import (
     DetailView,
     ReadOnlyAdmin,
@@ -186,8 +197,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("asked"))
     def when(self, approval: Approval) -> str:
-        moment = timezone.localtime(approval.created_at)
-        return formats.date_format(moment, "SHORT_DATETIME_FORMAT")
+        return date_texts.moment(approval.created_at)
 
     @admin.display(description=_("payment"))
     def payment(self, approval: Approval) -> str:
@@ -230,7 +240,7 @@ def _detail_rows(approval: Approval) -> list[tuple[Any, Any]]:
         (_("Asked by"), approval.requester_name),
         (_("Asked"), approval.created_at),
         (_("IP address"), approval.address),
-        (_("Reason"), approval.reason),
+        (_("Reason"), reason_texts.refund_reason(approval.reason)),
         (_("Decided by"), approval.approver_name),
         (_("Decided"), approval.decided_at),
         (_("Reason of the decision"), approval.decision_reason),

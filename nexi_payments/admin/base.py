@@ -45,7 +45,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_per_page = 50
     list_max_show_all = 0
     show_full_result_count = False
-    actions = None
+    actions: Any = None
 
     @property
     def media(self) -> forms.Media:

@@ -16,11 +16,16 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern
-from django.utils import formats, timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import card_extraction, conf, permissions, terminal_rights
+from nexi_payments import (
+    card_extraction,
+    conf,
+    date_texts,
+    permissions,
+    terminal_rights,
+)
 from nexi_payments.admin import (
     access_log,
     card_verification_texts,
@@ -189,8 +194,7 @@ class CardVerificationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("asked"))
     def when(self, verification: CardVerification) -> str:
-        moment = timezone.localtime(verification.created_at)
-        return formats.date_format(moment, "SHORT_DATETIME_FORMAT")
+        return date_texts.moment(verification.created_at)
 
     @admin.display(description=_("card"))
     def card(self, verification: CardVerification) -> str:

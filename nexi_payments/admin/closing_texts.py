@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import money
+from nexi_payments import date_texts, money
 from nexi_payments.admin import method_texts
 from nexi_payments.enums import (
     SIGN,
@@ -50,9 +49,8 @@ NOTHING_TO_ADOPT: Final = _(
 
 def error_text(error: ClosingError) -> Any:
     if isinstance(error, DayNotOver):
-        moment = timezone.localtime(error.closable_from)
         return _("This day is not over. It can be closed from %(when)s on.") % {
-            "when": formats.date_format(moment, "SHORT_DATETIME_FORMAT")
+            "when": date_texts.moment(error.closable_from)
         }
     return _("This day was closed before. To close it again, tick the box.")
 

@@ -83,7 +83,7 @@ class ContractActions(ActionPages):
         else:
             successful = order.state in enums.SUCCESSFUL
             add = messages.success if successful else messages.warning
-            add(request, f"{order.reference}: {order.get_state_display()}")
+            add(request, f"{order.reference}: {order.display_status.label}")
             self.log_change(request, contract, f"{_('Charge')}: {order.order_id}")
         return self.redirect("change", pk)
 

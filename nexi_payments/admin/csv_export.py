@@ -1,4 +1,8 @@
-"""CSV export, streamed with keyset pagination."""
+"""CSV export, streamed with keyset pagination.
+
+Each file begins with a byte order mark: without it Excel reads UTF-8 as Latin. Excel of
+a language with decimal commas splits cells at semicolons, so there are two dialects.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,7 @@ ORDER_COLUMNS: Final = (
     "order_id",
     "reference",
     "state",
+    "display_status",
     "reason",
     "channel",
     "terminal",
@@ -64,12 +69,24 @@ def escape_cell(value: Any) -> str:
     return _FORMULA.sub(r"\1'", str(value))
 
 
-def csv_response(rows: Iterable[Iterable[Any]], name: str) -> StreamingHttpResponse:
-    """Stream ``rows`` as a download, all cells quoted. The first row is the header."""
-    writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL)
-    lines = (writer.writerow([escape_cell(value) for value in row]) for row in rows)
+def csv_response(
+    rows: Iterable[Iterable[Any]], name: str, *, semicolons: bool = False
+) -> StreamingHttpResponse:
+    """Stream ``rows`` as a download, all cells quoted. The first row is the header.
+
+    ``semicolons``: between cells, and amounts have a decimal comma.
+    """
+    delimiter = ";" if semicolons else ","
+    writer = csv.writer(_Echo(), delimiter=delimiter, quoting=csv.QUOTE_ALL)
+
+    def cell(value: Any) -> str:
+        text = escape_cell(value)
+        is_number = semicolons and isinstance(value, Decimal)
+        return text.replace(".", ",") if is_number else text
+
+    lines = (writer.writerow([cell(value) for value in row]) for row in rows)
     return StreamingHttpResponse(
-        chain([codecs.BOM_UTF8], lines),  # without it Excel reads another encoding
+        chain([codecs.BOM_UTF8], lines),
         content_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="{name}.csv"',

@@ -18,7 +18,7 @@ from nexi_payments.admin.base import (
     get_phone_order,
     is_phone_order,
 )
-from nexi_payments.admin.forms import EmailForm
+from nexi_payments.admin.payment_forms import EmailForm
 from nexi_payments.emails import receipts
 from nexi_payments.enums import Channel, OrderState
 from nexi_payments.exceptions import (

@@ -34,6 +34,8 @@ CSV_COLUMNS: Final = (
     "count",
     "amount",
 )
+#: Value of ``format`` → whether semicolons separate the cells.
+_CSV_FORMATS: Final = {"csv": False, "csv-semicolons": True}
 
 
 class PeriodForm(forms.Form):
@@ -91,10 +93,12 @@ class DailyReportPage(StaffPages):
         chosen = request.GET.get("clerk", "")
         if chosen:
             rows = [row for row in rows if row.clerk == chosen]
-        if valid and request.GET.get("format") == "csv":
+        wanted = request.GET.get("format", "")
+        if valid and wanted in _CSV_FORMATS:
             name = f"daily-report-{data['since']}-{data['until']}"
             access_log.record(request, AccessKind.EXPORTED, detail=name, note=chosen)
-            return csv_export.csv_response(_csv_rows(rows), name)
+            semicolons = _CSV_FORMATS[wanted]
+            return csv_export.csv_response(_csv_rows(rows), name, semicolons=semicolons)
         blank = PeriodForm(
             initial={"since": data.get("since"), "until": data.get("until")}
         )
@@ -114,15 +118,17 @@ class DailyReportPage(StaffPages):
             ),
             "totals": _totals(rows),
             "charts": _charts(rows, data["since"], data["until"]) if valid else [],
-            "csv_query": _csv_query(request),
+            "csv_query": _csv_query(request, "csv"),
+            "semicolons_query": _csv_query(request, "csv-semicolons"),
+            "zone": shop_time.zone(),
             "list_url": self.admin.admin_url("changelist"),
         }
         return self.render(request, "daily_report.html", context)
 
 
-def _csv_query(request: HttpRequest) -> str:
+def _csv_query(request: HttpRequest, name: str) -> str:
     query = request.GET.copy()
-    query["format"] = "csv"
+    query["format"] = name
     return query.urlencode()
 
 

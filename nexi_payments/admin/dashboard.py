@@ -15,9 +15,8 @@ from django.db.models import CharField, Value
 from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.http import urlencode
-from django.utils.timesince import timesince
 
-from nexi_payments import conf, money, shop_time, terminal_rights
+from nexi_payments import conf, date_texts, money, shop_time, terminal_rights
 from nexi_payments.admin import revenue, svg_chart
 from nexi_payments.enums import OrderState
 from nexi_payments.flows import ceilings
@@ -71,7 +70,7 @@ class OpenCount:
 
     @property
     def age(self) -> str:
-        return timesince(self.oldest) if self.oldest else ""
+        return date_texts.age(self.oldest) if self.oldest else ""
 
 
 def dashboard_context(admin_url: Callable[[str], str], user: Any) -> dict[str, Any]:
@@ -82,16 +81,15 @@ def dashboard_context(admin_url: Callable[[str], str], user: Any) -> dict[str, A
     since = until - timedelta(DAYS - 1)
     days = revenue.days_between(since, until)
     week = _revenue_by_currency(days, user)
-    in_doubt, to_review = _open_counts(user)
+    asked, waiting = _open_counts(user)
     period = urlencode({"since": since.isoformat(), "until": until.isoformat()})
     return {
         "today": [sums[-1] for sums in week if sums[-1].count or sums[-1].refund_count],
         "today_url": admin_url("daily_report"),
         **_approvals(user),
-        "in_doubt": in_doubt,
-        "in_doubt_url": f"{admin_url('changelist')}?in_doubt=yes",
-        "to_review": to_review,
-        "review_queue_url": admin_url("review_queue"),
+        "attention": waiting,
+        "asked": asked,
+        "attention_url": admin_url("review_queue"),
         "chart": _chart(days, week),
         "week": [
             (day, one)
@@ -99,6 +97,7 @@ def dashboard_context(admin_url: Callable[[str], str], user: Any) -> dict[str, A
             for one in (sums[place] for sums in week)
             if one.count or one.refund_count
         ],
+        "zone": shop_time.zone(),
         "week_url": f"{admin_url('daily_report')}?{period}",
     }
 
@@ -140,9 +139,10 @@ def _chart(days: list[date], week: list[list[DailyRevenue]]) -> svg_chart.Chart 
 
 
 def _open_counts(user: Any) -> tuple[OpenCount, OpenCount]:
-    """Counts of the filter "in doubt", and of the review queue.
+    """Counts of what only needs an answer of Nexi, and of what needs a person.
 
-    The queue omits payments that a request may still be working on.
+    The second is the review queue, and the first what it omits: payments that a request
+    may still be working on. So nothing is counted twice.
     """
 
     def kind(word: str) -> Value:
@@ -165,14 +165,14 @@ def _open_counts(user: Any) -> tuple[OpenCount, OpenCount]:
     )
     found: list[Any] = list(rows.order_by("unsettled_since")[: MAX_OPEN + 1])
     deadline = timezone.now() - timedelta(seconds=conf.current().claim_timeout)
-    in_doubt = [at for word, at in found if word in OrderState.values]
-    to_review = [
-        at
-        for word, at in found
-        if word not in OrderState.values or word == OrderState.REVIEW or at <= deadline
-    ]
+    asked: list[datetime] = []
+    waiting: list[datetime] = []
+    for word, at in found:
+        is_fresh = word in OrderState.values and at > deadline
+        needs_person = word == OrderState.REVIEW or not is_fresh
+        (waiting if needs_person else asked).append(at)
     more = len(found) > MAX_OPEN
-    return _open_count(in_doubt, more), _open_count(to_review, more)
+    return _open_count(asked, more), _open_count(waiting, more)
 
 
 def _open_count(moments: list[datetime], more: bool) -> OpenCount:

@@ -1,4 +1,4 @@
-"""Forms of staff: phone orders, card verification, actions, emails.
+"""Forms of staff: phone orders, card verification, actions.
 
 Only ``PhoneOrderCardForm`` and ``CardVerificationForm`` take a card. The other forms
 reject text that contains a card number.
@@ -19,11 +19,10 @@ from nexi_payments.admin.amount_field import AmountMixin
 from nexi_payments.admin.base import usable_terminals
 from nexi_payments.admin.error_texts import error_text
 from nexi_payments.exceptions import TerminalNotConfigured
-from nexi_payments.models import Contract, PaymentOrder
+from nexi_payments.models import Contract
 from nexi_payments.models.text_storage import unstorable_character
 from nexi_payments.pan_scanner import contains_card_number
 from nexi_payments.text_input import has_control_characters
-from nexi_payments.web import languages
 from nexi_payments.web.card_form import (
     NO_CONTROL_CHARACTERS,
     CardForm,
@@ -35,7 +34,7 @@ CARD_NUMBER_NOT_ALLOWED = _(
 )
 
 
-class _NoCardNumbersForm(forms.Form):
+class NoCardNumbersForm(forms.Form):
     """Every field rejects card numbers, control characters, and characters that the
     database cannot store. The page does not repeat a rejected card number."""
 
@@ -95,7 +94,7 @@ def _set_terminal_choices(form: forms.Form, terminals: Sequence[conf.Terminal]) 
         form.fields["terminal"].widget = forms.HiddenInput()
 
 
-class PhoneOrderForm(AmountMixin, _NoCardNumbersForm):
+class PhoneOrderForm(AmountMixin, NoCardNumbersForm):
     """A phone order: amount, reference, customer. The card has a page of its own."""
 
     currency = forms.ChoiceField(label=_("Currency"))
@@ -243,7 +242,7 @@ class AmountForm(AmountMixin):
         return self.cleaned_data
 
 
-class ContractChargeForm(AmountMixin, _NoCardNumbersForm):
+class ContractChargeForm(AmountMixin, NoCardNumbersForm):
     """One charge to a saved card."""
 
     reference = forms.CharField(
@@ -271,7 +270,7 @@ class ContractChargeForm(AmountMixin, _NoCardNumbersForm):
         return self.cleaned_data
 
 
-class ReasonForm(_NoCardNumbersForm):
+class ReasonForm(NoCardNumbersForm):
     """Why a person decides so."""
 
     reason = forms.CharField(
@@ -289,22 +288,3 @@ class ResolveForm(ReasonForm):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.fields["state"].choices = choices  # type: ignore[attr-defined]
-
-
-class EmailForm(forms.Form):
-    """Recipient and language of an email."""
-
-    email = forms.EmailField(label=_("E-mail"), max_length=254)
-    language = forms.ChoiceField(label=_("Language"))
-
-    def __init__(self, *args: Any, order: PaymentOrder, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["email"].initial = order.customer_email
-        self.fields["language"].choices = list(languages.offered())  # type: ignore[attr-defined]
-        self.fields["language"].initial = languages.default()
-
-    def clean_email(self) -> str:
-        email: str = self.cleaned_data["email"]
-        if contains_card_number(email):
-            raise ValidationError(CARD_NUMBER_NOT_ALLOWED)
-        return email

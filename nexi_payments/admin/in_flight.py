@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.utils import formats, timezone
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import enums, money
+from nexi_payments import date_texts, enums, money
 from nexi_payments.admin import method_texts, staff_texts
 from nexi_payments.flows import operation_review
 from nexi_payments.flows.inquiry.reading.absence import MAX_SENDS
@@ -79,8 +79,7 @@ def next_question(order: PaymentOrder) -> Any:
         return ""
     if due <= timezone.now():
         return _("Nexi is asked again in a moment.")
-    when = formats.date_format(timezone.localtime(due), "SHORT_DATETIME_FORMAT")
-    return _("Nexi is asked again: %(when)s") % {"when": when}
+    return _("Nexi is asked again: %(when)s") % {"when": date_texts.moment(due)}
 
 
 def _next_step(operation: Operation, order: PaymentOrder) -> Any:

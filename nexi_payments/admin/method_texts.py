@@ -8,12 +8,11 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, enums, payment_methods
 from nexi_payments.admin.base import card_label
-from nexi_payments.enums import OperationKind, OperationOutcome, OrderState
+from nexi_payments.enums import OperationKind, OperationOutcome
 from nexi_payments.models import Operation, PaymentOrder
 
 _CARD: Final = _("Card")
 _LINK: Final = _("Nexi's payment link")
-_CONFIRMING: Final = _("waiting for confirmation")
 #: Opening the page charges nothing, so the outcomes of other requests do not fit.
 _PAGE_OUTCOMES: Final[dict[str, Any]] = {
     OperationOutcome.OPEN: _("page requested"),
@@ -54,13 +53,6 @@ def paid_with(order: PaymentOrder) -> str:
 def circuit(order: PaymentOrder) -> str:
     """The circuit that Nexi names for a payment on its page, without a card number."""
     return order.card_brand if order.is_hosted and not order.card_last4 else ""
-
-
-def state_label(order: PaymentOrder) -> Any:
-    """The state for staff. A payment service that is deciding is one of its own."""
-    if order.state == OrderState.AWAITING_HOSTED_PAGE and order.gateway_pending:
-        return _CONFIRMING
-    return order.get_state_display()
 
 
 def outcome_label(operation: Operation) -> Any:

@@ -19,7 +19,7 @@ from nexi_payments import conf, permissions
 from nexi_payments.admin.base import StaffPages, get_actor, get_phone_order, show_errors
 from nexi_payments.admin.customer_messages import latest_attempt
 from nexi_payments.admin.error_texts import error_text
-from nexi_payments.admin.forms import EmailForm
+from nexi_payments.admin.payment_forms import EmailForm
 from nexi_payments.exceptions import (
     GatewayUnavailable,
     InvalidState,

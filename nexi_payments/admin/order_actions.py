@@ -17,11 +17,12 @@ from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import conf, flows, money, permissions
-from nexi_payments.admin import approval_texts, outcome_texts
+from nexi_payments.admin import approval_texts, outcome_texts, reason_texts
 from nexi_payments.admin.amount_field import input_text
 from nexi_payments.admin.base import ActionPages, get_actor, get_order
 from nexi_payments.admin.error_texts import error_text
 from nexi_payments.admin.forms import AmountForm
+from nexi_payments.admin.payment_forms import RefundForm
 from nexi_payments.enums import OperationOutcome
 from nexi_payments.exceptions import (
     ApprovalRequired,
@@ -127,15 +128,20 @@ class OrderActions(ActionPages):
         if order.terminal not in conf.current().terminals:
             messages.error(request, error_text(TerminalNotConfigured(order.terminal)))
             return self.redirect("change", pk)
-        form = AmountForm(request.POST, currency=order.currency)
+        form_class = RefundForm if action is _REFUND else AmountForm
+        form = form_class(request.POST, currency=order.currency)
         context = {
             "title": action.title,
             "live": conf.current().is_live(order.terminal),
             **self.action_context(action.name, pk),
         }
         if not form.is_valid():
-            names = ("expected_remaining", "capture")
-            hidden = {name: str(form.cleaned_data.get(name) or "") for name in names}
+            names = ("expected_remaining", "capture", "reason", "reason_text")
+            hidden = {
+                name: str(form.cleaned_data.get(name) or "")
+                for name in names
+                if name in form.fields
+            }
             context |= {"hidden": hidden, "number": order.order_id}
             return self.reject_form(request, form, pk, context)
         data = form.cleaned_data
@@ -154,9 +160,11 @@ class OrderActions(ActionPages):
             return self.redirect("change", pk)
         context |= _confirm_context(order, action, data, capture)
         minor = money.to_minor(data["amount"], order.currency)
-        context["notes"] += approval_texts.notes(
-            order, action.name, minor, get_actor(request)
-        )
+        context["notes"] = [
+            *_left_afterwards(now, action, data),
+            *approval_texts.notes(order, action.name, minor, get_actor(request)),
+            _SENT_ONCE,
+        ]
         return self.render(request, "order_confirm.html", context)
 
     def _execute(
@@ -190,6 +198,8 @@ class OrderActions(ActionPages):
             f"{action.title} {moved}: {outcome_texts.outcome_text(operation)}",
         )
         note = f"{action.title} {moved}: {operation.outcome}"
+        if operation.reason:
+            note += f" ({operation.reason})"
         self.log_change(request, order, note)
 
 
@@ -205,7 +215,7 @@ def _confirm_context(
         "order": order,
         "total": money.display(order.amount, order.currency),
         "question": action.question % {"amount": amount},
-        "notes": [_SENT_ONCE],
+        "reason": reason_texts.refund_reason(data.get("why", "")),
         "button": action.button % {"amount": amount},
         "hidden": {
             "amount": input_text(data["amount"], order.currency),
@@ -213,8 +223,30 @@ def _confirm_context(
             "expected_remaining": str(data["expected_remaining"]),
             "capture": "" if capture is None else str(capture.pk),
             "nonce": secrets.token_hex(16),
+            **{name: data[name] for name in ("reason", "reason_text") if name in data},
         },
     }
+
+
+def _left_afterwards(
+    now: flows.Available, action: _OrderAction, data: dict[str, Any]
+) -> list[Any]:
+    """What a refund or a capture leaves, once Nexi has confirmed it."""
+    order = now.order
+    minor = money.to_minor(data["amount"], order.currency)
+    if action is _REFUND:
+        left = (now.refund or 0) - minor
+        text = _("Afterwards %(left)s of %(whole)s is left to refund.")
+        whole = order.captured_amount
+    elif action is _CAPTURE:
+        left = (now.capture or 0) - minor
+        text = _("Afterwards %(left)s of %(whole)s is left to capture.")
+        whole = order.authorized_amount
+    else:
+        return []
+    amounts = {"left": left, "whole": whole}
+    shown = {name: money.display(one, order.currency) for name, one in amounts.items()}
+    return [text % shown]
 
 
 def _call_flow(
@@ -232,7 +264,8 @@ def _call_flow(
         return flows.void(order, **common)
     if action is _CANCEL:
         return flows.cancel_capture(order, capture, **common)
-    return flows.refund(order, amount, capture, expected_remaining=expected, **common)
+    common |= {"reason": data["why"], "expected_remaining": expected}
+    return flows.refund(order, amount, capture, **common)
 
 
 def _judge(

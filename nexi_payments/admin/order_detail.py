@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import (
     conf,
+    date_texts,
     enums,
     flows,
     money,
@@ -19,6 +20,7 @@ from nexi_payments import (
 )
 from nexi_payments.admin import (
     access_log,
+    action_menu,
     approval_texts,
     captures,
     communication,
@@ -29,21 +31,13 @@ from nexi_payments.admin import (
     method_texts,
     queued_refunds,
     staff_texts,
+    status_texts,
 )
 from nexi_payments.admin.base import DetailView
-from nexi_payments.admin.forms import EmailForm
 from nexi_payments.admin.order_timeline import timeline
-from nexi_payments.enums import AccessKind, Channel, OrderState
-from nexi_payments.flows import manual_review
+from nexi_payments.admin.payment_forms import EmailForm
+from nexi_payments.enums import AccessKind, Channel
 from nexi_payments.models import PaymentOrder
-
-#: Decisions that staff can take on a review, in display order.
-_RESOLUTIONS = [
-    (OrderState.PAID, _("paid")),
-    (OrderState.AUTHORIZED, _("authorized")),
-    (OrderState.FAILED, _("not charged")),
-    (OrderState.VOIDED, _("released")),
-]
 
 
 class OrderDetail(DetailView):
@@ -63,6 +57,7 @@ class OrderDetail(DetailView):
         clerk = permissions.has_any(request, permissions.TAKE_MOTO)
         receipt = order.state in enums.WITH_RECEIPT
         now = flows.available(order)
+        advice = staff_texts.advice(order)
         site = self.admin.admin_site
         paid_for = content_objects.label(
             request, order, site, self.admin.admin_url("changelist")
@@ -71,9 +66,10 @@ class OrderDetail(DetailView):
             "original": order,
             "title": f"{_('Payment')} {order.reference or order.order_id}",
             "order": order,
-            "amount": money.display(order.amount, order.currency),
-            "advice": staff_texts.advice(order),
-            "state_label": method_texts.state_label(order),
+            "amount": status_texts.headline(order),
+            "advice": advice,
+            "tone": status_texts.tone(order, advice.tone),
+            "status": status_texts.badge(order),
             "paid_with": method_texts.paid_with(order),
             "refund_rule": now.refund_rule if order.captured_amount else "",
             "sums": _amount_rows(now),
@@ -98,7 +94,11 @@ class OrderDetail(DetailView):
             "contract": captures.contract_link(request, order, site.name),
             "may_resend": permissions.has_any(request, permissions.RECONCILE),
             "may_resolve": permissions.has_any(request, permissions.RESOLVE),
-            **_available_actions(request, now),
+            "may_write_notes": permissions.has_any(
+                request, *permissions.CAN_WRITE_NOTES
+            ),
+            "actions": action_menu.action_menu(request, now),
+            **action_menu.reason_choices(),
             **extra_context,
         }
         return self.render(request, "payment.html", context)
@@ -163,7 +163,7 @@ def _detail_rows(order: PaymentOrder, paid_for: str) -> list[tuple[Any, Any]]:
         (_("ECI"), order.eci),
         (_("Order id at Nexi"), order.order_id),
         (_("Operation id at Nexi"), order.gateway_operation_id),
-        (_("Created"), order.created_at),
+        (_("Created"), date_texts.moment(order.created_at)),
     ]
     return [(label, value) for label, value in rows if value]
 
@@ -180,39 +180,3 @@ def _other_attempts(request: HttpRequest, order: PaymentOrder) -> list[PaymentOr
     same = PaymentOrder.objects.filter(reference=order.reference)
     same = terminal_rights.limit(same, request.user)
     return list(same.exclude(pk=order.pk).order_by("-id")[:10])
-
-
-# -- available actions -----------------------------------------------------------------
-
-
-def _available_actions(request: HttpRequest, now: flows.Available) -> dict[str, Any]:
-    """Forms of the actions that this user may run on the order in its present state."""
-    order = now.order
-
-    def may(permission: str) -> bool:
-        return terminal_rights.may_use(request, permission, order.terminal)
-
-    actions: dict[str, Any] = {}
-    for name, amount, permission in (
-        ("capture", now.capture, permissions.CAPTURE),
-        ("void", now.void, permissions.VOID),
-    ):
-        if amount and may(permission):
-            actions[name] = captures.amount_form_values(order, amount)
-    for name, make_forms, permission in (
-        ("refunds", captures.refund_forms, permissions.REFUND),
-        ("cancels", captures.cancel_forms, permissions.CANCEL_CAPTURE),
-    ):
-        if may(permission) and (forms := make_forms(now)):
-            actions[name] = forms
-    if may(permissions.VOID) and now.cancel:
-        actions["may_cancel"] = True
-    if (
-        permissions.has_any(request, permissions.RECONCILE)
-        and order.operations.exists()
-    ):
-        actions["may_inquire"] = True
-    possible = manual_review.possible_resolutions(order)
-    if possible and permissions.has_any(request, permissions.RESOLVE):
-        actions["resolutions"] = [one for one in _RESOLUTIONS if one[0] in possible]
-    return {"actions": actions}

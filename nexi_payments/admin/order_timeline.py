@@ -1,4 +1,4 @@
-"""Timeline of a payment: its operations and events."""
+"""Timeline of a payment: its operations and events, as sentences with raw facts."""
 
 from __future__ import annotations
 
@@ -8,108 +8,103 @@ from typing import Any, Final
 
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import money
-from nexi_payments.admin import (
-    approval_texts,
-    customer_info_texts,
-    discrepancy_texts,
-    in_flight,
-    method_texts,
-    response_code_texts,
-)
-from nexi_payments.enums import ApprovalFailure, EventKind, RefundFailure
-from nexi_payments.models import Event, PaymentOrder
+from nexi_payments import enums
+from nexi_payments.admin import customer_info_texts, reason_texts, timeline_sentences
+from nexi_payments.enums import EventKind, OperationKind
+from nexi_payments.models import Event, Operation, PaymentOrder
 from nexi_payments.models.hosted_page import HostedPage
 from nexi_payments.signals import SIGNAL_BY_EVENT_KIND
 
-#: Words of ours in ``Operation.error``; the others are the gateway's.
-_ERROR_TEXTS: Final = {
-    "resolved": EventKind.DECIDED.label,
-    "unconfirmed": _("Nexi does not show it"),
+#: Events that are left out beside an operation of these kinds: it says the same.
+_SAID_BY_OPERATION: Final[dict[str, frozenset[str]]] = {
+    EventKind.VALIDATED: frozenset({OperationKind.VALIDATION}),
+    EventKind.PAYING: enums.CHARGING,
 }
 
 
 @dataclass
 class TimelineEntry:
-    """One entry of the timeline: an operation or an event."""
+    """One entry of the timeline: an operation or an event.
+
+    ``notes`` are further sentences. ``facts`` are what Nexi or a developer asks for:
+    label, value, and whether it has a button to copy it.
+    """
 
     at: datetime
     title: Any
     tone: str = ""
-    amount: str = ""
     actor: str = ""
     address: str = ""
-    details: list[Any] = field(default_factory=list)
-    ids: list[tuple[Any, str]] = field(default_factory=list)
+    notes: list[Any] = field(default_factory=list)
+    facts: list[tuple[Any, str, bool]] = field(default_factory=list)
     #: primary key of the event whose signal may be sent again
     event_id: int | None = None
 
 
 def timeline(order: PaymentOrder) -> list[TimelineEntry]:
     """Operations and events of the order, oldest first."""
+    operations = list(order.operations.select_related("actor"))
+    kinds = {one.kind for one in operations}
+    events = order.events.select_related("actor", "operation", "successor", "approval")
     entries = [
-        TimelineEntry(
-            at=one.created_at,
-            title=one.get_kind_display(),
-            tone=one.outcome,
-            amount=""
-            if one.amount is None
-            else money.display(one.amount, order.currency),
-            actor=one.actor_name or str(one.actor or ""),
-            address=one.address or "",
-            details=[
-                in_flight.origin(one),
-                method_texts.outcome_label(one),
-                one.result,
-                _response_code_text(one.response_code),
-                _ERROR_TEXTS.get(one.error, one.error),
-                *map(customer_info_texts.warning_text, one.warnings.split()),
-            ],
-            ids=[
-                (_("correlation id"), one.correlation_id),
-                (_("Nexi's operation"), one.gateway_operation_id),
-                (_("authorization code"), one.authorization_code),
-                (_("RRN"), one.rrn),
-                (_("Nexi's trace"), one.cid),
-                (_("request id"), one.request_id),
-                (_("idempotency key"), one.idempotency_key),
-            ],
-        )
-        for one in order.operations.select_related("actor")
+        *(_of_operation(one, order) for one in operations),
+        *(
+            _of_event(one, order)
+            for one in events
+            if not kinds & _SAID_BY_OPERATION.get(one.kind, frozenset())
+        ),
+        *_returns(order),
     ]
-    labels = dict(order._meta.get_field("state").choices or [])
-    for event in order.events.select_related(
-        "actor", "operation", "successor", "approval"
-    ):
-        if event.from_state != event.to_state:
-            title: Any = f"{labels[event.from_state]} → {labels[event.to_state]}"
-        else:
-            title = event.get_kind_display()
-        entries.append(
-            TimelineEntry(
-                at=event.created_at,
-                title=title,
-                tone="event",
-                actor=event.actor_name or str(event.actor or ""),
-                address=event.address or "",
-                details=[
-                    _decided_operation(event, order),
-                    approval_texts.event_text(event, order),
-                    _method(event, order),
-                    _successor(event),
-                    _reason_text(event),
-                    event.note,
-                    _delivery_status(event),
-                ],
-                event_id=event.pk if event.kind in SIGNAL_BY_EVENT_KIND else None,
-            )
-        )
-    entries += _returns(order)
     entries.sort(key=lambda one: one.at)
     for one in entries:
-        one.details = [word for word in one.details if word]
-        one.ids = [(word, value) for word, value in one.ids if value]
+        one.notes = [text for text in one.notes if text]
+        one.facts = [fact for fact in one.facts if fact[1]]
     return entries
+
+
+def _of_operation(row: Operation, order: PaymentOrder) -> TimelineEntry:
+    return TimelineEntry(
+        at=row.created_at,
+        title=timeline_sentences.of_operation(row, order),
+        tone=row.outcome,
+        actor=row.actor_name or str(row.actor or ""),
+        address=row.address or "",
+        notes=list(map(customer_info_texts.warning_text, row.warnings.split())),
+        facts=[
+            (_("Nexi's operation id"), row.gateway_operation_id, True),
+            (_("authorization code"), row.authorization_code, True),
+            (_("RRN"), row.rrn, True),
+            (_("correlation id"), row.correlation_id, True),
+            (_("result at Nexi"), row.result, False),
+            (_("response code"), row.response_code, False),
+            (_("error"), row.error, False),
+            (_("HTTP status"), str(row.http_status or ""), False),
+            (_("Nexi's trace"), row.cid, False),
+            (_("request id"), row.request_id, False),
+            (_("idempotency key"), row.idempotency_key, False),
+        ],
+    )
+
+
+def _of_event(event: Event, order: PaymentOrder) -> TimelineEntry:
+    changed = event.from_state != event.to_state
+    return TimelineEntry(
+        at=event.created_at,
+        title=timeline_sentences.of_event(event, order),
+        tone="note" if event.kind == EventKind.NOTE else "event",
+        actor=event.actor_name or str(event.actor or ""),
+        address=event.address or "",
+        notes=[reason_texts.refund_reason(event.note), _delivery_status(event)],
+        facts=[
+            (
+                _("state"),
+                f"{event.from_state} → {event.to_state}" if changed else "",
+                False,
+            ),
+            (_("reason"), event.reason, False),
+        ],
+        event_id=event.pk if event.kind in SIGNAL_BY_EVENT_KIND else None,
+    )
 
 
 def _returns(order: PaymentOrder) -> list[TimelineEntry]:
@@ -119,35 +114,9 @@ def _returns(order: PaymentOrder) -> list[TimelineEntry]:
     page = HostedPage.objects.filter(order=order, back_at__isnull=False).first()
     if page is None or page.back_at is None:
         return []
-    return [TimelineEntry(page.back_at, _("back from Nexi's page"), "event")]
-
-
-def _method(event: Event, order: PaymentOrder) -> Any:
-    """Which method the shopper chose."""
-    if event.kind != EventKind.AWAITING_HOSTED_PAGE:
-        return ""
-    return method_texts.method_label(order.method)
-
-
-def _decided_operation(event: Event, order: PaymentOrder) -> str:
-    if event.kind != EventKind.DECIDED or event.operation is None:
-        return ""
-    return in_flight.title(event.operation, order)
-
-
-def _successor(event: Event) -> Any:
-    """The attempt that took its place; it may be archived since."""
-    if event.successor_id is None or event.successor is None:
-        return ""
-    return _("replaced by %(order)s") % {"order": event.successor.order_id}
-
-
-def _reason_text(event: Event) -> Any:
-    if event.approval_id is not None:
-        return dict(ApprovalFailure.choices).get(event.reason, "")
-    if event.kind == EventKind.REFUND_FAILED:
-        return dict(RefundFailure.choices).get(event.reason, event.reason)
-    return discrepancy_texts.what_happened(event.reason) or event.reason
+    return [
+        TimelineEntry(page.back_at, _("The customer is back from Nexi's page"), "event")
+    ]
 
 
 def _delivery_status(event: Event) -> Any:
@@ -156,8 +125,3 @@ def _delivery_status(event: Event) -> Any:
     return _("not delivered to the shop yet (attempts: %(count)s)") % {
         "count": event.attempts
     }
-
-
-def _response_code_text(code: str) -> str:
-    text = response_code_texts.response_code_text(code)
-    return f"{code}: {text}" if code else ""

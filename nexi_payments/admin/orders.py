@@ -8,19 +8,17 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ERROR_FLAG
+from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.db.models import QuerySet
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.template.loader import get_template
+from django.template.loader import get_template, render_to_string
 from django.urls import URLPattern
-from django.utils import formats, timezone
-from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import money, permissions
+from nexi_payments import date_texts, money, permissions
 from nexi_payments.admin import (
     access_log,
     base,
@@ -28,13 +26,17 @@ from nexi_payments.admin import (
     changelist_media,
     content_objects,
     csv_export,
+    list_settings,
     method_texts,
+    status_texts,
 )
 from nexi_payments.admin.approvals import PhoneOrderApproval
+from nexi_payments.admin.attempts import Attempts, AttemptsFilter, PaymentList
 from nexi_payments.admin.customer_messages import CustomerMessages
 from nexi_payments.admin.daily_report import DailyReportPage
 from nexi_payments.admin.dashboard import dashboard_context
 from nexi_payments.admin.decisions import Decisions
+from nexi_payments.admin.list_settings import ListSettingsPages
 from nexi_payments.admin.nexi_links import NexiLinks
 from nexi_payments.admin.order_actions import OrderActions
 from nexi_payments.admin.order_detail import OrderDetail
@@ -44,6 +46,7 @@ from nexi_payments.admin.phone_orders import PhoneOrders
 from nexi_payments.admin.queued_refunds import QueuedRefunds
 from nexi_payments.admin.review_actions import ReviewActions
 from nexi_payments.admin.review_queue import ReviewQueuePage
+from nexi_payments.admin.staff_notes import StaffNotes
 from nexi_payments.enums import AccessKind
 from nexi_payments.models import PaymentOrder
 from nexi_payments.pan_scanner import contains_card_number
@@ -67,26 +70,20 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         ReviewActions,
         Decisions,
         QueuedRefunds,
+        StaffNotes,
         ReviewQueuePage,
         DailyReportPage,
+        ListSettingsPages,
     )
     # Not at a path where Django looks: an admin that a host registers for this model
     # on another site must not get this template.
     change_list_template = "nexi_payments/staff/change_list.html"
-    list_display = (
-        "when",
-        "reference",
-        "amount_display",
-        "state_badge",
-        "paid_with",
-        "customer",
-        "refunded",
-        "channel",
-        "terminal",
-        "order_id",
-    )
-    list_display_links = ("when", "order_id")
+    # each user's own: see get_list_display
+    list_display = (list_settings.FIRST_COLUMN, *list_settings.USUAL_COLUMNS)
+    list_display_links = (list_settings.FIRST_COLUMN,)
+    actions = ("export_selected", "export_selected_semicolons")
     list_filter = (
+        AttemptsFilter,
         "state",
         "channel",
         changelist.TerminalFilter,
@@ -113,6 +110,9 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         return [
             self.admin_path("search/", self.search_view, "search"),
             self.admin_path("export/", self.export_view, "export"),
+            self.admin_path(
+                "export/semicolons/", self.export_semicolons_view, "export_semicolons"
+            ),
             *super().get_urls(),
         ]
 
@@ -134,10 +134,24 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
             ),
             **(extra_context or {}),
         }
+        context |= list_settings.context(request)
         if not request.GET and self.has_view_permission(request):
             # After a search or filter, staff want the rows, not the dashboard.
             context["dashboard"] = dashboard_context(self.admin_url, request.user)
         return super().changelist_view(request, context)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return PaymentList
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        shown = super().get_changelist_instance(request)
+        if isinstance(shown, PaymentList):
+            for order in shown.result_list:
+                order.attempts = shown.attempts_of(order)
+        return shown
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return (list_settings.FIRST_COLUMN, *list_settings.columns(request))
 
     def search_view(self, request: HttpRequest) -> HttpResponse:
         """Take the search by POST and redirect to the list.
@@ -173,6 +187,15 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
         """Stream the whole filtered list as CSV."""
+        return self._export_list(request, semicolons=False)
+
+    def export_semicolons_view(self, request: HttpRequest) -> HttpResponseBase:
+        """The same for an Excel whose language has decimal commas."""
+        return self._export_list(request, semicolons=True)
+
+    def _export_list(
+        self, request: HttpRequest, *, semicolons: bool
+    ) -> HttpResponseBase:
         permissions.require_any(request, *permissions.CAN_VIEW_PAYMENTS)
         if contains_card_number(request.GET.get("q", "")):
             return self._reject_search(request)
@@ -185,28 +208,59 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
         log.info("export by user %s", request.user.pk)
         access_log.record(request, AccessKind.EXPORTED, note=request.GET.urlencode())
         rows = csv_export.order_rows(shown.get_queryset(request))
-        return csv_export.csv_response(rows, "payments")
+        return csv_export.csv_response(rows, "payments", semicolons=semicolons)
+
+    @admin.action(description=_("Export as CSV"), permissions=["view"])
+    def export_selected(
+        self, request: HttpRequest, queryset: QuerySet[PaymentOrder]
+    ) -> HttpResponseBase:
+        """Stream the ticked rows. Nothing changes."""
+        return self._export_selection(request, queryset, semicolons=False)
+
+    @admin.action(description=_("Export as CSV with semicolons"), permissions=["view"])
+    def export_selected_semicolons(
+        self, request: HttpRequest, queryset: QuerySet[PaymentOrder]
+    ) -> HttpResponseBase:
+        return self._export_selection(request, queryset, semicolons=True)
+
+    def _export_selection(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[PaymentOrder],
+        *,
+        semicolons: bool,
+    ) -> HttpResponseBase:
+        log.info("export of a selection by user %s", request.user.pk)
+        # as many as fit in the access log
+        first = queryset.order_by("-pk").values_list("pk", flat=True)[:30]
+        keys = " ".join(map(str, first))
+        access_log.record(request, AccessKind.EXPORTED, note=f"selected: {keys}")
+        rows = csv_export.order_rows(queryset)
+        return csv_export.csv_response(rows, "payments", semicolons=semicolons)
 
     # -- columns -----------------------------------------------------------------------
 
     @admin.display(description=_("created"))
     def when(self, order: PaymentOrder) -> str:
-        moment = timezone.localtime(order.created_at)
-        return _no_break(formats.date_format(moment, "SHORT_DATETIME_FORMAT"))
+        return _no_break(date_texts.moment(order.created_at))
 
     @admin.display(description=_("amount"))
     def amount_display(self, order: PaymentOrder) -> str:
         return _no_break(money.display(order.amount, order.currency))
 
-    @admin.display(description=_("state"))
+    @admin.display(description=_("status"))
     def state_badge(self, order: PaymentOrder) -> str:
-        doubt = " ⚠" if order.unsettled_since else ""
-        return format_html(
-            '<span class="nexi-badge nexi-is-{}">{}{}</span>',
-            order.state,
-            method_texts.state_label(order),
-            doubt,
-        )
+        return status_texts.badge_with_reason(order)
+
+    @admin.display(description=_("reference"))
+    def reference_and_attempts(self, order: PaymentOrder) -> str:
+        """The reference, and its other attempts behind "3 attempts"."""
+        attempts: Attempts | None = getattr(order, "attempts", None)
+        if not attempts:
+            return order.reference or "–"
+        others = [(self.admin_url("change", one.pk), one) for one in attempts.listed]
+        context = {"order": order, "attempts": attempts, "others": others}
+        return render_to_string("nexi_payments/staff/attempts.html", context)
 
     @admin.display(description=_("paid with"))
     def paid_with(self, order: PaymentOrder) -> str:

@@ -48,5 +48,5 @@ def reference_in_use_text(request: HttpRequest, order: PaymentOrder) -> str:
         return str(_("This reference is taken by a payment of another terminal."))
     return _("This reference is taken: %(amount)s, %(state)s.") % {
         "amount": money.display(order.amount, order.currency),
-        "state": order.get_state_display(),
+        "state": order.display_status.label,
     }

@@ -9,10 +9,17 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern
-from django.utils import formats, timezone
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import exceptions, flows, money, permissions, terminal_rights
+from nexi_payments import (
+    date_texts,
+    exceptions,
+    flows,
+    money,
+    permissions,
+    terminal_rights,
+)
 from nexi_payments.admin.base import (
     StaffPages,
     get_actor,
@@ -81,7 +88,7 @@ def _next_attempt(row: QueuedRefund) -> Any:
     due = row.next_attempt_at
     if due is None or due <= timezone.now():
         return _("It is sent in a moment.")
-    when = formats.date_format(timezone.localtime(due), "SHORT_DATETIME_FORMAT")
+    when = date_texts.moment(due)
     return _("It is sent at %(when)s or soon after.") % {"when": when}
 
 

@@ -58,7 +58,7 @@ class ReviewActions(StaffPages):
         if counts.unanswered:
             messages.warning(request, CHARGE_STATUS_TEXTS[""])
         else:
-            now = order.get_state_display()
+            now = order.display_status.label
             messages.info(request, f"{_('Nexi was asked.')} {_('State')}: {now}")
         self.log_change(request, order, f"{_('Nexi was asked.')} {order.state}")
 

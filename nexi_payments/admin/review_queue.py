@@ -9,11 +9,11 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils import timezone
-from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import (
     conf,
+    date_texts,
     enums,
     money,
     outbox,
@@ -23,7 +23,6 @@ from nexi_payments import (
 from nexi_payments.admin import (
     discrepancy_texts,
     in_flight,
-    method_texts,
     staff_texts,
 )
 from nexi_payments.admin.base import StaffPages
@@ -115,9 +114,9 @@ def _queue_row(order: PaymentOrder, waiting: list[Operation]) -> dict[str, Any]:
     found = [in_flight.describe(row, order) for row in waiting if row.amount]
     return {
         "order": order,
-        "state": method_texts.state_label(order),
+        "state": order.display_status.label,
         "amount": money.display(order.amount, order.currency),
-        "age": timesince(order.unsettled_since or timezone.now()),
+        "age": date_texts.age(order.unsettled_since or timezone.now()),
         "in_flight": found,
         "next_question": in_flight.next_question(order),
         "advice": staff_texts.advice(order),

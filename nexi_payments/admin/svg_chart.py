@@ -42,6 +42,8 @@ class Chart:
     lines: tuple[Label, ...]
     width: int
     height: int
+    #: day, and the amount of each series: the same as a table
+    table: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def stacked_bars(
@@ -56,9 +58,9 @@ def stacked_bars(
 
     ``series`` are sums in minor units.
     """
+    rows = list(series.values())
     totals = [
-        money.to_major(sum(column), currency)
-        for column in zip(*series.values(), strict=True)
+        money.to_major(sum(column), currency) for column in zip(*rows, strict=True)
     ]
     top = round_axis_maximum(max(totals, default=Decimal(0)))
     step = (width - _MARGIN_LEFT) / max(len(days), 1)
@@ -93,7 +95,12 @@ def stacked_bars(
         )
         for part in (Decimal(0), Decimal("0.5"), Decimal(1))
     )
-    return Chart(currency, tuple(bars), tuple(labels), lines, width, height)
+    table = tuple(
+        (day, tuple(money.display_number(values[place], currency) for values in rows))
+        for place, day in enumerate(days)
+        if any(values[place] for values in rows)
+    )
+    return Chart(currency, tuple(bars), tuple(labels), lines, width, height, table)
 
 
 def _axis_label(value: Decimal) -> str:

@@ -19,6 +19,7 @@ from nexi_payments.api.fields import (
     UrlOrPathField,
 )
 from nexi_payments.conf.validators import did_you_mean
+from nexi_payments.enums import RefundReason
 from nexi_payments.flows import ContractTerms
 from nexi_payments.flows.hosted import nexi_links
 from nexi_payments.gateway.payloads import EXEMPTIONS
@@ -253,6 +254,14 @@ class CaptureRequestSerializer(StrictSerializer):
 class RefundRequestSerializer(CaptureRequestSerializer):
     capture = StrictIntegerField(
         required=False, min_value=1, help_text="The operation id of a capture"
+    )
+    reason = StrictCharField(
+        max_length=300,
+        required=False,
+        allow_blank=True,
+        help_text="Kept on the operation. A code of `RefundReason`"
+        f" ({', '.join(RefundReason.values)}), which staff read in their language, or"
+        " your own words",
     )
 
 

@@ -16,6 +16,7 @@ from nexi_payments.enums import (
     Channel,
     ContractKind,
     ContractState,
+    DisplayStatus,
     OperationKind,
     OperationOutcome,
     OrderState,
@@ -136,6 +137,11 @@ class OrderResponseSerializer(serializers.Serializer[PaymentOrder]):
     id = serializers.CharField(source="order_id", help_text="May be shown and logged")
     order_id = serializers.CharField(help_text="The same value, by Nexi's name for it")
     state = serializers.ChoiceField(choices=list(OrderState.values))
+    display_status = serializers.ChoiceField(
+        choices=list(DisplayStatus.values),
+        help_text="For people: `state`, or a finer word where money or the reason say"
+        " more. Decide by `state` and the amounts.",
+    )
     final = serializers.BooleanField(source="is_final")
     successful = serializers.BooleanField(source="is_successful")
     reason = serializers.CharField(allow_blank=True)
@@ -257,6 +263,10 @@ class OperationDetailResponseSerializer(serializers.Serializer[Operation]):
     )
     rrn = serializers.CharField(
         allow_blank=True, help_text="Retrieval reference number; a chargeback names it"
+    )
+    reason = serializers.CharField(
+        allow_blank=True,
+        help_text="Of a refund or void: a code of `RefundReason`, or words",
     )
     created_at = serializers.DateTimeField(format=ISO_8601)
     settled_at = serializers.DateTimeField(format=ISO_8601, allow_null=True)

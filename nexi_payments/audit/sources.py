@@ -89,7 +89,12 @@ def _of_operation(operation: Operation) -> Draft:
         operation.created_at,
         operation.order.order_id,
         facts,
-        _personal(operation.actor_name, operation.actor_id, operation.address, note=""),
+        _personal(
+            operation.actor_name,
+            operation.actor_id,
+            operation.address,
+            operation.reason,
+        ),
     )
 
 

@@ -85,6 +85,8 @@ class Settings:
     reference_lookup_strict: bool = False
     #: how long calls are kept in the communication log; 0: none is logged
     communication_log: float = 7_776_000
+    #: whether staff must choose a reason for a refund
+    refund_reason_required: bool = False
     #: seconds after a soft decline until a due charge is retried
     charge_retries: tuple[float, ...] = (86_400, 259_200, 604_800)
     #: group → terminal → rights; empty: the permissions hold for all terminals
@@ -230,6 +232,7 @@ _KEYS: Final = (
     "API_PASSWORD_AUTHENTICATION",
     "REFERENCE_LOOKUP",
     "REFERENCE_LOOKUP_STRICT",
+    "REFUND_REASON_REQUIRED",
     "CHARGE_RETRIES",
     "APPROVAL_CEILINGS",
     "COMMUNICATION_LOG",
@@ -248,6 +251,7 @@ _SWITCHES: Final = (
     "REQUIRE_LIABILITY_SHIFT",
     "INTEGRITY",
     "REFERENCE_LOOKUP_STRICT",
+    "REFUND_REASON_REQUIRED",
 )
 _DURATIONS: Final = (
     ("SEALED_CARD_TTL", 0.001),

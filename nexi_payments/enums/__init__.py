@@ -21,6 +21,10 @@ from nexi_payments.enums.closing import (
     DifferenceKind,
     Movement,
 )
+from nexi_payments.enums.display import (
+    STATUS_BY_REASON,
+    DisplayStatus,
+)
 from nexi_payments.enums.events import (
     EventKind,
 )
@@ -58,6 +62,7 @@ from nexi_payments.enums.reasons import (
     DECLINES,
     DiscrepancyKind,
     Reason,
+    RefundReason,
 )
 from nexi_payments.enums.states import (
     ABANDONABLE,
@@ -93,6 +98,7 @@ __all__ = [
     "SIGN",
     "SINGLE_CALL",
     "STAFF_CHANNELS",
+    "STATUS_BY_REASON",
     "SUCCESSFUL",
     "TRANSITIONS",
     "UNDER_WAY",
@@ -110,6 +116,7 @@ __all__ = [
     "ContractState",
     "DifferenceKind",
     "DiscrepancyKind",
+    "DisplayStatus",
     "Duplicates",
     "EventKind",
     "Flow",
@@ -121,6 +128,7 @@ __all__ = [
     "QueuedRefundState",
     "Reason",
     "RefundFailure",
+    "RefundReason",
     "VerificationOutcome",
     "sources",
 ]

@@ -53,6 +53,8 @@ class EventKind(TextChoices):
     SUPERSEDED = "superseded", _("another attempt took its place")
     #: the shop cancelled a payment that had failed before: it accepts no card any more
     CANCELLED = "cancelled", _("payment cancelled")
+    #: a note of staff; it is never changed
+    NOTE = "note", _("note")
     REFUND_QUEUED = "refund_queued", _("refund queued")
     REFUND_WITHDRAWN = "refund_withdrawn", _("queued refund withdrawn")
     #: a queued refund was given up: the money has not gone back

@@ -1,10 +1,11 @@
-"""Why a payment failed, and how Nexi and we disagree. Constants only."""
+"""Why a payment failed or is refunded, and how Nexi and we disagree. Constants only."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 
 class Reason(TextChoices):
@@ -107,6 +108,19 @@ CARD_WAS_TRIED: Final = frozenset(
         Reason.CANCELLED,
     }
 )
+
+
+class RefundReason(TextChoices):
+    """Why staff refund: ``Operation.reason``, which may also hold words of the shop."""
+
+    CUSTOMER_REQUEST = "customer_request", _("requested by the customer")
+    RETURNED = "returned", _("goods returned")
+    NOT_DELIVERED = "not_delivered", _("not delivered")
+    DUPLICATE = "duplicate", _("paid twice")
+    WRONG_AMOUNT = "wrong_amount", _("wrong amount")
+    FRAUD = "fraud", _("suspected fraud")
+    #: staff write their own words instead
+    OTHER = "other", _("other")
 
 
 class DiscrepancyKind(TextChoices):

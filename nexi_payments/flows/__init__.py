@@ -2,8 +2,8 @@
 
 Functions that call the gateway commit before and after the call. Inside a transaction
 they raise ``RuntimeError``. ``create_order``, ``create_moto_order``, ``offer_link``,
-``cancel``, ``enqueue_refund`` and ``withdraw_refund`` may join the shop's own
-transaction: they call no gateway inside one. ``available`` reads only.
+``cancel``, ``enqueue_refund``, ``withdraw_refund`` and ``add_note`` may join the shop's
+own transaction: they call no gateway inside one. ``available`` reads only.
 """
 
 from nexi_payments.flows.approval_requests import refuse_approval
@@ -51,6 +51,7 @@ from nexi_payments.flows.reconcile import Counts, reconcile
 from nexi_payments.flows.recurring import RecurringCounts, charge_due
 from nexi_payments.flows.refund_queue import enqueue_refund, withdraw_refund
 from nexi_payments.flows.shop_orders import ShopOrder
+from nexi_payments.flows.staff_notes import add_note
 from nexi_payments.flows.steps import RedirectForm, Step
 from nexi_payments.flows.three_ds import start_payment
 from nexi_payments.flows.three_ds_return import resume_payment
@@ -68,6 +69,7 @@ __all__ = [
     "Step",
     "accept_totals",
     "accepts_own_card_page",
+    "add_note",
     "approve",
     "available",
     "cancel",

@@ -95,7 +95,8 @@ def _refund(approval: Approval, actor: Actor) -> None:
     if approval.expected_remaining is not None:
         seen = money.to_major(approval.expected_remaining, order.currency)
     call = RefundCall.of(order, requester, approval.nonce, approval.amount, seen)
-    call.capture, call.approval, call.approver = approval.capture, approval, actor
+    call.capture, call.reason = approval.capture, approval.reason
+    call.approval, call.approver = approval, actor
     try:
         submit(call)
     except (AmountChanged, ExceedsRemaining):

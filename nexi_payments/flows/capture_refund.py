@@ -54,6 +54,7 @@ from nexi_payments.models import (
     db_transactions,
     raw_sql,
 )
+from nexi_payments.models.text_storage import reject_text
 
 #: Inquiries before a request, while others change the order.
 _LOOKS: Final = 2
@@ -98,6 +99,7 @@ def refund(
     order: PaymentOrder,
     amount: Decimal | None = None,
     capture: Operation | None = None,
+    reason: str = "",
     *,
     expected_remaining: Decimal | None = None,
     nonce: str | None = None,
@@ -109,11 +111,27 @@ def refund(
     ``capture`` where there were several. More than that capture's remaining amount
     raises ``ExceedsRemaining``; a refund is never split. A capture of another payment
     raises ``InvalidState``.
+
+    ``reason`` is kept on the operation: a code of ``enums.RefundReason``, which staff
+    read in their language, or your own words (300 characters). Also raises
+    ``CardDataNotAllowed`` for a card number in it, and ``ValueError`` if it is too
+    long.
     """
+    reason = checked_text("reason", reason.strip(), 300)
     wanted = None if amount is None else money.to_minor(amount, order.currency)
     call = RefundCall.of(order, actor, nonce, wanted, expected_remaining)
-    call.capture = capture
+    call.capture, call.reason = capture, reason
     return submit(call)
+
+
+def checked_text(name: str, text: str, length: int) -> str:
+    """``text``, which is called ``name`` in errors. Raises ``ValueError`` if it is
+    longer than ``length``, ``CardDataNotAllowed`` if it has a card number.
+    """
+    if len(text) > length:
+        raise ValueError(f"{name} is longer than {length} characters")
+    reject_text(name, text)
+    return text
 
 
 @dataclass(repr=False, eq=False)
@@ -128,6 +146,7 @@ class PostChargeCall(PostChargeRequest, GatewayCall[str]):
     amount: int | None = None
     expected_remaining: Decimal | None = None
     capture: Operation | None = None
+    reason: str = ""
     queued: QueuedRefund | None = None
     other: PaymentOrder | None = None
     details: dict[str, Any] = field(init=False)
@@ -184,6 +203,7 @@ class PostChargeCall(PostChargeRequest, GatewayCall[str]):
             "target_operation_id": target_operation_id,
             "capture": capture,
             "idempotency_key": key,
+            "reason": self.queued.reason if self.queued else self.reason,
             "nonce": self.nonce or None,
         }
 
@@ -260,6 +280,7 @@ class RefundCall(PostChargeCall):
             self.actor,
             remaining=self.remaining,
             capture=self.details["capture"],
+            reason=self.reason,
             nonce=self.nonce,
         )
 

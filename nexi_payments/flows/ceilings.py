@@ -78,6 +78,7 @@ def require_approval_of_refund(
     *,
     remaining: int,
     capture: Operation | None,
+    reason: str,
     nonce: str | None,
 ) -> None:
     """Stores a request and raises ``ApprovalRequired`` if the refund needs one.
@@ -94,6 +95,7 @@ def require_approval_of_refund(
         actor,
         expected_remaining=remaining,
         capture=capture,
+        reason=reason,
         nonce=nonce,
     )
     if (approval.order_id, approval.kind) != (order.pk, OperationKind.REFUND):

@@ -15,6 +15,7 @@ from nexi_payments.enums import OperationKind, QueuedRefundState
 from nexi_payments.exceptions import InvalidState, RefundKeyInUse
 from nexi_payments.flows import ceilings, refund_worker
 from nexi_payments.flows.availability import available, validated_amount
+from nexi_payments.flows.capture_refund import checked_text
 from nexi_payments.flows.ledger import queued_refunds
 from nexi_payments.flows.ledger.totals import lock_order
 from nexi_payments.flows.ledger.transitions import NO_ACTOR, Actor
@@ -24,7 +25,6 @@ from nexi_payments.models import (
     QueuedRefund,
     db_transactions,
 )
-from nexi_payments.models.text_storage import reject_text
 
 
 def enqueue_refund(
@@ -43,7 +43,8 @@ def enqueue_refund(
     ``nexi_reconcile`` or the Celery task. Until then the amount is reserved:
     ``available`` has less. ``payment_refunded`` follows when Nexi confirms it,
     ``refund_failed`` if it is given up. ``capture`` as in ``refund``. ``reason`` (300
-    characters) and ``actor`` are for the payment's history.
+    characters) and ``actor`` are for the payment's history; the operation has them,
+    too.
 
     An amount above the ceiling of ``actor`` waits for another person first: the row's
     state is "awaiting_approval". If it is not approved, it is given up.
@@ -56,8 +57,8 @@ def enqueue_refund(
     or ``reason``) and ``ValueError`` (one of them too long); nothing was queued then.
     """
     wanted = None if amount is None else money.to_minor(amount, order.currency)
-    key = _checked("key", key or "", 100) or None
-    reason = _checked("reason", reason.strip(), 300)
+    key = checked_text("key", key or "", 100) or None
+    reason = checked_text("reason", reason.strip(), 300)
     refund, is_new = _enqueue(order, wanted, capture, reason, key, actor)
     if is_new:
         refund_worker.send_after_commit(refund)
@@ -72,20 +73,13 @@ def withdraw_refund(
     Joins the caller's transaction. Idempotent. Raises ``InvalidState`` when it was sent
     or given up, ``CardDataNotAllowed`` and ``ValueError`` as ``enqueue_refund``.
     """
-    reason = _checked("reason", reason.strip(), 300)
+    reason = checked_text("reason", reason.strip(), 300)
     done = queued_refunds.withdraw(refund, refund.order, actor, reason)
     if not done:
         refund.refresh_from_db()
         if refund.state != QueuedRefundState.WITHDRAWN:
             raise InvalidState(refund.order)
     return refund
-
-
-def _checked(name: str, text: str, length: int) -> str:
-    if len(text) > length:
-        raise ValueError(f"{name} is longer than {length} characters")
-    reject_text(name, text)
-    return text
 
 
 @db_transactions.retried(durable=False)

@@ -54,6 +54,15 @@ _SOFT_DECLINE_CODES: Final = frozenset(
     {"903", "906", "907", "908", "909", "911", "116", "121", "123"}
 )
 
+#: Validation says "authenticated or skipped". With these ECIs the liability is the
+#: issuer's.
+_LIABILITY_SHIFT_ECIS: Final = frozenset({"05", "06", "02", "01"})
+
+
+def shifts_liability(eci: str) -> bool:
+    """Return whether the issuer is liable for a payment with this ECI."""
+    return eci in _LIABILITY_SHIFT_ECIS
+
 
 def is_soft_decline(code: str) -> bool:
     """Return whether a declined merchant-initiated charge may be retried."""

@@ -1,15 +1,17 @@
 """Models. In-memory rules only: no network, no clear card, no state change.
 
 Only ``flows`` and what it calls write rows, but for ``api.idempotency`` (its own
-records), ``retention``, ``audit`` and ``emails`` (what was sent). Only
-``flows.ledger.transitions`` changes a state. Exported is what hosts may read;
-``audit``, ``bookkeeping``, ``hosted_page`` and ``sealed_card`` are ours.
+records), ``admin.list_settings``, ``retention``, ``audit`` and ``emails`` (what was
+sent). Only ``flows.ledger.transitions`` changes a state. Exported is what hosts may
+read; ``audit``, ``bookkeeping``, ``hosted_page``, ``list_settings`` and ``sealed_card``
+are ours.
 """
 
 from nexi_payments.models import (  # noqa: F401  registers them
     audit,
     bookkeeping,
     hosted_page,
+    list_settings,
     sealed_card,
 )
 from nexi_payments.models.approval import Approval

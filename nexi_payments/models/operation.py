@@ -40,6 +40,10 @@ class Operation(RetryingModel):
     #: of captures, voids, refunds, cancels and charges of contracts: the same in each
     #: send
     idempotency_key = models.CharField(max_length=63, blank=True)
+    #: of a refund or void: a code of ``enums.RefundReason``, or words; "" = none given
+    reason = models.CharField(
+        _("reason"), max_length=300, blank=True, default="", db_default=""
+    )
     #: Nexi's id of the operation that this one changes
     target_operation_id = models.CharField(max_length=64, blank=True)
     #: the capture that is refunded or cancelled, if there was an explicit one

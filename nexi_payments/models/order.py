@@ -15,13 +15,20 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from nexi_payments import enums, money, page_paths
-from nexi_payments.enums import Channel, OrderState, Reason
+from nexi_payments.enums import Channel, DisplayStatus, OrderState, Reason
+from nexi_payments.models import display_status
 from nexi_payments.models.audit import STAFF_NAME_LENGTH
 from nexi_payments.models.deadlocks import RetryingModel, RetryingQuerySet
 
 #: Most shops have few of these: their second filter has an index of its own.
 _STAFF_CHANNEL = Q(channel__in=sorted(enums.STAFF_CHANNELS))
 
+
+#: Failed, and it says nothing about money: another attempt replaced it, or its time was
+#: over before Nexi heard of it. Lists hide these; robots make many of them in a row.
+WITHOUT_STORY: Final = Q(state=OrderState.FAILED, unsettled_since__isnull=True) & (
+    Q(reason=Reason.SUPERSEDED) | Q(reason=Reason.EXPIRED, gateway_operation_id="")
+)
 
 #: Only the ledger changes them. ``terminal`` is written before the first request and
 #: never changes: each later request about the order uses its key.
@@ -245,6 +252,7 @@ class PaymentOrder(RetryingModel):
                     fields=[*first, "-created_at", "-id"], name=name, condition=which
                 )
                 for first, name, which in (
+                    ((), "nexi_listed_newest", ~WITHOUT_STORY),
                     ((), "nexi_refunded_newest", Q(refunded_at__isnull=False)),
                     ((), "nexi_unsettled_newest", Q(unsettled_since__isnull=False)),
                     (("state",), "nexi_staff_state_newest", _STAFF_CHANNEL),
@@ -310,7 +318,7 @@ class PaymentOrder(RetryingModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.order_id} {self.total} {self.currency} {self.state}"
+        return f"{self.order_id} {self.total} {self.currency} {self.display_status}"
 
     def __getstate__(self) -> dict[str, Any]:
         """Drops ``get_absolute_url``: a copy is not what ``create_order`` returned."""
@@ -374,6 +382,14 @@ class PaymentOrder(RetryingModel):
             return ""
         vetoes = self.events.filter(reason=Reason.VETOED).order_by("pk")
         return vetoes.values_list("note", flat=True).last() or ""
+
+    @property
+    def display_status(self) -> DisplayStatus:
+        """The state for people: "partially_captured", "refund_pending" and others.
+
+        ``display_status.label`` is its name in the present language. Reads no database.
+        """
+        return display_status.of_order(self)
 
     @property
     def is_final(self) -> bool:

@@ -70,7 +70,7 @@ _OMITTED_FIELDS: Final[dict[type[models.Model], set[str]]] = {
         "attempt_network",
         "clerk_name",
     },
-    Operation: {"address", "calls", "actor_name", "audit_due"},
+    Operation: {"address", "calls", "reason", "actor_name", "audit_due"},
     Event: {"address", "note", "actor_name", "audit_due"},
     Discrepancy: {"resolved_by_name"},
     QueuedRefund: {"address", "reason", "actor_name"},

@@ -19,12 +19,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.utils import timezone
 
 from nexi_payments import conf, enums
 from nexi_payments.audit.sources import WITH_CUSTOMER_ADDRESS
-from nexi_payments.enums import ContractState
+from nexi_payments.enums import ContractState, EventKind, RefundReason
 from nexi_payments.models import (
     Approval,
     CardVerification,
@@ -63,9 +63,11 @@ def erase() -> int:
     if seconds is None:
         return 0
     before = timezone.now() - timedelta(seconds=seconds)
-    has_personal_data = (
-        Exists(CustomerDetails.objects.filter(order=OuterRef("pk"))) | Q()
-    )
+    # a note may be about a payment that was erased before; those of staff stay longer
+    notes = Event.objects.filter(NO_STAFF, order=OuterRef("pk"), kind=EventKind.NOTE)
+    has_personal_data = Exists(
+        CustomerDetails.objects.filter(order=OuterRef("pk"))
+    ) | Q(Exists(notes.exclude(note="")))
     for name in _PERSONAL_FIELDS:
         has_personal_data |= ~Q(**{name: ""})
     old = PaymentOrder.objects.filter(
@@ -91,15 +93,21 @@ def _erase_orders(keys: list[int]) -> None:
     PaymentOrder.objects.filter(pk__in=keys).update(**blank)
     CustomerDetails.objects.filter(order__in=keys).delete()
     of_orders = Q(order__in=keys)
-    Operation.objects.filter(of_orders, NO_STAFF).update(address=None)
+    Operation.objects.filter(of_orders, NO_STAFF).update(
+        address=None, reason=_WITHOUT_WORDS
+    )
     Event.objects.filter(of_orders, NO_STAFF).update(address=None, note="")
     Event.objects.filter(of_orders, kind__in=WITH_CUSTOMER_ADDRESS).update(note="")
     QueuedRefund.objects.filter(of_orders, NO_STAFF).update(address=None, reason="")
 
 
+#: Of the reason of a refund: a code is no personal data; words may be.
+_WITHOUT_WORDS: Final = Case(
+    When(reason__in=RefundReason.values, then=F("reason")), default=Value("")
+)
 #: Rows of staff, and what is erased in them.
 _STAFF_ROWS: Final[tuple[tuple[type[models.Model], dict[str, Any]], ...]] = (
-    (Operation, {"actor_name": "", "address": None}),
+    (Operation, {"actor_name": "", "address": None, "reason": _WITHOUT_WORDS}),
     (Event, {"actor_name": "", "address": None, "note": ""}),
     (QueuedRefund, {"actor_name": "", "address": None, "reason": ""}),
     (CardVerification, {"actor_name": "", "address": None, "network": ""}),

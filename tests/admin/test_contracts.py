@@ -167,7 +167,7 @@ def test_a_capture_is_cancelled_after_a_question(
     assert "Done: Nexi has confirmed it." in follow_redirect(clerk, answer)
     assert state_and_amounts(order) == (OrderState.PAID, 300, 0, 0, 0)
     shown = clerk.get_text(order_url(order))
-    assert "capture cancelled" in shown
+    assert "Capture cancelled" in shown
     assert gateway.charge_of(order.order_id).captured == 300
     assert "5.00 EUR" in shown
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -153,3 +154,44 @@ def test_bars_stand_on_one_another() -> None:
     assert (alone.height, alone.y) == (full, 10)
     assert alone.x > shop.x
     assert [line.text for line in one.lines] == ["0", "5", "10"]
+
+
+def test_days_are_those_of_the_shop_whoever_reads(
+    reader: Clerk, shopper: Shopper, settings: Any
+) -> None:
+    """A middleware that activates the zone of each user changes no sum."""
+    order = shopper.pay(new_order(reference="Z-1"))
+    # half past midnight in Rome; in London it is still the day before
+    moment = datetime(2026, 3, 9, 23, 30, tzinfo=UTC)
+    order.operations.filter(settled_at__isnull=False).update(settled_at=moment)
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.in_london"]
+    page = reader.get(TILL, since="2026-03-10", until="2026-03-10")
+    assert "Days begin at midnight in Europe/Rome." in page.content.decode()
+    assert [row["charged"] for row in page.context["totals"]] == ["12.50"]
+    page = reader.get(TILL, since="2026-03-09", until="2026-03-09")
+    assert page.context["totals"] == []
+
+
+def in_london(get_response: Any) -> Any:
+    def middleware(request: Any) -> Any:
+        with timezone.override("Europe/London"):
+            return get_response(request)
+
+    return middleware
+
+
+def test_the_chart_is_a_table_too(reader: Clerk, shopper: Shopper) -> None:
+    shopper.pay(new_order(amount=Decimal("12.50")))
+    page = reader.get(TILL)
+    [chart] = page.context["charts"]
+    [(_day, amounts)] = chart.table
+    assert amounts == ("12.50", "0.00", "0.00", "0.00")
+    assert "<summary>As a table</summary>" in page.content.decode()
+
+
+def test_excel_opens_the_report(reader: Clerk, shopper: Shopper) -> None:
+    shopper.pay(new_order(amount=Decimal("12.50")))
+    answer: Any = reader.get(TILL, format="csv-semicolons")
+    raw = b"".join(answer.streaming_content)
+    assert raw.startswith(b'\xef\xbb\xbf"day";"clerk";"currency";')
+    assert raw.decode().splitlines()[1].endswith(';"1";"12,50"')

@@ -60,8 +60,7 @@ def test_a_day_in_figures(reader: Clerk, shopper: Shopper) -> None:
     words = board(reader.get_text(ORDERS_URL))
     assert "Today 1,234.50 EUR 2 payments · 1.25 EUR refunded (1 refund)" in words
     assert "5.00 CHF 1 payment " in words
-    assert "In doubt 0 Nexi has told every outcome." in words
-    assert "To check 0 Nothing waits for you." in words
+    assert "Needs attention 0 Nothing waits for you. Last 7 days" in words
     assert "99.00" not in words
     assert "70.00" not in words
 
@@ -200,15 +199,16 @@ def test_what_is_open(reader: Clerk, shopper: Shopper) -> None:
     order = desk.take_phone_order("pending_then_paid", reference="D-1")
     words = board(reader.get_text(ORDERS_URL))
     # a request may be working on it still: in doubt, not yet for a person
-    assert "In doubt 1 the oldest for 0 minutes" in words
-    assert "To check 0" in words
+    assert (
+        "Needs attention 0 Nothing waits for you. 1 more is being checked automatically"
+    ) in words
     now = timezone.now()
     PaymentOrder.objects.filter(pk=order.pk).update(
         unsettled_since=now - timedelta(hours=3, minutes=5)
     )
     words = board(reader.get_text(ORDERS_URL))
-    assert "In doubt 1 the oldest for 3 hours, 5 minutes" in words
-    assert "To check 1 the oldest for 3" in words
+    # one payment, counted once
+    assert "Needs attention 1 the oldest for 3 hours, 5 minutes Last 7 days" in words
     Discrepancy.objects.create(order=order, kind="amount", created_at=now)
     Discrepancy.objects.create(order=order, kind="x", created_at=now, resolved_at=now)
     TerminalOutage.objects.create(terminal="two", since=now - timedelta(days=2))
@@ -218,8 +218,8 @@ def test_what_is_open(reader: Clerk, shopper: Shopper) -> None:
     assert event is not None
     Event.objects.filter(pk=event.pk).update(attempts=3)
     context = made()
-    assert (context["in_doubt"].count, context["to_review"].count) == (1, 4)
-    assert "To check 4 the oldest for 2" in board(reader.get_text(ORDERS_URL))
+    assert (context["asked"].count, context["attention"].count) == (0, 4)
+    assert "Needs attention 4 the oldest for 2" in board(reader.get_text(ORDERS_URL))
 
 
 def test_a_review_is_to_be_checked_at_once(gateway: Simulator) -> None:
@@ -228,7 +228,7 @@ def test_a_review_is_to_be_checked_at_once(gateway: Simulator) -> None:
         state="review", live_reference=None, unsettled_since=timezone.now()
     )
     context = made()
-    assert (context["in_doubt"].count, context["to_review"].count) == (1, 1)
+    assert (context["asked"].count, context["attention"].count) == (0, 1)
 
 
 def test_counting_stops_in_an_outage(
@@ -242,7 +242,7 @@ def test_counting_stops_in_an_outage(
             unsettled_since=timezone.now() - timedelta(hours=1)
         )
     context = made()
-    assert (context["in_doubt"].display, context["to_review"].display) == ("3+", "3+")
+    assert (context["asked"].display, context["attention"].display) == ("0", "3+")
 
 
 def test_two_questions_whatever_there_is(reader: Clerk, shopper: Shopper) -> None:
@@ -253,7 +253,7 @@ def test_two_questions_whatever_there_is(reader: Clerk, shopper: Shopper) -> Non
         made()
     # PostgreSQL is asked for the usual currency first
     assert len(asked) == (3 if connection.vendor == "postgresql" else 2)
-    for query, questions in (({}, 6), ({"q": "N-1"}, 6), ({"p": "1"}, 4)):
+    for query, questions in (({}, 8), ({"q": "N-1"}, 7), ({"p": "1"}, 6)):
         with CaptureQueriesContext(connection) as asked:
             reader.get_text(ORDERS_URL, **query)
         ours = [one for one in asked.captured_queries if "nexi_payments_" in one["sql"]]
@@ -292,7 +292,6 @@ def test_where_it_leads(reader: Clerk, shopper: Shopper) -> None:
         "daily-report/",
         "daily-report/" + week,
         "review-queue/",
-        "?in_doubt=yes",
     ):
         assert f'href="{ORDERS_URL}{address}"' in page, address
         assert reader.get(ORDERS_URL + address.replace("&amp;", "&")).status_code == 200

@@ -102,7 +102,7 @@ def test_a_day_that_is_none(bookkeeper: Clerk, day_clock: DayClock, day: str) ->
 def test_today_is_not_closed(bookkeeper: Clerk, day_clock: DayClock) -> None:
     response = bookkeeper.post(FORM, day="2026-01-15")
     assert response.status_code == 409
-    text = "This day is not over. It can be closed from 01/16/2026 2 a.m. on."
+    text = "This day is not over. It can be closed from 16 Jan 2026, 02:00 on."
     assert text in response.content.decode()
     assert DayClosing.objects.count() == 0
 

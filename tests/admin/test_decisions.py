@@ -149,8 +149,8 @@ def test_executed(clerk: Clerk, refund: Operation, gateway: Simulator) -> None:
     assert (entry_.user, entry_.object_id) == (clerk.user, str(order.pk))
     assert "refund 2.00 EUR: done. seen at Nexi" in entry_.change_message
     # the time line
-    assert "<strong>decided by hand</strong>" in page
-    assert "refund 2.00 EUR · seen at Nexi" in page
+    assert "<strong>Decided by hand · refund 2.00 EUR</strong>" in page
+    assert '<span class="nexi-said">seen at Nexi</span>' in page
 
 
 def test_not_executed(clerk: Clerk, refund: Operation, gateway: Simulator) -> None:
@@ -243,7 +243,7 @@ def test_the_total_is_taken_over(
         show_total(gateway, disputed, 500)
         page = follow_redirect(clerk, accept_totals(clerk, disputed))
     assert "total was accepted. Captured: 5.00 EUR." in page
-    assert "known from Nexi&#x27;s total only · done" in page
+    assert "known from Nexi&#x27;s total only" in page
     assert "differs from the known operations" not in page
     assert state_and_amounts(disputed) == (OrderState.PAID, 500, 0, 0, 0)
     assert LogEntry.objects.get().user == clerk.user

@@ -41,7 +41,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_the_money_and_the_story(clerk: Clerk, paid: PaymentOrder) -> None:
     operation = flows.refund(paid, Decimal("2.00"), actor=flows.Actor(clerk.user))
     page = clerk.get_text(order_url(paid))
-    for word in ("Left to refund", "10.50 EUR", "2.00 EUR", "000: approved"):
+    for word in (
+        "Left to refund",
+        "10.50 EUR",
+        "2.00 EUR",
+        "Charged 12.50 EUR · approved (000)",
+    ):
         assert word in page, word
     for one in paid.operations.all():
         assert one.correlation_id in page
@@ -59,7 +64,7 @@ def test_disagreements_and_other_attempts(clerk: Clerk, shopper: Shopper) -> Non
     page = clerk.get_text(order_url(order))
     assert "&lt;b&gt;x" in page
     assert other.order_id in page
-    assert "116: not enough money" in page
+    assert "Charge of 12.50 EUR: declined · not enough money (116)" in page
 
 
 def test_what_was_made_at_nexi_says_so(
@@ -70,7 +75,7 @@ def test_what_was_made_at_nexi_says_so(
     show(gateway, paid, *made, *waits)
     flows.reconcile(paid)
     page = clerk.get_text(order_url(paid))
-    assert "<span>made at Nexi, not here · done · REFUNDED</span>" in page
+    assert "<strong>Refunded 3.00 EUR · made at Nexi, not here</strong>" in page
     assert (
         "<strong>refund 2.00 EUR</strong> · made at Nexi, not here · sent, waiting"
     ) in page
@@ -91,7 +96,7 @@ def test_a_charge_beside_another_payment_of_the_purchase(
     charge_at_gateway(gateway, late)
     assert reconcile_after(3 * HOUR).review == 1
     page = clerk.get_text(order_url(late))
-    assert "charged beside another payment of the same purchase" in page
+    assert "Charged beside another payment of the same purchase" in page
     assert "Charged late, beside another payment of the same purchase." in page
     assert "The customer may have paid twice." in page
 

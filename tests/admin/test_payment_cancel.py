@@ -63,7 +63,7 @@ def test_a_failed_payment_is_closed(clerk: Clerk, shopper: Shopper) -> None:
     order = shopper.pay(new_order(), "declined")
     answer = confirm_action(clerk, order, ACTION, reason="gone")
     page = follow_redirect(clerk, answer)
-    assert "payment cancelled" in page  # the event in the timeline
+    assert "Payment cancelled" in page  # the event in the timeline
     order.refresh_from_db()
     assert (order.state, order.reason) == (OrderState.FAILED, Reason.DECLINED)
     assert not order.accepts_card

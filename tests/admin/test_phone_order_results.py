@@ -189,7 +189,7 @@ def test_the_order_page_tells_the_story() -> None:
     clerk = Clerk("take_moto", "view_paymentorder")
     order = clerk.take_phone_order()
     page = clerk.get_text(order_url(order))
-    for word in ("phone payment", "10.1.2.3", "000: approved", "clerk"):
+    for word in ("Charged ", "10.1.2.3", "approved (000)", "clerk"):
         assert word in page, word
     assert order.operations.get().correlation_id in page
 

@@ -49,7 +49,7 @@ def test_the_page_says_who_when_and_why(clerk: Clerk, paid: PaymentOrder) -> Non
     assert f'action="{withdraw_url(row)}"' in page
     for words in ("Waiting to be sent", "3.00 EUR", "Left to refund", "9.50 EUR"):
         assert words in page
-    assert "refund queued" in page  # in what has happened
+    assert "Refund queued" in page  # in what has happened
 
 
 def test_the_page_says_why_it_waits(
@@ -141,4 +141,4 @@ def test_what_was_given_up_is_among_what_is_to_check(
     ):
         assert "The customer has not got this money back." in page
         assert "refund 12.00 EUR: not possible any more" in page.replace("\n", " ")
-    assert "queued refund given up" in clerk.get_text(order_url(paid))
+    assert "Queued refund given up" in clerk.get_text(order_url(paid))

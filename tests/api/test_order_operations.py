@@ -96,7 +96,9 @@ def test_a_capture_in_parts_and_a_refund(server: ShopServer, shopper: Shopper) -
     assert rest.json()["order"]["captured"] == "12.50"
 
     number = first.json()["operation"]["id"]
-    back = server.post(path + "refund/", {"amount": "2.00", "capture": number})
+    body = {"amount": "2.00", "capture": number, "reason": "returned"}
+    back = server.post(path + "refund/", body)
+    assert back.json()["operation"]["reason"] == "returned"
     assert back.json()["operation"]["outcome"] == "done"
     assert back.json()["order"]["refunded"] == "2.00"
     operation = Operation.objects.get(pk=back.json()["operation"]["id"])

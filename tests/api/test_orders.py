@@ -41,6 +41,7 @@ def test_what_is_created_is_what_was_asked_for(server: ShopServer) -> None:
         "id": order.order_id,
         "order_id": order.order_id,
         "state": "init",
+        "display_status": "init",
         "final": False,
         "successful": False,
         "reason": "",

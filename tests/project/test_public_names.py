@@ -60,6 +60,7 @@ PRIVATE_TABLES: Final = {
     "HostedPage",
     "NexiLink",
     "IdempotencyRecord",
+    "ListSettings",
     "SealedCard",
     "StaffAccess",
     "SweepCursor",

@@ -202,3 +202,42 @@ def test_an_approval_keeps_names_and_reasons_for_the_audit_retention(
     with time_travel(367 * DAY):
         erasure.erase()
         assert rows.get() == ("", "", "", None)
+
+
+def test_words_of_staff_go_and_codes_stay(
+    change_settings: Any, shopper: Shopper
+) -> None:
+    change_settings(RETENTION=30 * DAY)
+    order = shopper.pay(new_order(customer={"name": "Giulia Bianchi"}))
+    flows.refund(order, Decimal("1.00"), reason="Giulia did not like it")
+    flows.refund(order, Decimal("1.00"), reason="returned")
+    with time_travel(31 * DAY):
+        assert erasure.erase() == 1
+        reasons = order.operations.filter(kind="refund").order_by("pk")
+        assert list(reasons.values_list("reason", flat=True)) == ["", "returned"]
+        flows.add_note(order, "Giulia rang once more")
+    with time_travel(62 * DAY):
+        assert erasure.erase() == 1
+    assert order.events.get(kind="note").note == ""
+
+
+def test_words_of_staff_members_stay_for_the_audit_retention(
+    change_settings: Any, shopper: Shopper
+) -> None:
+    change_settings(RETENTION=30 * DAY)
+    order = shopper.pay(new_order(customer={"name": "Giulia Bianchi"}))
+    anna = actor("anna", "refund_payment")
+    flows.refund(order, Decimal("1.00"), reason="Giulia rang", actor=anna)
+    flows.refund(order, Decimal("1.00"), reason="returned", actor=anna)
+    flows.add_note(order, "Giulia rang", actor=anna)
+    flows.reconcile()
+    refunds = order.operations.filter(kind="refund").order_by("pk")
+    with time_travel(31 * DAY):
+        assert erasure.erase() == 1
+        assert [one.reason for one in refunds.all()] == ["Giulia rang", "returned"]
+        assert order.events.get(kind="note").note == "Giulia rang"
+        assert erasure.erase() == 0  # their note does not make the order due again
+    with time_travel(367 * DAY):
+        erasure.erase()
+    assert [one.reason for one in refunds.all()] == ["", "returned"]
+    assert order.events.get(kind="note").note == ""

@@ -46,6 +46,8 @@ CONTRACTS = {"view_contract", "charge_contract", "end_contract"}
 CHECK = "view_cardverification"
 CHECKS = {"verify_card", CHECK}
 READERS = set(PERMISSIONS) - {"take_moto"} - CONTRACTS - CHECKS
+#: Who acts on payments writes notes.
+WRITERS = {"take_moto"} | READERS - {"view_paymentorder", "approve_payment"}
 FILE = "/admin/nexi_payments/contract/"
 APPROVALS = "/admin/nexi_payments/approval/"
 ASKED = "/admin/nexi_payments/cardverification/"
@@ -156,6 +158,11 @@ PAGES: dict[str, Page] = {
     "list": (lambda w: ORDERS_URL, None, READERS),
     "search": (lambda w: ORDERS_URL + "search/", {"q": "P"}, READERS),
     "export": (lambda w: ORDERS_URL + "export/", None, READERS),
+    "semicolons": (lambda w: ORDERS_URL + "export/semicolons/", None, READERS),
+    "columns": (lambda w: ORDERS_URL + "columns/", None, READERS),
+    "save a filter": (lambda w: ORDERS_URL + "filters/save/", None, READERS),
+    "remove a filter": (lambda w: ORDERS_URL + "filters/remove/", None, READERS),
+    "note": (lambda w: f"{ORDERS_URL}{w.paid.pk}/note/", {"note": "rang"}, WRITERS),
     "order": (lambda w: order_url(w.paid), None, READERS),
     "history": (lambda w: f"{ORDERS_URL}{w.paid.pk}/history/", None, READERS),
     "to check": (lambda w: ORDERS_URL + "review-queue/", None, READERS),
@@ -299,6 +306,7 @@ CHANGES = {
     "resend",
     "seen",
     "resolve",
+    "note",
 }
 
 

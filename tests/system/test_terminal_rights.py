@@ -51,6 +51,7 @@ MORE: dict[str, tuple[Callable[[World], str], dict[str, Any] | None]] = {
 #: Pages of no single row, or of a row that is made now.
 OPEN = {
     *("list", "search", "export", "to check", "till", "till csv"),
+    *("semicolons", "columns", "save a filter", "remove a filter"),
     *("door of the desk", "door of the list", "door of the till", "desk"),
     *("cards on file", "card checks", "card to verify", "approvals"),
 }
@@ -62,7 +63,15 @@ SEES = {
     *INDEX,
     *("order", "result", "status", "receipt", "receipt of a shop payment"),
     *("card on file", "card check", "answer", "approval", "ask", "resend", "seen"),
-    *("resolve", "mail", "mailed receipt", "end on file", "decide", "accept totals"),
+    *(
+        "note",
+        "resolve",
+        "mail",
+        "mailed receipt",
+        "end on file",
+        "decide",
+        "accept totals",
+    ),
 }
 
 

@@ -49,6 +49,7 @@ from nexi_payments.models.bookkeeping import (
     TerminalOutage,
 )
 from nexi_payments.models.hosted_page import HostedPage, NexiLink, TerminalMethods
+from nexi_payments.models.list_settings import ListSettings
 from nexi_payments.simulator import Simulator
 from nexi_payments.web import payment_links
 from tests.support.api_clients import (
@@ -195,6 +196,7 @@ def rows_of_every_model(shopper: Shopper) -> dict[type[models.Model], Any]:
             "at": now,
         },
         TerminalMethods: {"terminal": "default", "asked_at": now},
+        ListSettings: {"user": get_user_model().objects.create_user("list")},
     }
     found = {}
     for model in apps.get_app_config("nexi_payments").get_models():

@@ -26,10 +26,6 @@ from nexi_payments.gateway.responses import (
 )
 from nexi_payments.models import PaymentOrder
 
-#: Validation says "authenticated or skipped". With these ECIs the liability is the
-#: issuer's.
-_LIABILITY_SHIFT_ECIS = frozenset({"05", "06", "02", "01"})
-
 
 def operation_columns(answer: OperationResult) -> dict[str, Any]:
     """The columns of ``Operation`` that a response fills."""
@@ -116,7 +112,7 @@ def of_validation(
     row = operation_columns(answer.operation)
     columns = {"eci": answer.eci}
     if result == result_codes.THREEDS_VALIDATED and answer.value:
-        if require_liability_shift and answer.eci not in _LIABILITY_SHIFT_ECIS:
+        if require_liability_shift and not result_codes.shifts_liability(answer.eci):
             return OperationUpdate(
                 OperationOutcome.DECLINED,
                 OrderState.FAILED,

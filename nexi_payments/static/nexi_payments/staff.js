@@ -12,6 +12,14 @@
       else if (document.execCommand("copy")) done();
     });
   });
+  document.querySelectorAll("[data-copy-value]").forEach(function (button) {
+    if (!navigator.clipboard) return; // the value can be selected beside it
+    button.hidden = false;
+    button.addEventListener("click", function () {
+      var done = function () { button.textContent = button.dataset.done; };
+      navigator.clipboard.writeText(button.dataset.copyValue).then(done, function () {});
+    });
+  });
   document.querySelectorAll("[data-print]").forEach(function (button) {
     button.hidden = false;
     button.addEventListener("click", function () { window.print(); });
