@@ -144,6 +144,7 @@ class SnippetPage:
                 "authorized": self.authorized_payment("H-1"),
                 "other": self.authorized_payment("H-2"),
                 "third": self.authorized_payment("H-4"),
+                "under_review": self.payment_under_review(),
                 "ticket": SimpleNamespace(delete=lambda: None),
             }
         if self.page == "docs/hooks.md":
