@@ -25,11 +25,10 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
 from nexi_payments import flows, signals
-from nexi_payments.card import Card
 from nexi_payments.models import PaymentOrder
 from tests.support.contracts import make_contract
 from tests.support.in_doubt import charge_at_gateway
-from tests.support.shopper import CARDS, Shopper, new_order
+from tests.support.shopper import Shopper, new_order
 
 #: what any page may take for granted, as a reader does
 COMMON_NAMES: dict[str, Any] = {
@@ -104,6 +103,10 @@ class FakeOrders(list[Any]):
     def first(self) -> Any:
         return next(iter(self), None)
 
+    def create(self, **facts: Any) -> Any:
+        self.append(SimpleNamespace(**facts))
+        return self[-1]
+
 
 @dataclass
 class SnippetPage:
@@ -154,15 +157,6 @@ class SnippetPage:
             return {"NEXI_PAYMENTS": {}}
         if self.page == "docs/contracts.md":
             return {"contract": make_contract(self.shopper)}
-        if self.page == "README.md":
-            test = CARDS["challenge"]
-            return {
-                "card": Card(test.number, test.expiry.replace("/", ""), test.cvv),
-                "authorized": self.authorized_payment("H-1"),
-                "other": self.authorized_payment("H-2"),
-                "under_review": self.payment_under_review(),
-                "phone_order": new_order(terminal="moto", amount=Decimal("46.90")),
-            }
         return {}
 
     def prepare_block(self, source: str, names: dict[str, Any]) -> None:
@@ -172,8 +166,8 @@ class SnippetPage:
 
     def buy(self, names: dict[str, Any]) -> PaymentOrder:
         """Through the page's own ``checkout``, our card page and the bank."""
-        answer = names["checkout"](names["request"], names["shop_order"])
-        payment = PaymentOrder.objects.get(reference=names["shop_order"].number)
+        answer = names["checkout"](names["request"])
+        payment = PaymentOrder.objects.get(reference=names["ShopOrder"][-1].number)
         assert answer["Location"] == payment.page_url()
         self.shopper.pay(payment)
         seen = self.shopper.browser.get(payment.page_url().replace("/pay/", "/result/"))

@@ -72,23 +72,6 @@ def test_python_runs(path: Path, shopper: Shopper, change_settings: Any) -> None
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("nobody_else_listens")
-def test_the_ten_lines_of_the_readme_sell_something(
-    shopper: Shopper, change_settings: Any
-) -> None:
-    stage, names = play(ROOT / "README.md", shopper, change_settings)
-    told: list[int] = []
-    signals.payment_paid.connect(
-        lambda event, **kwargs: told.append(event.pk), weak=False
-    )
-    payment = stage.buy(names)
-    payment.refresh_from_db()
-    assert payment.state == "paid"
-    assert told == [payment.events.get(kind="paid").pk]
-    assert names["INSTALLED_APPS"] == ["nexi_payments"]
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("nobody_else_listens")
 def test_a_signal_that_comes_twice_ships_once(
     shopper: Shopper, change_settings: Any
 ) -> None:
@@ -288,7 +271,7 @@ def test_every_file_that_is_named_exists() -> None:
 @pytest.mark.parametrize("key", ["", "k-1"], ids=["no key", "a key"])
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/quickstart.md", "docs/settings.md", "docs/production.md"],
+    ["docs/quickstart.md", "docs/settings.md", "docs/production.md"],
 )
 def test_settings_that_are_shown_are_accepted(
     page: str,
