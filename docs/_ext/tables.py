@@ -23,6 +23,7 @@ from typing import Any
 
 import gateway_tables
 import meanings
+import problem_table
 import signatures
 import template_words
 from django.core.management import get_commands, load_command_class
@@ -302,6 +303,8 @@ MAKERS: dict[str, Callable[[], str]] = {
     "reasons": reasons,
     "signals": signal_list,
     "exceptions": exception_tree,
+    "exception-codes": problem_table.exception_codes,
+    "problems": problem_table.problems,
     "commands": commands,
     "test-cards": test_cards,
     "worlds": worlds,
