@@ -109,6 +109,26 @@ class FakeOrders(list[Any]):
 
 
 @dataclass
+class Subscription:
+    """A subscription of the shop, as the guide has it."""
+
+    number: str = "S-1001"
+    price: Decimal = Decimal("9.00")
+    months: int = 0
+    is_paused: bool = False
+
+    def save(self) -> None: ...
+
+
+#: They go on from a ``NEXI_PAYMENTS`` of the reader.
+SETTINGS_PAGES = (
+    "docs/security.md",
+    "docs/guides/proxy.md",
+    "docs/troubleshooting.md",
+)
+
+
+@dataclass
 class SnippetPage:
     """One page's namespace, and the shopper who walks through it."""
 
@@ -153,8 +173,11 @@ class SnippetPage:
         if self.page == "docs/hooks.md":
             vault = SimpleNamespace(read=lambda name: name.encode().ljust(32))
             return {"Order": OneOrder, "NEXI_PAYMENTS": {}, "vault": vault}
-        if self.page == "docs/security.md":
+        if self.page in SETTINGS_PAGES:
             return {"NEXI_PAYMENTS": {}}
+        if self.page == "docs/guides/subscriptions.md":
+            row = Subscription()
+            return {"subscription": row, "Subscription": FakeOrders([row])}
         if self.page == "docs/contracts.md":
             return {"contract": make_contract(self.shopper)}
         return {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -34,17 +33,6 @@ WITH_PYTHON = [
     if any(block.language == "python" for block in doc_pages.blocks(path))
 ]
 DEMO_COMMANDS = {"demo"}
-
-
-@pytest.fixture
-def nobody_else_listens() -> Iterator[None]:
-    """The receivers of a page are gone after it."""
-    every = [value for value in vars(signals).values() if hasattr(value, "receivers")]
-    before = [list(signal.receivers) for signal in every]
-    yield
-    for signal, receivers in zip(every, before, strict=True):
-        signal.receivers[:] = receivers
-        signal.sender_receivers_cache.clear()
 
 
 def play(
