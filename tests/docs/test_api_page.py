@@ -173,7 +173,7 @@ def test_a_status_that_is_none_of_ours_is_called_error() -> None:
 def test_an_exception_without_a_code_is_of_a_flow_that_the_api_lacks() -> None:
     bases = {"ContractError", "NexiPaymentsError", "OrderError", "ShopOrderError"}
     without = {
-        # only the gateway client raises them
+        # of a payment they become a state
         *("GatewayError", "MismatchedResponse", "NotSent", "Rejected"),
         "UnknownOutcome",
         # closings, queued refunds and reviews are not in the API

@@ -80,6 +80,17 @@ def test_every_exception() -> None:
             assert f"* `{name}`: " in doc_pages.page_text("exceptions.md"), name
 
 
+def test_the_flows_that_raise_a_gateway_error_are_named() -> None:
+    raising = {"close_day"}  # as ``compare_day``, says its docstring
+    raising |= {
+        name
+        for name in flows.__all__
+        if re.search(r"``GatewayError``", getattr(flows, name).__doc__ or "")
+    }
+    last = doc_pages.page_text("exceptions.md").rpartition("raise it")[2]
+    assert set(re.findall(r"`(\w+)`", last)) == raising
+
+
 def test_every_flow() -> None:
     for name in flows.__all__:
         assert f"nexi_payments.flows.{name}\n" in doc_pages.page_text("reference.md"), (
