@@ -57,7 +57,9 @@ def _default(name: str, of: Any) -> str:
     value = getattr(of, name.lower(), "")
     if isinstance(value, bool | int | float | str | Decimal):
         return code(value)
-    return code(dict(value)) if value and not isinstance(value, tuple) else ""
+    if not value:
+        return ""
+    return code(value if isinstance(value, tuple) else dict(value))
 
 
 def settings() -> str:
