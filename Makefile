@@ -126,9 +126,10 @@ lock: $(VENV)-release/ready ## Write the locks anew: the newest releases that re
 	@$(LOCK) requirements-release.txt -o requirements-release.lock
 
 audit: $(VENV)-release/ready ## Look for published holes in what the locks install, and in what a shop installs
-	@$(VENV)-release/bin/pip-audit --require-hashes --disable-pip -r requirements.lock -r requirements-dev.lock -r requirements-release.lock
+	@for lock in requirements.lock requirements-dev.lock requirements-release.lock; do \
+		$(VENV)-release/bin/pip-audit --require-hashes --disable-pip -r $$lock || exit 1; done
 	@$(VENV)-release/bin/pip-audit -r tests/integrations/requirements.txt
-	@$(VENV)-release/bin/pip-audit .
+	@$(VENV)-release/bin/pip-audit -r requirements.txt
 
 sbom: $(VENV)/dev $(VENV)-release/ready ## Write the bill of materials of the wheel in dist/ (CycloneDX) into sbom/
 	@$(BIN)/python .ci/sbom.py --tools $(VENV)-release/bin $(or $(ARGS),dist)

@@ -22,6 +22,7 @@ import defects_elsewhere
 import defects_of_books
 import defects_of_flows
 import defects_of_hosted_pages
+import defects_of_inquiries
 import defects_of_security
 import defects_of_staff_rules
 
@@ -34,6 +35,7 @@ MUTANTS = {
     **defects_of_books.DEFECTS,
     **defects_of_flows.DEFECTS,
     **defects_of_hosted_pages.DEFECTS,
+    **defects_of_inquiries.DEFECTS,
     **defects_of_security.DEFECTS,
     **defects_of_staff_rules.DEFECTS,
     **defects_elsewhere.DEFECTS,

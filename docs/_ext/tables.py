@@ -23,6 +23,7 @@ from typing import Any
 
 import gateway_tables
 import meanings
+import problem_table
 import signatures
 import template_words
 from django.core.management import get_commands, load_command_class
@@ -56,7 +57,9 @@ def _default(name: str, of: Any) -> str:
     value = getattr(of, name.lower(), "")
     if isinstance(value, bool | int | float | str | Decimal):
         return code(value)
-    return code(dict(value)) if value and not isinstance(value, tuple) else ""
+    if not value:
+        return ""
+    return code(value if isinstance(value, tuple) else dict(value))
 
 
 def settings() -> str:
@@ -302,6 +305,8 @@ MAKERS: dict[str, Callable[[], str]] = {
     "reasons": reasons,
     "signals": signal_list,
     "exceptions": exception_tree,
+    "exception-codes": problem_table.exception_codes,
+    "problems": problem_table.problems,
     "commands": commands,
     "test-cards": test_cards,
     "worlds": worlds,

@@ -274,6 +274,9 @@ _STATUS_PROBLEMS: Final[dict[int, tuple[str, str]]] = {
     429: ("too_many_requests", "Too many requests. Wait, then try again."),
 }
 
+#: Code and text of a DRF exception of any other status, which none of ours has.
+OTHER_PROBLEM: Final = ("error", "Not possible.")
+
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's ``EXCEPTION_HANDLER`` of our views. Returns ``None`` for an unknown error,
@@ -322,7 +325,7 @@ def _problem_response(error: Exception) -> Response | None:
         )
     if not isinstance(error, exceptions.APIException):
         return None
-    code, text = _STATUS_PROBLEMS.get(error.status_code, ("error", "Not possible."))
+    code, text = _STATUS_PROBLEMS.get(error.status_code, OTHER_PROBLEM)
     response = _build_response(error.status_code, code, text)
     wait = getattr(error, "wait", None)
     if wait:

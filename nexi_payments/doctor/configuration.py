@@ -7,23 +7,15 @@ from typing import Final
 
 from django.core.checks import ERROR, Tags, run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.dispatch import Signal
 from django.urls import NoReverseMatch
 
 from nexi_payments import conf, page_paths, signals
 from nexi_payments.doctor.findings import OK, WARNING, Finding
 
-_SIGNALS: Final = (
-    "payment_paid",
-    "payment_authorized",
-    "payment_captured",
-    "capture_cancelled",
-    "payment_failed",
-    "payment_refunded",
-    "payment_voided",
-    "payment_needs_review",
-    "payment_duplicate",
-    "refund_failed",
-    "discrepancy_found",
+#: In the order of ``signals``.
+_SIGNALS: Final = tuple(
+    name for name, value in vars(signals).items() if isinstance(value, Signal)
 )
 
 

@@ -75,7 +75,7 @@ def test_a_refund_is_asked_for_approved_and_sent(
     assert (approval.state, approval.approver_name) == ("used", "bruno")
     assert gateway.count(REFUND) == 1
     history = chief.get_text(order_url(paid))
-    assert "approved by a second person" in history
+    assert "Approved by a second person" in history
     assert "decided by bruno" in history
     entry = LogEntry.objects.get(user=chief.user)
     assert (entry.object_id, entry.change_message[:8]) == (str(paid.pk), "Approved")

@@ -87,8 +87,8 @@ class PaymentRows:
         with contextlib.closing(sqlite3.connect(self.path, timeout=20)) as database:
             database.execute(
                 "INSERT INTO nexi_payments_discrepancy"
-                " (order_id, kind, ours, theirs, created_at)"
-                " SELECT id, ?, ?, ?, created_at FROM nexi_payments_paymentorder"
+                " (order_id, kind, ours, theirs, created_at, resolved_by_name)"
+                " SELECT id, ?, ?, ?, created_at, '' FROM nexi_payments_paymentorder"
                 " WHERE reference = ?",
                 [kind, ours, theirs, reference],
             )

@@ -197,7 +197,7 @@ def test_ticked_rows_are_downloaded(staff_page: Any) -> None:
     with page.expect_download() as download:
         page.click("button[name=index]")
     raw = download.value.path().read_bytes()
-    assert raw.startswith(b"\xef\xbb\xbfcreated_at;order_id;")
+    assert raw.startswith(b'\xef\xbb\xbf"created_at";"order_id";')
     assert len(raw.splitlines()) == 2
 
 

@@ -22,7 +22,7 @@ WITHOUT_DEMO = """document
 PAYPAL = "button[name=method][value=PAYPAL]"
 #: ending → what the shopper reads back at the shop
 BACK = {
-    "pay": "Paid. We are packing it.",
+    "pay": "Paid. We are packing your parcel.",
     "decline": "The payment was declined",
     "cancel": "You have not paid",
     "leave": "Your payment is not finished yet",
@@ -110,7 +110,7 @@ def test_a_decline_then_a_card(page: Any) -> None:
 @pytest.mark.parametrize(
     ("ending", "text"),
     [
-        ("pending", "Paid. We are packing it."),
+        ("pending", "Paid. We are packing your parcel."),
         ("pending_fails", "The payment was declined"),
     ],
 )

@@ -95,9 +95,9 @@ def test_every_page_of_a_check(
     checks(f"UPDATE {TABLE} SET outcome = 'declined'")
     copied = (
         "terminal, outcome, card_brand, card_last4, card_expiry, response_code,"
-        " correlation_id, error, address, created_at, actor_id"
+        " correlation_id, error, address, network, created_at, actor_id, actor_name"
     )
-    for place in range(30):
+    for place in range(60):  # the limit of a clerk: the demo has none by address
         checks(
             f"INSERT INTO {TABLE} (order_id, {copied})"
             f" SELECT ?, {copied} FROM {TABLE} ORDER BY id DESC LIMIT 1",

@@ -25,11 +25,10 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
 from nexi_payments import flows, signals
-from nexi_payments.card import Card
 from nexi_payments.models import PaymentOrder
 from tests.support.contracts import make_contract
 from tests.support.in_doubt import charge_at_gateway
-from tests.support.shopper import CARDS, Shopper, new_order
+from tests.support.shopper import Shopper, new_order
 
 #: what any page may take for granted, as a reader does
 COMMON_NAMES: dict[str, Any] = {
@@ -104,6 +103,30 @@ class FakeOrders(list[Any]):
     def first(self) -> Any:
         return next(iter(self), None)
 
+    def create(self, **facts: Any) -> Any:
+        self.append(SimpleNamespace(**facts))
+        return self[-1]
+
+
+@dataclass
+class Subscription:
+    """A subscription of the shop, as the guide has it."""
+
+    number: str = "S-1001"
+    price: Decimal = Decimal("9.00")
+    months: int = 0
+    is_paused: bool = False
+
+    def save(self) -> None: ...
+
+
+#: They go on from a ``NEXI_PAYMENTS`` of the reader.
+SETTINGS_PAGES = (
+    "docs/security.md",
+    "docs/guides/proxy.md",
+    "docs/troubleshooting.md",
+)
+
 
 @dataclass
 class SnippetPage:
@@ -144,24 +167,19 @@ class SnippetPage:
                 "authorized": self.authorized_payment("H-1"),
                 "other": self.authorized_payment("H-2"),
                 "third": self.authorized_payment("H-4"),
+                "under_review": self.payment_under_review(),
                 "ticket": SimpleNamespace(delete=lambda: None),
             }
         if self.page == "docs/hooks.md":
             vault = SimpleNamespace(read=lambda name: name.encode().ljust(32))
             return {"Order": OneOrder, "NEXI_PAYMENTS": {}, "vault": vault}
-        if self.page == "docs/security.md":
+        if self.page in SETTINGS_PAGES:
             return {"NEXI_PAYMENTS": {}}
+        if self.page == "docs/guides/subscriptions.md":
+            row = Subscription()
+            return {"subscription": row, "Subscription": FakeOrders([row])}
         if self.page == "docs/contracts.md":
             return {"contract": make_contract(self.shopper)}
-        if self.page == "README.md":
-            test = CARDS["challenge"]
-            return {
-                "card": Card(test.number, test.expiry.replace("/", ""), test.cvv),
-                "authorized": self.authorized_payment("H-1"),
-                "other": self.authorized_payment("H-2"),
-                "under_review": self.payment_under_review(),
-                "phone_order": new_order(terminal="moto", amount=Decimal("46.90")),
-            }
         return {}
 
     def prepare_block(self, source: str, names: dict[str, Any]) -> None:
@@ -171,8 +189,8 @@ class SnippetPage:
 
     def buy(self, names: dict[str, Any]) -> PaymentOrder:
         """Through the page's own ``checkout``, our card page and the bank."""
-        answer = names["checkout"](names["request"], names["shop_order"])
-        payment = PaymentOrder.objects.get(reference=names["shop_order"].number)
+        answer = names["checkout"](names["request"])
+        payment = PaymentOrder.objects.get(reference=names["ShopOrder"][-1].number)
         assert answer["Location"] == payment.page_url()
         self.shopper.pay(payment)
         seen = self.shopper.browser.get(payment.page_url().replace("/pay/", "/result/"))

@@ -13,9 +13,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import problem_table
 import pytest
 import requests
+from rest_framework.exceptions import APIException
 
+from nexi_payments import exceptions
 from nexi_payments.api import problem_details, throttling, urls
 from tests.support import doc_pages
 from tests.support.servers import free_port, wait_until_up
@@ -121,6 +124,67 @@ def test_every_problem_is_on_the_page() -> None:
         "remaining",
         "request_id",
     }
+
+
+def catalogue() -> set[tuple[str, str]]:
+    """Code and status of each row of docs/problems.md."""
+    rows = r"^\| `(\w+)` \| (\d{3}|any other) \|"
+    return set(re.findall(rows, doc_pages.page_text("problems.md"), re.M))
+
+
+def test_the_catalogue_has_the_problems_of_the_page_and_one_more() -> None:
+    table = PAGE.read_text().partition("## Problems")[2].partition("## Throttling")[0]
+    rows = [
+        (code, status)
+        for statuses, codes in re.findall(r"^\| (\d[\d, ]*) \| (.*) \|$", table, re.M)
+        for code in re.findall(r"`(\w+)`", codes)
+        for status in statuses.split(", ")
+    ]
+    assert len(catalogue()) == 53
+    assert catalogue() - {("error", "any other")} <= set(rows)
+    assert {code for code, _ in catalogue()} - {"error"} == {code for code, _ in rows}
+
+
+def test_no_problem_escapes_the_catalogue() -> None:
+    """Three calls have variables: they pass on what the tables, or another call,
+    say."""
+    folder = doc_pages.ROOT / "nexi_payments" / "api"
+    calls = [
+        call
+        for path in sorted(folder.glob("*.py"))
+        for call in problem_table.problem_calls(path)
+    ]
+    literal = [problem_table._constants(call) for call in calls]
+    assert literal.count(None) == 3
+    assert len(literal) - 3 == 13
+    for one in literal:
+        assert one is None or (one[1], one[0]) in catalogue()
+
+
+def test_a_status_that_is_none_of_ours_is_called_error() -> None:
+    error = APIException("of the project")
+    error.status_code = 418
+    answer = problem_details._problem_response(error)
+    assert answer is not None
+    assert (answer.status_code, answer.data["code"]) == (418, "error")
+    assert ("error", "any other") in catalogue()
+
+
+def test_an_exception_without_a_code_is_of_a_flow_that_the_api_lacks() -> None:
+    bases = {"ContractError", "NexiPaymentsError", "OrderError", "ShopOrderError"}
+    without = {
+        # of a payment they become a state
+        *("GatewayError", "MismatchedResponse", "NotSent", "Rejected"),
+        "UnknownOutcome",
+        # closings, queued refunds and reviews are not in the API
+        *("ClosingError", "DayAlreadyClosed", "DayNotOver"),
+        *("GatewayDisagrees", "RefundKeyInUse"),
+    }
+    answered = {kind.__name__ for kind in problem_details._EXCEPTION_PROBLEMS}
+    assert set(exceptions.__all__) == answered | bases | without
+    page = doc_pages.page_text("exceptions.md")
+    for name in answered:
+        assert f"\n| `{name}` | " in page, name
 
 
 def test_every_throttle_and_every_action_is_on_the_page() -> None:

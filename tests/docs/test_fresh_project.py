@@ -62,7 +62,7 @@ def run(where: Path, *words: str) -> str:
     return done.stdout
 
 
-APP = ("models", "views", "trial", "receivers", "apps")
+APP = ("models", "views", "receivers", "apps")
 PAID = """
 from django.test import TransactionTestCase
 from nexi_payments.models import PaymentOrder
@@ -72,7 +72,7 @@ from yourshop.models import Parcel, ShopOrder
 
 class Paid(NexiTestMixin, TransactionTestCase):
     def test_an_order_is_paid(self):
-        answer = self.client.get("/buy/")
+        answer = self.client.get("/checkout/")
         bought = ShopOrder.objects.get()
         payment = PaymentOrder.objects.get(reference=bought.number)
         self.assertRedirects(answer, payment.page_url())

@@ -85,14 +85,18 @@ def test_all_is_well(gateway: Simulator, shopper: Shopper, capsys: Any) -> None:
             f"  {name}: none"
             for name in (
                 "payment_authorized",
-                "payment_captured",
-                "capture_cancelled",
                 "payment_failed",
                 "payment_refunded",
                 "payment_voided",
                 "payment_needs_review",
                 "payment_duplicate",
+                "payment_superseded",
+                "payment_captured",
+                "capture_cancelled",
                 "refund_failed",
+                "contract_activated",
+                "contract_on_hold",
+                "contract_ended",
                 "discrepancy_found",
             )
         ),

@@ -41,6 +41,13 @@ def test_help_lists_every_target_in_its_group() -> None:
     assert len(groups) == 7
 
 
+def test_every_target_is_explained_to_contributors() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    explained = re.findall(r"^\| `make ([a-z-]+)[^|]*\| [^|]*\w", page, re.M)
+    explained += re.findall(r"^\| .*?, `make ([a-z-]+)[^|]*\| [^|]*\w", page, re.M)
+    assert set(explained) == TARGETS
+
+
 def test_the_commands_that_workflows_and_comments_name_exist() -> None:
     named: dict[str, set[str]] = {}
     for path in FILES:

@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from nexi_payments import enums, signals
 from nexi_payments.conf import settings as conf_settings
 from nexi_payments.conf import terminals as conf_terminals
@@ -23,23 +25,58 @@ def test_the_state_diagram_is_the_table() -> None:
         assert f"`{state}`" in page
 
 
-def test_every_setting_is_in_the_readme() -> None:
-    page = (ROOT / "README.md").read_text()
-    for name in (*conf_settings._KEYS, *conf_terminals.TERMINAL_KEYS):
-        assert f"`{name}`" in page, name
+def settings_table(heading: str) -> dict[str, str]:
+    """key → default, as docs/settings.md has them under this heading."""
+    page = (ROOT / "docs" / "settings.md").read_text()
+    part = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return dict(re.findall(r"^\| `([A-Z_0-9]+)` \| (.*?) ?\| .*\w.* \|$", part, re.M))
 
 
-def test_the_defaults_in_the_readme_are_true() -> None:
-    page = (ROOT / "README.md").read_text()
-    defaults = conf_settings.Settings(terminals={})
-    for names in re.findall(
-        r"^\| ((?:`[A-Z_]+`,? ?)+)\| ([^|]+) \|", page, re.MULTILINE
-    ):
-        keys = re.findall(r"`([A-Z_]+)`", names[0])
-        values = [value.strip(" `") for value in names[1].split(",")]
-        if names[1].strip():
-            for key, value in zip(keys, values, strict=True):
-                assert str(getattr(defaults, key.lower())) == value, key
+@pytest.mark.parametrize(
+    ("heading", "keys", "defaults"),
+    [
+        (
+            "A terminal",
+            conf_terminals.TERMINAL_KEYS,
+            conf_terminals.Terminal(name="", api_key="", environment="", base_url=""),
+        ),
+        (
+            "Other settings",
+            conf_settings._KEYS,
+            conf_settings.Settings(terminals={}),
+        ),
+    ],
+    ids=["terminal", "settings"],
+)
+def test_every_setting_is_documented_with_its_default(
+    heading: str, keys: list[str], defaults: object
+) -> None:
+    table = settings_table(heading)
+    assert sorted(table) == sorted(keys)
+    for key, default in table.items():
+        value = getattr(defaults, key.lower(), None)
+        if default:
+            assert default == f"`{value}`", key
+        else:
+            # nothing, or a list that the words explain
+            assert not value or not isinstance(value, bool | int | float | str), key
+
+
+def test_every_command_is_documented_with_its_options() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text()
+    parts = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", page, re.M | re.S))
+    folder = ROOT / "nexi_payments" / "management" / "commands"
+    commands = {
+        path.stem: path.read_text()
+        for path in folder.glob("*.py")
+        if not path.stem.startswith("_")
+    }
+    assert sorted(parts) == sorted(commands)
+    for name, source in commands.items():
+        help_text = parts[name].strip().partition("\n")[0]
+        assert len(help_text) > 20, name
+        options = set(re.findall(r'"(--[a-z-]+)"', source))
+        assert options <= set(re.findall(r"`(--[a-z-]+)`", parts[name])), name
 
 
 def test_every_signal_of_the_contract_is_there() -> None:

@@ -19,8 +19,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from tests.support import typed_readme
 from tests.support.servers import free_port, wait_until_up
-from tests.wheel import distribution, readme_shop
+from tests.wheel import distribution
 from tests.wheel.form_browser import FormBrowser
 
 
@@ -35,7 +36,7 @@ class FreshProject:
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("PYTHON", "DJANGO", "NEXI", "VIRTUAL"))
-        }
+        } | {"PYTHONUNBUFFERED": "1"}
 
     def run(self, command: str, *arguments: str) -> str:
         done = subprocess.run(
@@ -75,19 +76,24 @@ def first_payment(newcomer: FreshProject, wheel: Path) -> Iterator[str]:
     """By the README, from ``pip install`` to money. Yields the site, served, when the
     order is paid."""
     newcomer.run("pip", "install", "-q", "--disable-pip-version-check", str(wheel))
-    newcomer.run("django-admin", "startproject", "site_", ".")
-    readme_shop.write_project(newcomer.project)
+    for program, *words in typed_readme.commands():
+        if program not in ("make", "pip"):
+            newcomer.run(program, *words)
+    typed_readme.type_readme(newcomer.project)
+    with (newcomer.project / "yourproject/settings.py").open("a") as settings:
+        settings.write(_LANGUAGES)
     newcomer.run("python", "manage.py", "migrate", "-v", "0")
     newcomer.run("python", "manage.py", "check")
     with newcomer.serving(free_port()) as site:
-        end = FormBrowser(site).pay()
-        assert end.startswith("Thank you for "), end
-        order_id = end.removeprefix("Thank you for ")
+        shopper = FormBrowser(site)
+        assert shopper.pay() == "Thank you"
+        order_id = shopper.address.partition("/thanks/?payment=")[2]
         with closing(sqlite3.connect(newcomer.project / "db.sqlite3")) as database:
             rows = database.execute(_ORDERS).fetchall()
-        assert rows == [("paid", "D-1001", 1250, order_id)], rows
-        shipped = (newcomer.project / "shipped").read_text()
-        assert shipped == "D-1001", shipped
+        [(state, reference, captured, ours)] = rows
+        assert (state, captured, ours) == ("paid", 1250, order_id), rows
+        log = (newcomer.project / "server.log").read_text()
+        assert f"{reference} 12.50 EUR paid\n" in log, log
         yield site
 
 
@@ -95,7 +101,7 @@ def check_installed_features(newcomer: FreshProject, site: str) -> None:
     """Italian from the wheel's catalogue, styles and scripts from its static files,
     commands, and the reconciler."""
     visitor = FormBrowser(site, "it")
-    page = visitor.get("/buy/?number=D-1002")
+    page = visitor.get("/checkout/")
     assert "Numero della carta" in page, page
     assets = re.findall(r'(?:href|src)="(/static/nexi_payments/[^"]+)"', page)
     assert len(assets) >= 2, page
@@ -108,6 +114,8 @@ def check_installed_features(newcomer: FreshProject, site: str) -> None:
     assert found.startswith(str(newcomer.bin.parent)), found
 
 
+#: for the pages in Italian
+_LANGUAGES = 'MIDDLEWARE.insert(2, "django.middleware.locale.LocaleMiddleware")\n'
 _ORDERS = (
     "SELECT state, reference, captured_amount, order_id FROM nexi_payments_paymentorder"
 )

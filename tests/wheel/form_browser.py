@@ -20,6 +20,12 @@ class FormBrowser:
     session: requests.Session = field(default_factory=requests.Session)
     page: requests.Response | None = None
 
+    @property
+    def address(self) -> str:
+        """Of the page that the browser shows."""
+        assert self.page is not None
+        return self.page.url
+
     def get(self, path: str) -> str:
         headers = {"Accept-Language": self.language}
         self.page = self.session.get(
@@ -33,7 +39,7 @@ class FormBrowser:
         assert self.page is not None
         form = _FORM.search(self.page.text)
         assert form is not None, self.page.text
-        here = self.page.url
+        here = self.address
         self.page = self.session.post(
             urljoin(here, attribute(form[1], "action")),
             data={**all_hidden_fields(form[2]), **fields},
@@ -45,7 +51,7 @@ class FormBrowser:
 
     def pay(self) -> str:
         """Buy in the shop, enter a card, approve. Return the last page."""
-        self.get("/buy/")
+        self.get("/checkout/")
         self.submit(**card_fields())  # → the form that leads to the issuer
         self.submit()  # → the issuer's question
         self.submit(answer="approve")  # → the issuer's form that leads back

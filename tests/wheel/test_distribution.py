@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wheel import distribution, readme_shop
+from tests.wheel import distribution
 
 NAMES = [*distribution.REQUIRED_FILES, "setup.cfg", "tests/conftest.py"]
 METADATA = "".join(f"Provides-Extra: {name}\n" for name in distribution.EXTRAS)
@@ -63,10 +63,3 @@ def test_extras_are_exactly_these(tmp_path: Path) -> None:
         "extras: money is missing",
         "extras: all does not belong there",
     ]
-
-
-def test_the_ten_lines_are_the_readmes() -> None:
-    lines = readme_shop.readme_lines()
-    assert list(lines) == ["settings.py", "urls.py", "views.py", "receivers.py"]
-    assert lines["urls.py"] == 'path("payments/", include("nexi_payments.urls"))'
-    assert "def ship(" in lines["receivers.py"]
