@@ -240,7 +240,7 @@ def test_the_link_by_mail(clerk: Clerk, linked: PaymentOrder) -> None:
     mailed = re.search(r"http\S+/payments/link/\S+", message.body)
     assert mailed
     assert follow(mailed[0])["Location"] == linked.page_url()
-    assert "12.50 EUR" in message.body
+    assert "€12.50" in message.body
     event = linked.events.last()
     assert event is not None
     assert (event.kind, event.note) == ("link_emailed", "giulia@example.com")
@@ -252,7 +252,7 @@ def test_the_receipt_by_mail_in_italian(clerk: Clerk) -> None:
     (message,) = mail.outbox
     assert message.to == ["altra@example.com"]
     assert message.subject == "Ricevuta dell'ordine R-1"
-    assert "12,50 EUR" in message.body
+    assert "12,50\xa0€" in message.body
     assert "•••• 4549" in message.body
     assert order.gateway_operation_id in message.body
     assert "receipt mailed" in clerk.get_text(order_url(order))
@@ -293,5 +293,5 @@ def test_no_receipt_of_what_was_not_paid(clerk: Clerk) -> None:
 def test_the_receipt_on_paper(clerk: Clerk) -> None:
     order = clerk.take_phone_order()
     page = clerk.get_text(action_url(order, "receipt"))
-    for word in ("Receipt", "12.50 EUR", "R-1", "4549", "Giulia Bianchi", "Three cups"):
+    for word in ("Receipt", "€12.50", "R-1", "4549", "Giulia Bianchi", "Three cups"):
         assert word in page, word
