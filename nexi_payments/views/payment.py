@@ -166,6 +166,8 @@ def result(request: HttpRequest, public_id: str) -> HttpResponse:
         return render_with_methods(request, "result.html", order)
     template = "result.html" if order.is_final else "pending.html"
     context = page_context(order)
+    if not may_pay_again(order):
+        context["takes_cards"] = False
     if proof:
         context |= _without_payment(context, proof)
     return render_page(request, template, context)
@@ -183,9 +185,14 @@ def _without_payment(context: dict[str, Any], proof: str) -> dict[str, Any]:
 
 
 def may_pay_again(order: PaymentOrder) -> bool:
-    """Whether the result page of a failed attempt offers another one."""
-    failed = order.state == enums.OrderState.FAILED
-    return failed and order.accepts_card and order.reason != enums.Reason.SUPERSEDED
+    """Whether the result page of a failed attempt offers another one.
+
+    Not while Nexi may still confirm it: the flows would refuse the next payment.
+    """
+    if order.state != enums.OrderState.FAILED or not order.accepts_card:
+        return False
+    confirming = order.is_hosted and order.gateway_pending
+    return not confirming and order.reason != enums.Reason.SUPERSEDED
 
 
 @login_not_required
