@@ -145,10 +145,12 @@ def get_actor(request: HttpRequest, *, captcha_passed: bool = False) -> flows.Ac
     )
 
 
-def _ask_about_hosted_page(request: HttpRequest, order: PaymentOrder) -> None:
-    """The shopper waits: asks Nexi, at most every other second for a payment."""
+def _ask_nexi(request: HttpRequest, order: PaymentOrder) -> None:
+    """The shopper waits: asks Nexi, no more often than the flows allow."""
     if order.state == enums.OrderState.AWAITING_HOSTED_PAGE:
         flows.look_at_hosted_page(order, site=get_site(request))
+    elif order.state == enums.OrderState.PAYING:
+        flows.look_while_waiting(order, site=get_site(request))
 
 
 @login_not_required
@@ -159,7 +161,7 @@ def result(request: HttpRequest, public_id: str) -> HttpResponse:
     order, proof = get_order_of_result(request, public_id)
     if order is None:
         return not_found_page(request)
-    _ask_about_hosted_page(request, order)
+    _ask_nexi(request, order)
     if order.state in enums.SUCCESSFUL and order.success_url:
         return see_other(add_payment_id(order.success_url, order.order_id))
     if may_pay_again(order) and not proof:
@@ -209,7 +211,7 @@ def status(request: HttpRequest, public_id: str) -> HttpResponse:
             "message": shopper_texts.NOT_FOUND.title,
         }
         return with_security_headers(JsonResponse({**body, "next": None}, status=404))
-    _ask_about_hosted_page(request, order)
+    _ask_nexi(request, order)
     next_url = None
     if order.is_final:
         next_url = page_paths.page_path("result", order.public_id) + proof
