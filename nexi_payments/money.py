@@ -69,6 +69,13 @@ CURRENCIES: Final[dict[str, tuple[int, int]]] = {
 }
 _BY_NUMBER: Final = {number: code for code, (number, _) in CURRENCIES.items()}
 
+#: Symbols that every reader knows for this one currency. "$" stands for some twenty of
+#: these codes, "¥" for two, "kr" for four.
+_SYMBOLS: Final = {"EUR": "€", "GBP": "£"}
+#: Languages that write the symbol before the number; all others write it behind.
+_SYMBOL_FIRST: Final = ("en",)
+_NO_BREAK_SPACE: Final = "\u00a0"
+
 #: Never rounds. The thread's own context may be set to round to three digits.
 _EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation])
 
@@ -149,8 +156,24 @@ def to_major(minor: int, currency: str) -> Decimal:
 
 
 def display(minor: int, currency: str) -> str:
-    """Minor units → text for people: ``123450, "EUR"`` → "1,234.50 EUR", localized."""
+    """Minor units → text for staff: ``123450, "EUR"`` → "1,234.50 EUR", localized."""
     return f"{display_number(minor, currency)} {currency}"
+
+
+def display_with_symbol(minor: int, currency: str) -> str:
+    """Minor units → text for shoppers, as people of the active language write it.
+
+    ``123450, "EUR"`` → "€1,234.50" in English, "1.234,50 €" in Italian. A currency
+    whose symbol is ambiguous keeps its code: "1,234.50 USD". Spaces do not break.
+    """
+    from django.utils import translation  # the gateway's client runs without Django
+
+    number = display_number(minor, currency)
+    symbol = _SYMBOLS.get(currency)
+    language = (translation.get_language() or "en").partition("-")[0]
+    if symbol and language in _SYMBOL_FIRST:
+        return f"{symbol}{number}"
+    return f"{number}{_NO_BREAK_SPACE}{symbol or currency}"
 
 
 def display_number(minor: int, currency: str) -> str:

@@ -67,7 +67,7 @@ NAMES: Final = {
     "may_retry": "whether another card may be tried",
     "outages": "terminals whose API key the gateway rejects",
     "response": "response code of the issuer, with its meaning",
-    "amount": "the amount as the reader writes it, with currency: `12.50 EUR`",
+    "amount": "the amount as the reader writes it: `€12.50`; for staff `12.50 EUR`",
     "close_url": "where a day is closed; empty without the permission",
     "closing": "the closed day, a `DayClosing`",
     "communication": "calls to Nexi: `at`, `endpoint`, `result`, `bodies` …",

@@ -63,10 +63,13 @@ class CheckoutView(BaseCheckoutView):
     )
     def get(self, request: Request, id: str) -> Response:  # noqa: A002
         """Read the state of the payment, a message for the shopper and the next
-        action. Asks Nexi about a hosted page that may have been paid."""
+        action. Asks Nexi about a hosted page that may have been paid, and about a
+        charge of unknown outcome."""
         order = authenticated_order(request)
         if order.state == OrderState.AWAITING_HOSTED_PAGE:
             flows.look_at_hosted_page(order, site=request_site(request))
+        elif order.state == OrderState.PAYING:
+            flows.look_while_waiting(order, site=request_site(request))
         return Response(checkout_data(order))
 
 

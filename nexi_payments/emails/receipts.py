@@ -59,7 +59,7 @@ class Receipt:
         if not order.refunded_amount:
             return ""
         minor = order.captured_amount - order.refunded_amount
-        return money.display(minor, order.currency)
+        return money.display_with_symbol(minor, order.currency)
 
     def _charge_lines(self) -> list[ReceiptLine]:
         order = self.order
@@ -96,7 +96,8 @@ class Receipt:
         ]
 
     def _line(self, label: Any, minor: int, at: datetime | None) -> ReceiptLine:
-        return ReceiptLine(label, money.display(minor, self.order.currency), at)
+        amount = money.display_with_symbol(minor, self.order.currency)
+        return ReceiptLine(label, amount, at)
 
 
 def send(order: PaymentOrder, recipient: str, language: str) -> bool:

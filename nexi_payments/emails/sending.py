@@ -33,7 +33,7 @@ def send(
     False if the mail server did not accept it; the log has the reason.
     """
     with translation.override(language), timezone.override(shop_time.zone()):
-        amount = money.display(order.amount, order.currency)
+        amount = money.display_with_symbol(order.amount, order.currency)
         context = {
             "order": order,
             "amount": amount,

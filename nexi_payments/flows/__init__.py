@@ -38,6 +38,7 @@ from nexi_payments.flows.hosted.ways_back import (
     receive_notification,
     return_from_hosted_page,
 )
+from nexi_payments.flows.inquiry.waiting import look_while_waiting
 from nexi_payments.flows.ledger.transitions import Actor
 from nexi_payments.flows.manual_review import resolve
 from nexi_payments.flows.moto import create_moto_order, pay_moto
@@ -90,6 +91,7 @@ __all__ = [
     "fetch_nexi_link",
     "follow_up_difference",
     "look_at_hosted_page",
+    "look_while_waiting",
     "offer_link",
     "pay_moto",
     "payment_methods",

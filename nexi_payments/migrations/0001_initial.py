@@ -126,6 +126,7 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField()),
                 ('watch_until', models.DateTimeField(null=True)),
                 ('next_poll_at', models.DateTimeField(null=True)),
+                ('looked_at', models.DateTimeField(editable=False, null=True)),
                 ('unsettled_since', models.DateTimeField(null=True)),
                 ('refunded_at', models.DateTimeField(null=True)),
                 ('cancelled_at', models.DateTimeField(null=True)),

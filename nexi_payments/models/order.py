@@ -184,6 +184,8 @@ class PaymentOrder(RetryingModel):
     watch_until = models.DateTimeField(null=True)
     #: when to inquire next; NULL = never
     next_poll_at = models.DateTimeField(null=True)
+    #: when a page that waits for the outcome last made us ask Nexi
+    looked_at = models.DateTimeField(null=True, editable=False)
     #: since when an amount is in doubt; NULL = all amounts are known
     unsettled_since = models.DateTimeField(null=True)
     #: the last confirmed refund; NULL = none

@@ -145,10 +145,12 @@ def get_actor(request: HttpRequest, *, captcha_passed: bool = False) -> flows.Ac
     )
 
 
-def _ask_about_hosted_page(request: HttpRequest, order: PaymentOrder) -> None:
-    """The shopper waits: asks Nexi, at most every other second for a payment."""
+def _ask_nexi(request: HttpRequest, order: PaymentOrder) -> None:
+    """The shopper waits: asks Nexi, no more often than the flows allow."""
     if order.state == enums.OrderState.AWAITING_HOSTED_PAGE:
         flows.look_at_hosted_page(order, site=get_site(request))
+    elif order.state == enums.OrderState.PAYING:
+        flows.look_while_waiting(order, site=get_site(request))
 
 
 @login_not_required
@@ -159,13 +161,15 @@ def result(request: HttpRequest, public_id: str) -> HttpResponse:
     order, proof = get_order_of_result(request, public_id)
     if order is None:
         return not_found_page(request)
-    _ask_about_hosted_page(request, order)
+    _ask_nexi(request, order)
     if order.state in enums.SUCCESSFUL and order.success_url:
         return see_other(add_payment_id(order.success_url, order.order_id))
     if may_pay_again(order) and not proof:
         return render_with_methods(request, "result.html", order)
     template = "result.html" if order.is_final else "pending.html"
     context = page_context(order)
+    if not may_pay_again(order):
+        context["takes_cards"] = False
     if proof:
         context |= _without_payment(context, proof)
     return render_page(request, template, context)
@@ -183,9 +187,14 @@ def _without_payment(context: dict[str, Any], proof: str) -> dict[str, Any]:
 
 
 def may_pay_again(order: PaymentOrder) -> bool:
-    """Whether the result page of a failed attempt offers another one."""
-    failed = order.state == enums.OrderState.FAILED
-    return failed and order.accepts_card and order.reason != enums.Reason.SUPERSEDED
+    """Whether the result page of a failed attempt offers another one.
+
+    Not while Nexi may still confirm it: the flows would refuse the next payment.
+    """
+    if order.state != enums.OrderState.FAILED or not order.accepts_card:
+        return False
+    confirming = order.is_hosted and order.gateway_pending
+    return not confirming and order.reason != enums.Reason.SUPERSEDED
 
 
 @login_not_required
@@ -202,7 +211,7 @@ def status(request: HttpRequest, public_id: str) -> HttpResponse:
             "message": shopper_texts.NOT_FOUND.title,
         }
         return with_security_headers(JsonResponse({**body, "next": None}, status=404))
-    _ask_about_hosted_page(request, order)
+    _ask_nexi(request, order)
     next_url = None
     if order.is_final:
         next_url = page_paths.page_path("result", order.public_id) + proof

@@ -9,15 +9,17 @@ from nexi_payments.models import PaymentOrder
 def amounts(order: PaymentOrder) -> dict[str, str]:
     """``amount``, and ``charged`` and ``refunded`` if they differ from it, else "".
 
-    Localized, with currency: "12.50 EUR".
+    As people of the active language write them: "€12.50", "12,50 €".
     """
     charged, refunded = order.captured_amount, order.refunded_amount
     return {
-        "amount": money.display(order.amount, order.currency),
+        "amount": money.display_with_symbol(order.amount, order.currency),
         "charged": _if_different(order, charged),
         "refunded": _if_different(order, refunded),
     }
 
 
 def _if_different(order: PaymentOrder, minor: int) -> str:
-    return "" if minor in (0, order.amount) else money.display(minor, order.currency)
+    if minor in (0, order.amount):
+        return ""
+    return money.display_with_symbol(minor, order.currency)

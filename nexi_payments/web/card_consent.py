@@ -39,7 +39,7 @@ def consent_text(order: PaymentOrder) -> str:
             contract.frequency,
         ) % {
             "days": contract.frequency,
-            "amount": money.display(contract.amount, contract.currency),
+            "amount": money.display_with_symbol(contract.amount, contract.currency),
         }
     parts = [str(first)]
     if contract.until is not None:

@@ -30,8 +30,8 @@ class _CardDataInput(forms.TextInput):
         return None
 
 
-#: What people and other programs put between digits: spaces, dashes and dots of any
-#: kind.
+#: What people and other programs put between the digits of a security code: spaces,
+#: dashes and dots of any kind.
 _SEPARATORS: Final = re.compile(r"[\s.\-\u00b7\u2010-\u2015\u2022\u2212_]+")
 #: Characters. A browser cuts what is pasted to it, before any script.
 _MAX_PASTED: Final = 64
@@ -103,6 +103,7 @@ class CardForm(forms.Form):
     )
     security_code = forms.CharField(
         label=_("Security code"),
+        help_text=_("3 digits on the back. American Express: 4 on the front."),
         max_length=_MAX_PASTED,
         widget=_card_data_input("cc-csc", error=_INVALID_CODE),
         error_messages={
@@ -129,7 +130,8 @@ class CardForm(forms.Form):
         return name
 
     def clean_card_number(self) -> str:
-        digits = _SEPARATORS.sub("", fold(self.cleaned_data["card_number"]))
+        # whatever stands around the digits was pasted with them: the checksum decides
+        digits = re.sub(r"[^0-9]+", "", fold(self.cleaned_data["card_number"]))
         if not re.fullmatch(r"[0-9]{13,19}", digits) or not luhn.is_valid(digits):
             raise ValidationError(
                 _INVALID_NUMBER,

@@ -19,6 +19,11 @@ from tests.support.api_clients import (
     assert_problem,
     card_fields,
 )
+from tests.support.in_doubt import (
+    charge_at_gateway,
+    payment_in_doubt,
+    time_travel,
+)
 from tests.support.shopper import SITE, Form, Shopper, new_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -160,6 +165,17 @@ def test_nobody_knows_is_pending(shopper: Shopper, gateway: Simulator) -> None:
     assert found["final"] is False
     assert found["next_action"] == {"type": "pending", "retry_after": 2}
     assert "do not pay again" in found["message"]["text"]
+
+
+def test_who_waits_learns_it_without_the_reconciler(
+    shopper: Shopper, gateway: Simulator
+) -> None:
+    order = payment_in_doubt(shopper)
+    payer = PayerClient(order)
+    charge_at_gateway(gateway, order)
+    assert payer.get_checkout()["state"] == "paying"
+    with time_travel(6):
+        assert payer.get_checkout()["state"] == "paid"
 
 
 def test_a_review_says_whom_to_ask(gateway: Simulator) -> None:

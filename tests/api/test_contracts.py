@@ -42,7 +42,7 @@ def test_a_card_is_kept_by_who_pays_and_agrees(
     assert made["exemption"] == "CHALLENGE_REQUESTED"
     payer = PayerClient(order)
     words = payer.get(f"checkout/{order.order_id}/").json()["consent_text"]
-    assert "charges 9.00 EUR to it every 30 days." in words
+    assert "charges €9.00 to it every 30 days." in words
     refused = payer.post(f"checkout/{order.order_id}/pay/", card_fields())
     assert_problem(refused, 409, "consent_required")
     assert gateway.calls == ()

@@ -64,6 +64,10 @@ def test_pasting_and_correcting_keep_the_caret(card_page: Any) -> None:
             "4349 9401 9900 4549",
         ),
         ("card_number", "４３４９９４０１９９００４５４９", "4349 9401 9900 4549"),
+        ("card_number", "٤٣٤٩ ٩٤٠١ ٩٩٠٠ ٤٥٤٩", "4349 9401 9900 4549"),
+        ("card_number", "Visa: 4349/9401/9900/4549", "4349 9401 9900 4549"),
+        ("expiry", "\u200e12/30", "\u200e12/30"),
+        ("security_code", "3 9 6", "3 9 6"),
         ("expiry", "12\u00a0\u2013\u00a02030", "12\u00a0\u2013\u00a02030"),
         ("security_code", "  396\u00a0", "  396\u00a0"),
     ],
@@ -107,7 +111,8 @@ def test_a_mistake_is_named_on_leaving_the_field(
     line = card_page.locator(f"#id_{name}_error")
     assert line.text_content() == says
     assert field.get_attribute("aria-invalid") == "true"
-    assert field.get_attribute("aria-describedby") == f"id_{name}_error"
+    hint = "id_security_code_helptext " if name == "security_code" else ""
+    assert field.get_attribute("aria-describedby") == f"{hint}id_{name}_error"
     field.fill(right)
     assert line.text_content() == ""
     assert field.get_attribute("aria-invalid") is None

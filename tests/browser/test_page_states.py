@@ -24,14 +24,14 @@ POLICY = re.compile(r"Content.Security.Policy|Trusted|integrity|refused to", re.
 #: What the page must say about money, and the way on from it.
 SAID = {
     "en": {
-        "declined": ("Nothing has been charged", "Try again or use another card"),
+        "declined": ("Nothing has been charged", "Try another card"),
         "pending": ("We do not know yet whether your card was charged", "Look again"),
         "unfinished": ("nothing has been charged", "Enter your card"),
         "expired": ("Nothing has been charged", "Try again or use another card"),
         "redirect": ("Nothing has been charged yet", "Continue to your bank"),
     },
     "it": {
-        "declined": ("Nessun addebito", "Riprova o usa un'altra carta"),
+        "declined": ("Nessun addebito", "Prova un'altra carta"),
         "pending": ("Non sappiamo ancora se la carta è stata", "Controlla di nuovo"),
         "unfinished": ("non è stato addebitato nulla", "Inserisci la carta"),
         "expired": ("Nessun addebito", "Riprova o usa un'altra carta"),

@@ -25,12 +25,12 @@ SAID = {
         ("Pagamento autorizzato", "riservato", "Puoi chiudere questa pagina."),
     ),
     "captured": (
-        ("Payment received", "12.50 EUR", "Charged: 10.00 EUR"),
-        ("Pagamento ricevuto", "12,50 EUR", "Addebitato: 10,00 EUR"),
+        ("Payment received", "€12.50", "Charged: €10.00"),
+        ("Pagamento ricevuto", "12,50\xa0€", "Addebitato: 10,00\xa0€"),
     ),
     "partly": (
-        ("Partly refunded", "Your card was charged.", "Refunded: 5.00 EUR"),
-        ("Rimborsato in parte", "è stata addebitata", "Rimborsato: 5,00 EUR"),
+        ("Partly refunded", "Your card was charged.", "Refunded: €5.00"),
+        ("Rimborsato in parte", "è stata addebitata", "Rimborsato: 5,00\xa0€"),
     ),
     "refunded": (
         ("Payment refunded", "The amount has been refunded.", "some days"),

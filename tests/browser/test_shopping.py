@@ -155,7 +155,7 @@ def test_in_italian(chromium: Any, demo: str, picture: Any) -> None:
     picture(page, "shop-it")
     to_the_card_page(page)
     assert page.inner_text("h1") == "Paga"
-    assert re.search(r"12,50\sEUR", page.inner_text(".nexi-amount"))
+    assert re.search(r"12,50\s€", page.inner_text(".nexi-amount"))
     picture(page, "card-it")
     enter_card(page, "declined")
     page.wait_for_url("**/payments/result/**")

@@ -80,12 +80,12 @@ def test_a_receipt(shopper: Shopper) -> None:
     buy(shopper, description="Two <b>books</b>")
     (one,) = mail.outbox
     assert (one.to, one.subject) == (["giulia@shop.example"], "Receipt for order R-1")
-    assert "Paid: 12.50 EUR (" in one.body
+    assert "Paid: €12.50 (" in one.body
     assert "VISA •••• 4549" in one.body
     assert "Description: Two <b>books</b>" in one.body
     ((html, kind),) = one.alternatives
     assert kind == "text/html"
-    assert "<strong>12.50 EUR</strong>" in html
+    assert "<strong>€12.50</strong>" in html
     assert "Two &lt;b&gt;books&lt;/b&gt;" in html
     assert "Caffè Verdi" in html
 
@@ -207,7 +207,7 @@ def test_a_charge_the_shop_asked_for_and_the_bank_refused(
     assert one.to == ["giulia@shop.example"]
     assert one.subject == "We could not charge your card for R-2"
     assert "Nothing has been charged" in one.body
-    assert "9.00 EUR" in one.alternatives[0][0]
+    assert "€9.00" in one.alternatives[0][0]
 
 
 @pytest.mark.usefixtures("wanted")

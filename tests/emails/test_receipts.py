@@ -138,25 +138,28 @@ def moments(order: PaymentOrder, language: str) -> dict[str, list[str]]:
     }
 
 
-#: authorized, paid, refunded; the amount, the parts, and what is left of it
+#: authorized, paid, refunded; the amount, the parts, and what is left of it. "_" is a
+#: space
 WORDS = {
-    "en": "Authorized Paid Refunded 1,234.50 200.25 34.25 1,000.00 234.50 0.00",
-    "it": "Autorizzato Pagato Rimborsato 1.234,50 200,25 34,25 1.000,00 234,50 0,00",
+    "en": "Authorized Paid Refunded €1,234.50 €200.25 €34.25 €1,000.00 €234.50 €0.00",
+    "it": "Autorizzato Pagato Rimborsato 1.234,50_€ 200,25_€ 34,25_€ 1.000,00_€"
+    " 234,50_€ 0,00_€",
 }
 
 
 def expected(order: PaymentOrder, state: str, language: str) -> list[str]:
     """The lines of the receipt, and what is left of the payment."""
-    authorized, paid, refunded, whole, *parts = WORDS[language].split()
+    words = [word.replace("_", " ") for word in WORDS[language].split()]
+    authorized, paid, refunded, whole, *parts = words
     some, more, most, other, nothing = parts
     at = moments(order, language)
     first = authorized if state == "authorized" else paid
-    lines = [f"{first} {at['charged'][0]} {whole} EUR"]
+    lines = [f"{first} {at['charged'][0]} {whole}"]
     sums = {"refunded in part": (some, more), "refunded": (most, other)}
     for amount, when in zip(sums.get(state, ()), at["refunded"], strict=True):
-        lines.append(f"{refunded} {when} {amount} EUR")
+        lines.append(f"{refunded} {when} {amount}")
     left = {"refunded in part": most, "refunded": nothing}.get(state)
-    return lines if left is None else [*lines, f"{left} EUR"]
+    return lines if left is None else [*lines, left]
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -212,11 +215,12 @@ def check_mail(clerk: Clerk, order: PaymentOrder, state: str, language: str) -> 
     body = [" ".join(line.split()) for line in one.body.splitlines()]
     rows = texts(one.alternatives[0][0])
     for line in expected(order, state, language):
-        word, _, rest = line.removesuffix(" EUR").partition(" ")
-        when, _, amount = rest.rpartition(" ")
+        word, _, rest = line.partition(" ")
+        when, _, amount = rest.removesuffix(" €").rpartition(" ")
+        amount += " €" if rest.endswith(" €") else ""
         if when:
-            assert f"{word}: {amount} EUR ({when})" in body
-            assert f"{word} {amount} EUR {when}" in rows
+            assert f"{word}: {amount} ({when})" in body
+            assert f"{word} {amount} {when}" in rows
         else:
             assert any(text.endswith(f": {line}") for text in body)
             assert any(row.endswith(f" {line}") for row in rows)
@@ -268,15 +272,15 @@ def test_captures_in_parts_each_with_its_day(shopper: Shopper) -> None:
     order.refresh_from_db()
     lines = Receipt(order).lines
     assert [(str(one.label), one.amount) for one in lines] == [
-        ("Paid", "500.00 EUR"),
-        ("Paid", "300.00 EUR"),
-        ("Refunded", "100.00 EUR"),
+        ("Paid", "€500.00"),
+        ("Paid", "€300.00"),
+        ("Refunded", "€100.00"),
     ]
     done = order.operations.filter(
         kind__in=(OperationKind.CAPTURE, OperationKind.REFUND)
     )
     assert [one.at for one in lines] == [row.settled_at for row in done.order_by("pk")]
-    assert Receipt(order).net_total == "700.00 EUR"
+    assert Receipt(order).net_total == "€700.00"
 
 
 def test_a_cancelled_capture_is_not_on_it(shopper: Shopper) -> None:
@@ -290,7 +294,7 @@ def test_a_cancelled_capture_is_not_on_it(shopper: Shopper) -> None:
     flows.reconcile(order)
     order.refresh_from_db()
     lines = [(str(one.label), one.amount) for one in Receipt(order).lines]
-    assert lines == [("Paid", "300.00 EUR")]
+    assert lines == [("Paid", "€300.00")]
     assert Receipt(order).net_total == ""
 
 
@@ -305,7 +309,7 @@ def test_a_refund_on_its_way_is_not_on_it(shopper: Shopper) -> None:
     )
     order.refresh_from_db()
     lines = [(str(one.label), one.amount) for one in Receipt(order).lines]
-    assert (lines, Receipt(order).net_total) == ([("Paid", "1,234.50 EUR")], "")
+    assert (lines, Receipt(order).net_total) == ([("Paid", "€1,234.50")], "")
     assert Receipt(order).status == "paid"
 
 
@@ -359,7 +363,7 @@ def test_a_clerk_mails_and_prints_from_the_desk(shopper: Shopper) -> None:
         clerk.post(result_url(order) + "email/", email="g@example.com", language="en"),
     )
     assert "The mail is on its way." in said
-    assert "Refunded: 12.50 EUR (" in mail.outbox[0].body
+    assert "Refunded: €12.50 (" in mail.outbox[0].body
 
 
 def test_the_form_is_for_those_who_may_mail(shopper: Shopper) -> None:

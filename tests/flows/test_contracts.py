@@ -90,7 +90,7 @@ def test_a_scheduled_one_is_told_and_planned(
     assert contract.billing_anchor is not None
     assert contract.next_charge_at == contract.billing_anchor + timedelta(days=7)
     assert contract.total == TEN
-    assert "charges 10.00 EUR to it every 7 days." in contract.consent_text
+    assert "charges €10.00 to it every 7 days." in contract.consent_text
     assert "The last day is" in contract.consent_text
 
 

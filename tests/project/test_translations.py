@@ -76,11 +76,11 @@ def test_shoppers_read_the_same_texts_in_each_language() -> None:
 @pytest.mark.parametrize(
     ("language", "title", "amount"),
     [
-        ("de", "Mit Karte bezahlen", "1.250,00 EUR"),
-        ("el", "Πληρωμή με κάρτα", "1.250,00 EUR"),
-        ("es", "Pagar con tarjeta", "1\u202f250,00 EUR"),
-        ("fr", "Payer par carte", "1\u202f250,00 EUR"),
-        ("it", "Paga con carta", "1.250,00 EUR"),
+        ("de", "Mit Karte bezahlen", "1.250,00\u202f€"),
+        ("el", "Πληρωμή με κάρτα", "1.250,00\u202f€"),
+        ("es", "Pagar con tarjeta", "1\u202f250,00\u202f€"),
+        ("fr", "Payer par carte", "1\u202f250,00\u202f€"),
+        ("it", "Paga con carta", "1.250,00\u202f€"),
     ],
 )
 def test_a_card_page_in_the_shopper_s_language(

@@ -116,6 +116,60 @@ def test_what_the_result_page_says(
     assert ("do not pay again" in page) is (order.state == OrderState.PAYING)
 
 
+def result_of(shopper: Shopper, order: PaymentOrder) -> str:
+    page = shopper.browser.get(f"/payments/result/{order.public_id}/")
+    return page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("ending", "label"),
+    [
+        ("declined", "Try another card"),
+        ("validation_failed", "Try again or use another card"),
+    ],
+)
+def test_a_decline_says_so_first_and_then_what_to_do(
+    shopper: Shopper, ending: str, label: str
+) -> None:
+    order = shopper.pay(new_order(failure_url="/basket/"), ending)
+    page = result_of(shopper, order)
+    said = [
+        "</h1>",
+        "Nothing has been charged.",
+        '<p class="nexi-amount">€12.50</p>',
+        f'<a class="nexi-button" href="{order.page_url()}">{label}</a>',
+        '<a class="nexi-button nexi-quiet" href="/basket/">Back to the shop</a>',
+    ]
+    places = [page.find(one) for one in said]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("reason", ["no_liability_shift", "3ds_unavailable"])
+def test_the_same_card_is_not_asked_for_again(shopper: Shopper, reason: str) -> None:
+    order = shopper.pay(new_order(), "declined")
+    PaymentOrder.objects.filter(pk=order.pk).update(reason=reason)
+    page = result_of(shopper, order)
+    assert f'href="{order.page_url()}">Try another card</a>' in page
+
+
+@pytest.mark.parametrize("reason", ["superseded", "vetoed"])
+def test_no_card_where_none_may_be_tried(shopper: Shopper, reason: str) -> None:
+    order = shopper.pay(new_order(failure_url="/basket/"), "declined")
+    PaymentOrder.objects.filter(pk=order.pk).update(reason=reason)
+    page = result_of(shopper, order)
+    assert order.page_url() not in page
+    assert 'href="/basket/">Back to the shop</a>' in page
+
+
+def test_the_card_page_after_a_decline_says_so_above_the_amount(
+    shopper: Shopper,
+) -> None:
+    order = shopper.pay(new_order(), "declined")
+    page = shopper.browser.get(order.page_url()).content.decode()
+    assert page.index("The card was declined") < page.index("nexi-amount")
+
+
 def test_an_earlier_attempt_leads_to_the_one_that_paid(shopper: Shopper) -> None:
     first = shopper.pay(new_order(reference="ORD-9"), "declined")
     answer = shopper.browser.get(first.page_url())

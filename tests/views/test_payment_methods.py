@@ -102,9 +102,9 @@ def test_nothing_of_another_site_is_loaded(shopper: HostedShopper) -> None:
     loaded = re.findall(r'(?:src|href)="([^"]*)"', text_of(page))
     assert all(one.startswith("/") for one in loaded), loaded
     assert text_of(page).count('<svg class="nexi-icon"') == len(buttons(page))
-    assert text_of(page).count('aria-hidden="true" focusable="false"') == len(
-        buttons(page)
-    )
+    # and the drawing beside the security code
+    hidden = text_of(page).count('aria-hidden="true" focusable="false"')
+    assert hidden == len(buttons(page)) + 1
     assert "img-src 'self'; font-src 'self'" in page["Content-Security-Policy"]
 
 
@@ -355,6 +355,17 @@ def test_being_confirmed(shopper: HostedShopper) -> None:
     for answer in (page_of(shopper, order), shopper.choose(order, "GOOGLEPAY")):
         assert (answer.status_code, answer.url) == (303, result)
     assert PaymentOrder.objects.count() == 1
+
+
+def test_nothing_is_offered_while_a_failed_one_may_be_confirmed(
+    shopper: HostedShopper,
+) -> None:
+    order = shopper.act(shopper.go(new_order(terminal="methods")), "decline")
+    PaymentOrder.objects.filter(pk=order.pk).update(gateway_pending=True)
+    page = page_of(shopper, order, "result")
+    assert page.context["message"] == shopper_texts.CONFIRMING
+    assert buttons(page) == []
+    assert order.page_url() not in text_of(page)
 
 
 def test_a_card_while_another_way_is_being_confirmed(shopper: HostedShopper) -> None:

@@ -32,7 +32,7 @@ def test_the_card_page(shopper: Shopper) -> None:
     ):
         field = page.split(f'name="{name}"')[1].split(">")[0]
         assert f'autocomplete="{purpose}"' in field
-    assert "12.50 EUR" in page
+    assert "€12.50" in page
     assert "Two books" in page
     assert "Order R-7" in page
     assert 'href="/basket/"' in page
@@ -46,7 +46,7 @@ def test_the_card_page(shopper: Shopper) -> None:
         ({"card_number": "4349"}, "This card number is not right"),
         ({"card_number": "4" * 24}, "This card number is not right"),
         ({"card_number": "4" * 65}, "This is too long for a card number"),
-        ({"card_number": "Visa 4349940199004549"}, "This card number is not right"),
+        ({"card_number": "Visa 4349 9401 9900 454"}, "This card number is not right"),
         ({"card_number": ""}, "Enter the number on the front"),
         ({"expiry": "13/30"}, "Enter month and year like this"),
         ({"expiry": "0"}, "Enter month and year like this"),
@@ -104,6 +104,21 @@ def test_what_is_kept_of_a_card(shopper: Shopper) -> None:
     assert order.cardholder_name == "Giulia Bianchi"
 
 
+def test_where_the_security_code_is(shopper: Shopper) -> None:
+    order = new_order()
+    page = shopper.browser.get(order.page_url()).content.decode()
+    field = page.split('name="security_code"')[1].split(">")[0]
+    assert 'aria-describedby="id_security_code_helptext"' in field
+    hint = page.split('id="id_security_code_helptext">')[1].split("</p>")[0]
+    assert hint.endswith(
+        "</svg>3 digits on the back. American Express: 4 on the front."
+    )
+    page = shopper.submit_card(order, security_code="12").content.decode()
+    field = page.split('name="security_code"')[1].split(">")[0]
+    described = 'aria-describedby="id_security_code_helptext id_security_code_error"'
+    assert described in field
+
+
 def test_amex_has_four_digits(shopper: Shopper) -> None:
     response = shopper.submit_card(
         new_order(), card_number="378282246310005", security_code="123"
@@ -156,6 +171,9 @@ GOOD = "4349940199004549"
         "\u202f4349\u20099401\u20099900\u20094549\ufeff",
         "\t4349  9401  9900  4549\t",
         "４３４９９４０１９９００４５４９",
+        "٤٣٤٩ ٩٤٠١ ٩٩٠٠ ٤٥٤٩",
+        "\u200e4349/9401/9900/4549",
+        "Visa: 4349 9401 9900 4549",
     ],
 )
 def test_what_is_pasted_has_its_digits_taken(

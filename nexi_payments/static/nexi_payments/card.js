@@ -10,7 +10,13 @@
   var button = form.querySelector("button[type=submit]");
   var label = button.textContent;
 
-  function digits(text) { return text.normalize("NFKC").replace(/\D/g, ""); }
+  // as the server folds it: ASCII digits, no invisible characters
+  function fold(text) {
+    return text.normalize("NFKC").replace(/[\u0660-\u0669\u06f0-\u06f9]/g, function (digit) {
+      return digit.charCodeAt(0) & 15;
+    }).replace(/[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/g, "");
+  }
+  function digits(text) { return fold(text).replace(/\D/g, ""); }
 
   function rewrite(input, format) {
     var before = digits(input.value.slice(0, input.selectionStart)).length;
@@ -59,18 +65,19 @@
     return sum % 10 === 0;
   }
   // the checks of the server, with its texts (data-error)
+  var SEPARATORS = /[\s.\-\u00b7\u2010-\u2015\u2022\u2212_]+/g;
   var VALIDATORS = {
     card_number: function (text) {
       var typed = digits(text);
       return typed.length > 12 && typed.length < 20 && luhn(typed);
     },
     expiry: function (text) {
-      var found = /^(\d{1,2})[\s/.,\-\u2010-\u2015\u2212]+(?:20)?(\d{2})$|^(\d{2})(?:20)?(\d{2})$/.exec(text.normalize("NFKC").trim());
+      var found = /^(\d{1,2})[\s/.,\-\u2010-\u2015\u2212]+(?:20)?(\d{2})$|^(\d{2})(?:20)?(\d{2})$/.exec(fold(text).trim());
       if (!found) return false;
       var month = Number(found[1] || found[3]);
       return month > 0 && month < 13;
     },
-    security_code: function (text) { return /^[\s\-]*\d{3,4}[\s\-]*$/.test(text.normalize("NFKC")); }
+    security_code: function (text) { return /^\d{3,4}$/.test(fold(text).replace(SEPARATORS, "")); }
   };
   function showError(input, invalid) {
     var id = input.id + "_error";
@@ -82,7 +89,9 @@
       input.parentNode.appendChild(line);
     }
     if (line) line.textContent = invalid ? input.dataset.error : "";
-    if (invalid) input.setAttribute("aria-describedby", id);
+    // a hint of the field stays part of its description
+    var hint = document.getElementById(input.id + "_helptext");
+    if (invalid) input.setAttribute("aria-describedby", (hint ? hint.id + " " : "") + id);
     if (invalid) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
   }

@@ -80,5 +80,5 @@ def test_a_rule_or_the_terminal_decides(
 def test_the_terms_are_read_in_the_language_of_the_page(shopper: Shopper) -> None:
     order = new_order(contract=MONTHLY)
     page = Client(HTTP_HOST="127.0.0.1:8000").get(order.page_url())
-    assert "9.00 EUR" in page.content.decode()
+    assert "€9.00" in page.content.decode()
     assert "every 30 days" in page.content.decode()
