@@ -216,7 +216,8 @@ class PossibleDuplicate(OrderError):
 
 
 class CardBlocked(OrderError):
-    """The issuer answered 413, "excess re-attempts", for this card and purchase."""
+    """The issuer answered 413, "excess re-attempts", for this card and purchase; at the
+    desk any code that forbids to try it again."""
 
     def __init__(self, order: PaymentOrder) -> None:
         super().__init__(order, "this card may not be tried again")

@@ -131,6 +131,10 @@ SETTINGS: Final = {
         "whether phone orders are refused whose reference `REFERENCE_LOOKUP` does not"
         " know, or with another amount. Otherwise the clerk has to confirm them"
     ),
+    "MASK_CARD_NUMBER": (
+        "whether the pages of staff hide the digits of a card number also while they"
+        " are typed. Otherwise they are hidden when the field is left"
+    ),
     "REFUND_REASON_REQUIRED": (
         "whether staff must choose a reason for each refund. Your own code need not"
     ),

@@ -228,7 +228,7 @@ def _search_queries(text: str) -> Iterator[QuerySet[PaymentOrder]]:
         yield unsorted.filter(pk__in=owners)
     # an exact match sorts first; order numbers are mostly in one case
     for spelling in dict.fromkeys((text, text.upper(), text.lower())):
-        prefix = _prefix_filter("reference", spelling)
+        prefix = prefix_filter("reference", spelling)
         yield newest.order_by("reference").filter(prefix)
 
 
@@ -238,7 +238,7 @@ def _email_keys(text: str) -> set[str]:
     return {text.lower(), ascii_only}
 
 
-def _prefix_filter(column: str, text: str) -> Q:
+def prefix_filter(column: str, text: str) -> Q:
     """A prefix match that the index of each database supports."""
     if connections[db_transactions.alias()].vendor == "sqlite":
         return Q(**{f"{column}__gte": text, f"{column}__lt": text + "\U0010ffff"})

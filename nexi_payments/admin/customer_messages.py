@@ -28,8 +28,8 @@ from nexi_payments.exceptions import (
     TerminalNotConfigured,
 )
 from nexi_payments.flows import customer_emails, payment_link
-from nexi_payments.models import PaymentOrder
-from nexi_payments.web import payment_links
+from nexi_payments.models import Event, PaymentOrder
+from nexi_payments.web import languages, payment_links
 
 
 class CustomerMessages(StaffPages):
@@ -54,7 +54,10 @@ class CustomerMessages(StaffPages):
         return self.offer_link(request, order)
 
     def offer_link(self, request: HttpRequest, order: PaymentOrder) -> HttpResponse:
-        """Raises ``PermissionDenied`` if the user may not take on its terminal."""
+        """The link, mailed at once where the order has an address.
+
+        Raises ``PermissionDenied`` if the user may not take on its terminal.
+        """
         if not may_offer_link(request, order):
             raise PermissionDenied
         channel = order.channel
@@ -71,6 +74,9 @@ class CustomerMessages(StaffPages):
             return self.redirect("moto_card", order.order_id)
         if order.channel != channel:
             self.log_change(request, order, str(_("Offered as a secure link.")))
+            if order.customer_email:
+                to, language = order.customer_email, languages.default()
+                self._mail(request, order, "payment_link", to, language)
         return self._redirect_to_result(order)
 
     def _redirect_to_result(self, order: PaymentOrder) -> HttpResponse:
@@ -96,6 +102,16 @@ class CustomerMessages(StaffPages):
             messages.error(request, _("This is not an e-mail address: nothing sent."))
             return
         to, language = form.cleaned_data["email"], form.cleaned_data["language"]
+        self._mail(request, order, template, to, language)
+
+    def _mail(
+        self,
+        request: HttpRequest,
+        order: PaymentOrder,
+        template: str,
+        to: str,
+        language: str,
+    ) -> None:
         actor = get_actor(request)
         if template == "receipt":
             sent = customer_emails.send_receipt(order, to, language, actor=actor)
@@ -107,7 +123,7 @@ class CustomerMessages(StaffPages):
         if not sent:
             messages.error(request, _("The mail could not be sent. Try again later."))
             return
-        messages.success(request, _("The mail is on its way."))
+        messages.success(request, _("Sent to %(address)s.") % {"address": to})
         self.log_change(request, order, f"{_('Mail sent')}: {template}")
 
     # -- the receipt -------------------------------------------------------------------
@@ -138,6 +154,7 @@ class CustomerMessages(StaffPages):
             "order": order,
             "amount": money.display(order.amount, order.currency),
             "receipt": receipts.Receipt(order),
+            "merchant": conf.current().merchant_name,
         }
         return TemplateResponse(request, "nexi_payments/staff/receipt.html", context)
 
@@ -154,7 +171,18 @@ def customer_context(
         "until": order.pay_until,
         "email_template": template,
         "email_form": EmailForm(order=order) if template else None,
+        "sent": _last_sent(order, attempt, template),
     }
+
+
+def _last_sent(
+    order: PaymentOrder, attempt: PaymentOrder, template: str
+) -> Event | None:
+    """The event of the last such email, whose ``note`` is the address."""
+    receipt = template == "receipt"
+    kind = enums.EventKind.RECEIPT_EMAILED if receipt else enums.EventKind.LINK_EMAILED
+    rows = Event.objects.filter(order__in=(order.pk, attempt.pk), kind=kind)
+    return rows.exclude(note="").order_by("pk").last()
 
 
 def may_offer_link(request: HttpRequest, order: PaymentOrder) -> bool:

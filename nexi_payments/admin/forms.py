@@ -81,9 +81,11 @@ def focus_card_form(form: CardForm) -> None:
     form.fields[first].widget.attrs["autofocus"] = True
 
 
-def _set_terminal_choices(form: forms.Form, terminals: Sequence[conf.Terminal]) -> None:
-    """Set the choices of currency and terminal; hide a terminal without
-    alternatives."""
+def _set_terminal_choices(
+    form: forms.Form, terminals: Sequence[conf.Terminal]
+) -> list[str]:
+    """Set the choices of currency and terminal; hide a terminal without alternatives.
+    Returns the currencies."""
     known: dict[str, None] = {}
     for one in terminals:
         known |= dict.fromkeys(one.currencies)
@@ -92,6 +94,7 @@ def _set_terminal_choices(form: forms.Form, terminals: Sequence[conf.Terminal]) 
         form.fields[field].choices = [(value, value) for value in values]  # type: ignore[attr-defined]
     if len(names) < 2:
         form.fields["terminal"].widget = forms.HiddenInput()
+    return list(known)
 
 
 class PhoneOrderForm(AmountMixin, NoCardNumbersForm):
@@ -116,6 +119,8 @@ class PhoneOrderForm(AmountMixin, NoCardNumbersForm):
     )
     terminal = forms.ChoiceField(label=_("Terminal"), required=False)
     nonce = forms.CharField(max_length=32, required=False, widget=forms.HiddenInput)
+    #: the only currency of the terminals: a text, no choice
+    fixed_currency = ""
     #: how it differs from the shop's order: the checkbox, and the field that it is at
     difference = ""
     difference_field = ""
@@ -123,7 +128,11 @@ class PhoneOrderForm(AmountMixin, NoCardNumbersForm):
     def __init__(self, *args: Any, user: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.terminals = usable_terminals(user, conf.current().desk_terminals)
-        _set_terminal_choices(self, self.terminals)
+        currencies = _set_terminal_choices(self, self.terminals)
+        if len(currencies) == 1:
+            self.fixed_currency = currencies[0]
+            self.fields["currency"].widget = forms.HiddenInput()
+            self.initial = {**self.initial, "currency": self.fixed_currency}
         for name in ("reference", "description", "customer_name", "customer_email"):
             self.fields[name].widget.attrs["autocomplete"] = "off"
 
@@ -167,11 +176,17 @@ def _validate_currency(currency: str, terminal: conf.Terminal) -> None:
 
 
 def _disable_autocomplete(fields: Iterable[tuple[str, forms.Field]]) -> None:
-    """Keep the browser from remembering card fields; mask number and code."""
+    """Keep the browser from remembering card fields; mask number and code.
+
+    The number is shown while it is typed, unless ``MASK_CARD_NUMBER``: the clerk reads
+    its groups back to the caller.
+    """
+    shown = "" if conf.current().mask_card_number else " nexi-shown"
+    masked = {"card_number": f"nexi-masked{shown}", "security_code": "nexi-masked"}
     for name, field in fields:
         field.widget.attrs["autocomplete"] = "off"
-        if name in ("card_number", "security_code"):
-            field.widget.attrs["class"] = "nexi-masked"
+        if name in masked:
+            field.widget.attrs["class"] = masked[name]
 
 
 class PhoneOrderCardForm(CardForm):

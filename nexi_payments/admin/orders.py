@@ -40,7 +40,9 @@ from nexi_payments.admin.list_settings import ListSettingsPages
 from nexi_payments.admin.nexi_links import NexiLinks
 from nexi_payments.admin.order_actions import OrderActions
 from nexi_payments.admin.order_detail import OrderDetail
+from nexi_payments.admin.own_phone_orders import OwnPhoneOrders
 from nexi_payments.admin.payment_cancel import PaymentCancel
+from nexi_payments.admin.phone_order_cards import PhoneOrderCards
 from nexi_payments.admin.phone_order_results import PhoneOrderResults
 from nexi_payments.admin.phone_orders import PhoneOrders
 from nexi_payments.admin.queued_refunds import QueuedRefunds
@@ -61,6 +63,8 @@ class PaymentOrderAdmin(base.ReadOnlyAdmin):
     detail_class = OrderDetail
     page_classes = (
         PhoneOrders,
+        OwnPhoneOrders,  # before what takes any word for an order's id
+        PhoneOrderCards,
         PhoneOrderApproval,
         PhoneOrderResults,
         CustomerMessages,

@@ -19,8 +19,8 @@ from django.urls import URLPattern
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
-from nexi_payments import card_extraction, conf, money, permissions, terminal_rights
-from nexi_payments.admin import access_log, reference_lookup, staff_texts
+from nexi_payments import card_extraction, conf, money, permissions
+from nexi_payments.admin import access_log, phone_order_cards, reference_lookup
 from nexi_payments.admin.base import (
     StaffPages,
     get_actor,
@@ -171,6 +171,7 @@ class PhoneOrders(StaffPages):
             "takes_cards": any(one.takes_phone_cards for one in form.terminals),
             "live": any(one.is_live for one in form.terminals),
             "desk_url": self.admin.admin_url("moto"),
+            "own_url": self.admin.admin_url("moto_own"),
             "may_look_up": bool(conf.current().reference_lookup),
             "lookup": lookup,
         }
@@ -227,13 +228,10 @@ class PhoneOrders(StaffPages):
         except OutcomeNotRecorded:
             order.refresh_from_db()
         except PossibleDuplicate:
-            form.add_error(
-                "allow_duplicate", _("This card was charged the same just now.")
-            )
+            form.add_error("allow_duplicate", phone_order_cards.DUPLICATE)
             return self._card_page(request, order, form, status=400)
         except CardBlocked:
-            advice = staff_texts.NEVER_AGAIN
-            form.add_error("card_number", f"{advice.title}. {advice.say}")
+            form.add_error("card_number", phone_order_cards.REFUSED)
             return self._card_page(request, order, form, status=400)
         except TooManyAttempts as error:
             form.add_error(None, error_text(error))
@@ -258,16 +256,12 @@ class PhoneOrders(StaffPages):
     ) -> HttpResponse:
         terminal = conf.current().terminal(order.terminal)
         focus_card_form(form)
-        duplicates = moto.possible_duplicates(order)
-        visible_duplicates = terminal_rights.limit(duplicates, request.user)
         context = {
             "order": order,
             "amount": money.display(order.amount, order.currency),
             "form": form,
-            "duplicates": [
-                (duplicate, money.display(duplicate.amount, duplicate.currency))
-                for duplicate in visible_duplicates[:5]
-            ],
+            "duplicates": phone_order_cards.duplicate_lines(order, request.user),
+            "ask_url": self.admin.admin_url("moto_ask", order.order_id),
             "live": terminal.is_live,
             "may_link": conf.current().link_terminal(terminal) is not None
             and may_offer_link(request, order),

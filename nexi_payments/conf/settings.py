@@ -87,6 +87,8 @@ class Settings:
     communication_log: float = 7_776_000
     #: whether staff must choose a reason for a refund
     refund_reason_required: bool = False
+    #: whether staff never see the digits of a card number while they type it
+    mask_card_number: bool = False
     #: seconds after a soft decline until a due charge is retried
     charge_retries: tuple[float, ...] = (86_400, 259_200, 604_800)
     #: group → terminal → rights; empty: the permissions hold for all terminals
@@ -232,6 +234,7 @@ _KEYS: Final = (
     "API_PASSWORD_AUTHENTICATION",
     "REFERENCE_LOOKUP",
     "REFERENCE_LOOKUP_STRICT",
+    "MASK_CARD_NUMBER",
     "REFUND_REASON_REQUIRED",
     "CHARGE_RETRIES",
     "APPROVAL_CEILINGS",
@@ -251,6 +254,7 @@ _SWITCHES: Final = (
     "REQUIRE_LIABILITY_SHIFT",
     "INTEGRITY",
     "REFERENCE_LOOKUP_STRICT",
+    "MASK_CARD_NUMBER",
     "REFUND_REASON_REQUIRED",
 )
 _DURATIONS: Final = (

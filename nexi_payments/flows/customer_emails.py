@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from nexi_payments.emails import receipts, sending
 from nexi_payments.enums import EventKind
 from nexi_payments.flows.ledger import transitions
@@ -24,7 +26,11 @@ def send_payment_link(
     order: PaymentOrder, recipient: str, language: str, link: str, *, actor: Actor
 ) -> bool:
     """Emails the URL ``link``, where the customer pays. As ``send_receipt``."""
-    sent = sending.send(order, "payment_link", recipient, language, link=link)
+    address = urlsplit(link)
+    site = f"{address.scheme}://{address.netloc}/"
+    sent = sending.send(
+        order, "payment_link", recipient, language, link=link, site=site
+    )
     return sent and _write_event(order, EventKind.LINK_EMAILED, recipient, actor)
 
 

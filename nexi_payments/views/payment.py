@@ -202,7 +202,7 @@ def may_pay_again(order: PaymentOrder) -> bool:
 @require_safe
 def status(request: HttpRequest, public_id: str) -> HttpResponse:
     """JSON ``{state, final, message, next}`` for polling; ``next`` is set when
-    final."""
+    final. Asks Nexi about an unknown outcome, as often as ``waiting`` allows."""
     order, proof = get_order_of_result(request, public_id)
     if order is None:
         body = {

@@ -39,6 +39,7 @@ _MAX_PASTED: Final = 64
 NO_CONTROL_CHARACTERS = _("Write this in one line, without control characters.")
 _INVALID_NUMBER = _("This card number is not right. Please check the digits.")
 _INVALID_EXPIRY = _("Enter month and year like this: 05/30.")
+_EXPIRED = _("This card is no longer valid.")
 _INVALID_CODE = _("The security code has three digits (Amex: four).")
 
 
@@ -114,6 +115,18 @@ class CardForm(forms.Form):
 
     card: Card | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # what the script of the page says before the card is sent
+        for field in self.fields.values():
+            if field.required and not field.widget.is_hidden:
+                field.widget.attrs["data-missing"] = field.error_messages["required"]
+        today = shop_time.earliest_day_on_earth()
+        self.fields["expiry"].widget.attrs |= {
+            "data-earliest": f"{today:%y%m}",
+            "data-expired": _EXPIRED,
+        }
+
     def clean_cardholder_name(self) -> str:
         name: str = self.cleaned_data["cardholder_name"]
         if contains_card_number(name):
@@ -152,7 +165,7 @@ class CardForm(forms.Form):
         year = 2000 + int(found[2] or found[4])
         today = shop_time.earliest_day_on_earth()
         if (year, month) < (today.year, today.month):
-            raise ValidationError(_("This card is no longer valid."), code="expired")
+            raise ValidationError(_EXPIRED, code="expired")
         if year > today.year + 30:
             raise ValidationError(_INVALID_EXPIRY, code="invalid")
         return f"{month:02d}{year % 100:02d}"

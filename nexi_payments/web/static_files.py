@@ -28,6 +28,7 @@ SCRIPTS_AND_STYLES: Final = tuple(
         "methods.js",
         "pages.css",
         "pending.js",
+        "phone_card.js",
         "search.js",
         "staff.css",
         "staff.js",

@@ -85,18 +85,19 @@ def test_nothing_is_charged_on_step_one(clerk: Clerk, gateway: Simulator) -> Non
     assert "LIVE" not in page
 
 
-def test_the_card_page_runs_nothing_but_our_script(clerk: Clerk) -> None:
+def test_the_card_page_runs_nothing_but_our_scripts(clerk: Clerk) -> None:
     answer = clerk.get(card_url(order_from_redirect(clerk.create_order())))
     policy = answer["Content-Security-Policy"]
     assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "no-store" in answer["Cache-Control"]
     page = answer.content.decode()
-    assert page.count("<script") == 1
+    assert page.count("<script") == 2
     assert 'nexi_payments/card.js"' in page
+    assert 'nexi_payments/phone_card.js"' in page
     assert page.count('autocomplete="off"') >= 4
     assert "cc-number" not in page
-    assert page.count('class="nexi-masked"') == 2
+    assert page.count('class="nexi-masked') == 2
 
 
 def test_the_live_banner(change_settings: Any, settings: Any, clerk: Clerk) -> None:

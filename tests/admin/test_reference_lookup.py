@@ -49,7 +49,8 @@ def clerk(gateway: Simulator) -> Clerk:
 
 def send(clerk: Clerk, typed: dict[str, str], **buttons: str) -> Any:
     page = clerk.get_text(PHONE_ORDERS_URL)
-    return clerk.post(PHONE_ORDERS_URL, **hidden_fields(page), **typed, **buttons)
+    values = {**hidden_fields(page), **typed, **buttons}
+    return clerk.post(PHONE_ORDERS_URL, **values)
 
 
 def fields(page: str) -> dict[str, str]:
@@ -84,7 +85,7 @@ def test_the_form_is_filled_in(clerk: Clerk, shop: Shop, by: dict[str, str]) -> 
     assert not PaymentOrder.objects.exists()
     # what is filled in is taken as it is
     order = order_from_redirect(
-        clerk.post(PHONE_ORDERS_URL, **hidden_fields(page), **{**TYPED, **shown})
+        clerk.post(PHONE_ORDERS_URL, **{**hidden_fields(page), **TYPED, **shown})
     )
     assert (order.amount, order.description) == (1250, "Three cups")
 
@@ -181,8 +182,7 @@ def test_a_difference_is_told_and_confirmed(
     order = order_from_redirect(
         clerk.post(
             PHONE_ORDERS_URL,
-            **hidden_fields(page),
-            **typed,
+            **{**hidden_fields(page), **typed},
             accepted_difference=difference(page),
         )
     )
@@ -199,11 +199,11 @@ def test_a_tick_is_for_one_difference_only(clerk: Clerk, shop: Shop) -> None:
     ticked = {"accepted_difference": difference(page)}
     again = {**hidden_fields(page), **ticked}
     for change in ({"amount": "2.60"}, {"reference": "R-2"}):
-        answer = clerk.post(PHONE_ORDERS_URL, **again, **{**TYPED, **change})
+        answer = clerk.post(PHONE_ORDERS_URL, **{**again, **TYPED, **change})
         assert answer.status_code == 400
     shop.orders["R-1"] = flows.ShopOrder(Decimal("13.00"), "EUR")
     typed = {**TYPED, "amount": "2.50"}
-    assert clerk.post(PHONE_ORDERS_URL, **again, **typed).status_code == 400
+    assert clerk.post(PHONE_ORDERS_URL, **{**again, **typed}).status_code == 400
     assert not PaymentOrder.objects.exists()
 
 

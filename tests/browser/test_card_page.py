@@ -190,5 +190,56 @@ def test_a_click_reaches_the_button_although_a_mistake_is_named(card_page: Any) 
     card_page.clock.run_for(300)
     assert card_page.locator("#id_expiry_error").count() == 0
     card_page.mouse.up()
-    card_page.wait_for_selector("#errors")
+    card_page.wait_for_selector("#id_security_code_error")  # the button was pressed
     assert "Enter month and year" in card_page.text_content("#id_expiry_error")
+    assert card_page.locator("#errors").count() == 0  # and nothing was sent
+
+
+MISTAKES = [
+    ({"card_number": ""}, "card_number", "Enter the number on the front of the card."),
+    (
+        {"card_number": "4349940199004540"},
+        "card_number",
+        "This card number is not right. Please check the digits.",
+    ),
+    ({"expiry": "01/20"}, "expiry", "This card is no longer valid."),
+    (
+        {"security_code": ""},
+        "security_code",
+        "Enter the three digits on the back (Amex: four in front).",
+    ),
+    (
+        {"security_code": "1234"},
+        "security_code",
+        "The security code has three digits (Amex: four).",
+    ),
+    ({"cardholder_name": " "}, "cardholder_name", "Enter the name on the card."),
+]
+
+
+@pytest.mark.parametrize(("changes", "name", "says"), MISTAKES)
+def test_what_can_be_seen_here_is_not_sent(
+    card_page: Any, changes: dict[str, str], name: str, says: str
+) -> None:
+    """A page that comes back from the server has lost the card."""
+    posts: list[str] = []
+    card_page.on("request", lambda one: posts.append(one.method))
+    card = CARDS["challenge"]
+    right = {
+        "cardholder_name": "Giulia Bianchi",
+        "card_number": card.number,
+        "expiry": card.expiry,
+        "security_code": card.cvv,
+    }
+    for field, value in (right | changes).items():
+        card_page.fill(f"[name={field}]", value)
+    card_page.click("[data-card] button[type=submit]")
+    assert card_page.text_content(f"#id_{name}_error") == says
+    card_page.wait_for_selector(f"[name={name}]:focus[aria-invalid=true]")
+    for field in right.keys() - {name}:
+        assert card_page.input_value(f"[name={field}]") != ""
+        assert card_page.get_attribute(f"[name={field}]", "aria-invalid") is None
+    assert "POST" not in posts
+    card_page.fill(f"[name={name}]", right[name])
+    card_page.click("[data-card] button[type=submit]")
+    card_page.wait_for_url("**/monetaweb/phoenixstos")

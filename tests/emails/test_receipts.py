@@ -362,7 +362,9 @@ def test_a_clerk_mails_and_prints_from_the_desk(shopper: Shopper) -> None:
         clerk,
         clerk.post(result_url(order) + "email/", email="g@example.com", language="en"),
     )
-    assert "The mail is on its way." in said
+    assert "Sent to g@example.com." in said
+    assert "Sent to g@example.com: " in said  # with the time, also after a reload
+    assert ">Send again</button>" in said
     assert "Refunded: €12.50 (" in mail.outbox[0].body
 
 
@@ -375,3 +377,24 @@ def test_the_form_is_for_those_who_may_mail(shopper: Shopper) -> None:
     wrong = clerk.post(action_url(order, "receipt"), email="nobody", language="en")
     assert "This is not an e-mail address" in follow_redirect(clerk, wrong)
     assert mail.outbox == []
+
+
+def test_the_shop_is_named(shopper: Shopper, change_settings: Any) -> None:
+    """On paper and by e-mail, of payments of the desk and of the shop, refunds too."""
+    change_settings(MERCHANT_NAME="Caffè Bianchi & figli")
+    clerk = Clerk("take_moto", "view_paymentorder")
+    taken = clerk.take_phone_order()
+    flows.refund(taken)
+    flows.reconcile(taken)
+    bought = shopper.pay(new_order(reference="B-1"))
+    for order in (taken, bought):
+        page = clerk.get_text(action_url(order, "receipt"))
+        assert '<p class="nexi-shop">Caffè Bianchi &amp; figli</p>' in page
+        assert "data-print" in page
+        clerk.post(action_url(order, "receipt"), email="g@example.com", language="en")
+        message = mail.outbox[-1]
+        assert message.body.rstrip().endswith("Caffè Bianchi & figli")
+        assert "Caffè Bianchi &amp; figli" in str(message.alternatives[0][0])
+    assert "Refunded" in clerk.get_text(action_url(taken, "receipt"))
+    change_settings(MERCHANT_NAME="")
+    assert "nexi-shop" not in clerk.get_text(action_url(taken, "receipt"))

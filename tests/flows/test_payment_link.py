@@ -44,7 +44,7 @@ def clerk(gateway: Simulator) -> Clerk:
 
 @pytest.fixture
 def linked(clerk: Clerk) -> PaymentOrder:
-    return order_from_redirect(clerk.create_order(link="1"))
+    return order_from_redirect(clerk.create_order(link="1", customer_email=""))
 
 
 def link_on(clerk: Clerk, order: PaymentOrder) -> str:
@@ -108,7 +108,8 @@ def test_from_the_card_page(clerk: Clerk) -> None:
         assert answer["Location"] == result_url(order)
     order.refresh_from_db()
     assert order.channel == Channel.LINK
-    assert order.events.count() == 1
+    kinds = order.events.order_by("pk").values_list("kind", flat=True)
+    assert list(kinds) == ["link_offered", "link_emailed"]
 
 
 def test_the_customer_pays_and_the_desk_sees_it(
@@ -234,7 +235,7 @@ def send(clerk: Clerk, order: PaymentOrder, **changes: str) -> str:
 
 
 def test_the_link_by_mail(clerk: Clerk, linked: PaymentOrder) -> None:
-    assert "The mail is on its way." in send(clerk, linked)
+    assert "Sent to giulia@example.com." in send(clerk, linked)
     (message,) = mail.outbox
     assert message.to == ["giulia@example.com"]
     assert message.subject == "Pay your order R-1"
@@ -243,9 +244,58 @@ def test_the_link_by_mail(clerk: Clerk, linked: PaymentOrder) -> None:
     assert mailed
     assert follow(mailed[0])["Location"] == linked.page_url()
     assert "€12.50" in message.body
+    site = mailed[0].partition("payments/")[0]
+    genuine = f"this email is genuine: the address of the page begins with {site}."
+    html = str(message.alternatives[0][0])
+    for text in (message.body, html):
+        assert genuine in text
+        assert "We will never ask for your card details by email." in text
+    assert 'href="http' in html
     event = linked.events.last()
     assert event is not None
     assert (event.kind, event.note) == ("link_emailed", "giulia@example.com")
+
+
+def test_a_link_is_sent_in_one_step(clerk: Clerk) -> None:
+    answer = clerk.create_order(link="1")
+    page = clerk.get_text(answer["Location"])
+    assert "Sent to giulia@example.com." in page
+    assert "Sent to giulia@example.com: " in page  # with the time, also after a reload
+    assert ">Send again</button>" in page
+    assert 'id="nexi-link"' in page  # and to copy
+    (message,) = mail.outbox
+    assert message.to == ["giulia@example.com"]
+    order = PaymentOrder.objects.get()
+    kinds = list(order.events.order_by("pk").values_list("kind", flat=True))
+    assert kinds[-2:] == ["link_offered", "link_emailed"]
+    # pressed twice: offered once, sent once
+    clerk.post(result_url(order) + "link/")
+    assert len(mail.outbox) == 1
+
+
+def test_a_link_from_the_card_page_is_sent_too(clerk: Clerk) -> None:
+    order = order_from_redirect(clerk.create_order())
+    assert mail.outbox == []
+    clerk.post(result_url(order) + "link/")
+    assert [one.to for one in mail.outbox] == [["giulia@example.com"]]
+
+
+def test_without_an_address_the_link_is_there_to_copy(clerk: Clerk) -> None:
+    answer = clerk.create_order(link="1", customer_email="")
+    page = clerk.get_text(answer["Location"])
+    assert 'id="nexi-link"' in page
+    assert "Sent to" not in page
+    assert ">Send</button>" in page
+    assert mail.outbox == []
+
+
+def test_a_link_that_the_mail_server_did_not_take(clerk: Clerk, settings: Any) -> None:
+    settings.EMAIL_BACKEND = "no.such.Backend"
+    answer = clerk.create_order(link="1")
+    page = clerk.get_text(answer["Location"])
+    assert "The mail could not be sent. Try again later." in page
+    assert 'id="nexi-link"' in page
+    assert "Sent to" not in page
 
 
 def test_the_receipt_by_mail_in_italian(clerk: Clerk) -> None:

@@ -181,6 +181,17 @@ PAGES: dict[str, Page] = {
     "charge": (lambda w: card_url(w.fresh), CARD, {"take_moto"}),
     "result": (lambda w: result_url(w.declined), None, {"take_moto"}),
     "status": (lambda w: result_url(w.declined) + "status/", None, {"take_moto"}),
+    "own phone orders": (lambda w: PHONE_ORDERS_URL + "own/", None, {"take_moto"}),
+    "find a phone order": (
+        lambda w: PHONE_ORDERS_URL + "own/",
+        {"q": "R"},
+        {"take_moto"},
+    ),
+    "ask about a card": (
+        lambda w: result_url(w.fresh) + "ask/",
+        {"last4": "4549"},
+        {"take_moto"},
+    ),
     "again": (lambda w: result_url(w.declined) + "retry/", {}, {"take_moto"}),
     "link": (lambda w: result_url(w.fresh) + "link/", {}, {"take_moto"}),
     "mail": (

@@ -47,6 +47,7 @@ MORE: dict[str, tuple[Callable[[World], str], dict[str, Any] | None]] = {
         {"reason": "no"},
     ),
     "nexi link": (lambda w: result_url(w.fresh) + "nexi-link/", {"do": "create"}),
+    "check": (lambda w: result_url(w.fresh) + "check/", {}),
 }
 #: Pages of no single row, or of a row that is made now.
 OPEN = {
@@ -54,6 +55,7 @@ OPEN = {
     *("semicolons", "columns", "save a filter", "remove a filter"),
     *("door of the desk", "door of the list", "door of the till", "desk"),
     *("cards on file", "card checks", "card to verify", "approvals"),
+    *("own phone orders", "find a phone order"),
 }
 #: Django answers an unknown row here with its index.
 INDEX = {"history", "history of a check"}
@@ -62,7 +64,8 @@ SEES = {
     *OPEN - {"desk", "card to verify"},
     *INDEX,
     *("order", "result", "status", "receipt", "receipt of a shop payment"),
-    *("card on file", "card check", "answer", "approval", "ask", "resend", "seen"),
+    *("card on file", "card check", "answer", "approval", "ask", "check"),
+    *("resend", "seen"),
     *(
         "note",
         "resolve",

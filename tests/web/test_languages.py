@@ -33,7 +33,7 @@ def mailed_link(clerk: Clerk, language: str) -> str:
     order = order_from_redirect(clerk.create_order())
     clerk.post(f"{result_url(order)}link/")
     clerk.post(f"{result_url(order)}email/", email="c@example.org", language=language)
-    (message,) = mail.outbox
+    message = mail.outbox[-1]  # the first one went when the link was made
     found = re.search(r"http\S+/payments/link/\S+", message.body)
     assert found, message.body
     return found[0]
@@ -57,7 +57,7 @@ def test_email_link_and_page(
     settings: Any, clerk: Clerk, with_middleware: bool
 ) -> None:
     url = mailed_link(clerk, "it")
-    assert mail.outbox[0].subject.endswith("ordine R-1")
+    assert mail.outbox[-1].subject.endswith("ordine R-1")
     if not with_middleware:
         settings.MIDDLEWARE = without(settings.MIDDLEWARE, LOCALE)
     browser, page = visit(url)

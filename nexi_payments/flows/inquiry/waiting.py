@@ -27,6 +27,8 @@ log = logging.getLogger("nexi_payments.inquiry")
 MOMENTS: Final = (6, 10, 15, 25, 40, 60, 90, 150, 240, 420, 840)
 #: Seconds that a page waits for Nexi's answer.
 _WAIT: Final = 8.0
+#: A person's own question comes no sooner than this after another one.
+_PAUSE: Final = timedelta(seconds=2)
 
 
 def look_while_waiting(order: PaymentOrder, *, site: str = "") -> bool:
@@ -41,9 +43,7 @@ def look_while_waiting(order: PaymentOrder, *, site: str = "") -> bool:
     if moment is None:
         return False
     db_transactions.require_no_transaction()
-    rows = PaymentOrder.objects.filter(pk=order.pk, state=OrderState.PAYING)
-    due = rows.filter(Q(looked_at=None) | Q(looked_at__lt=moment))
-    if not due.update(looked_at=now):
+    if not _claim(order, Q(looked_at__lt=moment), now):
         order.refresh_from_db()
         return False
     try:
@@ -54,6 +54,19 @@ def look_while_waiting(order: PaymentOrder, *, site: str = "") -> bool:
     deadline = Deadline(min(_WAIT, conf.current().total_timeout))
     query.inquire_and_apply(order, client, deadline)
     return True
+
+
+def claim_now(order: PaymentOrder) -> bool:
+    """Whether a person may make us ask Nexi now. Within two seconds after another
+    question the answer is fresh: ``False``.
+    """
+    now = timezone.now()
+    return _claim(order, Q(looked_at__lte=now - _PAUSE), now)
+
+
+def _claim(order: PaymentOrder, is_due: Q, now: datetime) -> bool:
+    rows = PaymentOrder.objects.filter(pk=order.pk, state=order.state)
+    return bool(rows.filter(Q(looked_at=None) | is_due).update(looked_at=now))
 
 
 def _last_moment(order: PaymentOrder, now: datetime) -> datetime | None:

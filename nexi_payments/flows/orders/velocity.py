@@ -16,11 +16,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.db.models import Q
 from django.utils import timezone
 
 from nexi_payments import conf, enums
@@ -49,7 +51,12 @@ _VERIFIED_IN_VAIN: Final = (
     VerificationOutcome.IN_DOUBT.value,
 )
 #: "Excess re-attempts": the schemes forbid this card for this purchase.
-_EXCESS_ATTEMPTS: Final = "413"
+_EXCESS_ATTEMPTS: Final = ({"response_code": "413"},)
+#: All of ``DeclineAdvice.DO_NOT_RETRY``, as conditions.
+_FORBIDS_RETRY: Final = (
+    {"response_code__in": ("102", "104", "106", "124", "126", "129", "413")},
+    {"response_code__gte": "201", "response_code__lt": "3"},
+)
 #: limit → column of a card verification that it counts by
 _VERIFIED_BY: Final = {ADDRESS: "network", CLERK: "actor"}
 #: limit → conditions, one of which the orders meet that it counts together
@@ -82,8 +89,10 @@ def limit_shopper(
 
 def limit_clerk(order: PaymentOrder, card: Card, actor: Actor) -> Guard:
     """The guard of a phone order's charge: as ``limit_shopper``, with the limit of the
-    clerk alone. Without a user in ``actor`` there is none."""
-    attempt = _Attempt(order, card, order.terminal, _same_clerk(actor))
+    clerk alone. Without a user in ``actor`` there is none. It explains itself by
+    ``CardBlocked`` after each decline that forbids to try the card again: no issuer
+    asks at the desk, so nothing but the decline says that the card is lost."""
+    attempt = _Attempt(order, card, order.terminal, _same_clerk(actor), _FORBIDS_RETRY)
     clerk = None if actor.user is None else actor.user.pk
     return attempt.guard({"attempt_network": actor.network, "attempt_clerk_id": clerk})
 
@@ -117,6 +126,8 @@ class _Attempt:
     card: Card | None
     terminal: str
     same: _Same
+    #: conditions of responses after which the card is blocked
+    blocks: tuple[dict[str, Any], ...] = _EXCESS_ATTEMPTS
     # looked up at each call: clocks of tests and of the demo replace the function
     now: datetime = field(default_factory=lambda: timezone.now())
 
@@ -136,7 +147,7 @@ class _Attempt:
     def questions(self) -> tuple[Rows, ...]:
         return (
             Rows(TerminalOutage, [{"terminal": self.terminal}]),
-            Rows(PaymentOrder, _blocked(self.order, self.card)),
+            Rows(PaymentOrder, _blocked(self.order, self.card, self.blocks)),
             *_reached(self.limits, self.same, self.now),
         )
 
@@ -234,17 +245,30 @@ def _same_purchase(order: PaymentOrder) -> list[dict[str, Any]]:
     return [{"pk": root}, {"retry_of": root}]
 
 
-def _blocked(order: PaymentOrder, card: Card | None) -> list[dict[str, Any]]:
-    """The attempts at this purchase with this card that got 413. Compares the stored
-    card columns; a different card with equal columns is blocked, too.
+def is_refused_at_desk(order: PaymentOrder, card_last4: str) -> bool:
+    """Whether a card with these last four digits may not be tried again for this
+    purchase. Another card may have the same digits: ``limit_clerk`` compares more.
+    """
+    rows = PaymentOrder.objects.filter(card_last4=card_last4)
+    same, blocks = _same_purchase(order), _FORBIDS_RETRY
+    conditions = (Q(**which, **one) for which in same for one in blocks)
+    return rows.filter(functools.reduce(operator.or_, conditions)).exists()
+
+
+def _blocked(
+    order: PaymentOrder, card: Card | None, blocks: Iterable[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The attempts at this purchase with this card that got one of these responses.
+    Compares the stored card columns; a different card with equal columns is blocked,
+    too.
     """
     if card is None:
         return [{"pk": None}]  # none
-    blocked = {
-        "response_code": _EXCESS_ATTEMPTS,
+    columns = {
         "card_brand": card.brand,
         "card_bin": card.bin6,
         "card_last4": card.last4,
         "card_expiry": card.expiry,
     }
-    return [which | blocked for which in _same_purchase(order)]
+    same = _same_purchase(order)
+    return [which | one | columns for which in same for one in blocks]

@@ -1,6 +1,6 @@
 /* Card page. It works without this file. The script groups digits, shows the brand, shows
-   errors when a field loses focus, prevents a second submit, and clears the form when
-   the page is left. */
+   errors when a field loses focus and before the card is sent, prevents a second submit,
+   and clears the form when the page is left. */
 (function () {
   "use strict";
   var form = document.querySelector("form[data-card]");
@@ -64,36 +64,47 @@
     }
     return sum % 10 === 0;
   }
-  // the checks of the server, with its texts (data-error)
   var SEPARATORS = /[\s.\-\u00b7\u2010-\u2015\u2022\u2212_]+/g;
+  // The checks of the server, with its texts: each returns the name of one, or "".
+  // data-earliest is the server's month (YYMM): the clock of this computer may be wrong.
+  function is(right) { return right ? "" : "error"; }
   var VALIDATORS = {
     card_number: function (text) {
       var typed = digits(text);
-      return typed.length > 12 && typed.length < 20 && luhn(typed);
+      return is(typed.length > 12 && typed.length < 20 && luhn(typed));
     },
     expiry: function (text) {
       var found = /^(\d{1,2})[\s/.,\-\u2010-\u2015\u2212]+(?:20)?(\d{2})$|^(\d{2})(?:20)?(\d{2})$/.exec(fold(text).trim());
-      if (!found) return false;
-      var month = Number(found[1] || found[3]);
-      return month > 0 && month < 13;
+      var month = found ? Number(found[1] || found[3]) : 0;
+      if (month < 1 || month > 12) return "error";
+      var last = Number(found[2] || found[4]) * 100 + month;
+      return last < Number(expiry.dataset.earliest || 0) ? "expired" : "";
     },
-    security_code: function (text) { return /^\d{3,4}$/.test(fold(text).replace(SEPARATORS, "")); }
+    security_code: function (text) {
+      var found = /^(\d{3,4})$/.exec(fold(text).replace(SEPARATORS, ""));
+      if (!found) return "error";
+      return is(!number.value || (found[1].length === 4) === /^3[47]/.test(digits(number.value)));
+    }
   };
-  function showError(input, invalid) {
+  function problem(input) {
+    var blank = input.type !== "checkbox" && !input.value.trim();
+    if (input.required && (blank || input.validity.valueMissing)) return "missing";
+    return input.value && VALIDATORS[input.name] ? VALIDATORS[input.name](input.value) : "";
+  }
+  function showError(input, found) {
     var id = input.id + "_error";
     var line = document.getElementById(id);
-    if (invalid && !line) {
+    if (found && !line) {
       line = document.createElement("p");
       line.className = "nexi-error";
       line.id = id;
-      input.parentNode.appendChild(line);
+      (input.closest(".nexi-field") || input.parentNode).appendChild(line);
     }
-    if (line) line.textContent = invalid ? input.dataset.error : "";
-    // a hint of the field stays part of its description
-    var hint = document.getElementById(input.id + "_helptext");
-    if (invalid) input.setAttribute("aria-describedby", (hint ? hint.id + " " : "") + id);
-    if (invalid) input.setAttribute("aria-invalid", "true");
-    else input.removeAttribute("aria-invalid");
+    if (line) line.textContent = found ? input.dataset[found] || input.dataset.error : "";
+    if (!found) { input.removeAttribute("aria-invalid"); return; }
+    var about = (input.getAttribute("aria-describedby") || "").split(" ");
+    if (about.indexOf(id) < 0) input.setAttribute("aria-describedby", about.concat(id).join(" ").trim());
+    input.setAttribute("aria-invalid", "true");
   }
   // An error line that appears between press and release would move the button away.
   var pressed = false;
@@ -110,25 +121,37 @@
       }, 0);
     }, true);
   });
-  Object.keys(VALIDATORS).forEach(function (name) {
-    var input = form.elements[name];
-    if (!input.dataset.error) return;
+  var inputs = Array.prototype.filter.call(form.elements, function (input) {
+    return input.dataset.missing || VALIDATORS[input.name];
+  });
+  inputs.forEach(function (input) {
     input.addEventListener("change", function () {
-      afterPress(function () {
-        showError(input, input.value !== "" && !VALIDATORS[name](input.value));
-      });
+      afterPress(function () { showError(input, input.value && problem(input)); });
     });
     input.addEventListener("input", function () {
-      if (input.getAttribute("aria-invalid") && VALIDATORS[name](input.value)) showError(input, false);
+      if (input.getAttribute("aria-invalid") && !problem(input)) showError(input, "");
     });
   });
 
+  // A form that comes back from the server has lost the card: first what can be said here.
   form.addEventListener("submit", function (event) {
     if (button.disabled) { event.preventDefault(); return; }
+    var wrong = inputs.filter(function (input) {
+      var found = problem(input);
+      showError(input, found);
+      return found;
+    });
+    if (wrong.length) { event.preventDefault(); wrong[0].focus(); return; }
     button.disabled = true;
     button.textContent = button.dataset.busy;
     form.setAttribute("aria-busy", "true");
   });
+  function release() {
+    button.disabled = false;
+    button.textContent = label;
+    form.removeAttribute("aria-busy");
+  }
+  form.addEventListener("nexi-release", release); // from phone_card.js
   function clear() {
     form.reset();
     [number, expiry, form.elements.security_code].forEach(function (input) { input.value = ""; });
@@ -150,9 +173,7 @@
   // no-store does not keep pages out of the back/forward cache: clear the form
   window.addEventListener("pagehide", function () {
     clear();
-    button.disabled = false;
-    button.textContent = label;
-    form.removeAttribute("aria-busy");
+    release();
   });
   var focus = document.querySelector("[data-focus]");
   if (focus) focus.focus();
