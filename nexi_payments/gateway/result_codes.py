@@ -69,6 +69,10 @@ def is_soft_decline(code: str) -> bool:
     return code in _SOFT_DECLINE_CODES
 
 
+#: ``DeclineAdvice.DO_NOT_RETRY``, and so is each of 201 to 299.
+NEVER_RETRIED: Final = frozenset({"102", "104", "106", "124", "126", "129", "413"})
+
+
 class DeclineAdvice:
     """What a response code (``authorizationStatus``) asks of the cardholder."""
 
@@ -91,8 +95,6 @@ def decline_advice(code: str) -> str:
         return DeclineAdvice.CHECK_CARD_DATA
     if code in {"115", "116", "119", "120", "121", "122", "123"}:
         return DeclineAdvice.USE_OTHER_CARD
-    if code in {"102", "104", "106", "124", "126", "129", "413"} or (
-        code.startswith("2") and code != "200"
-    ):
+    if code in NEVER_RETRIED or (code.startswith("2") and code != "200"):
         return DeclineAdvice.DO_NOT_RETRY
     return DeclineAdvice.CONTACT_ISSUER

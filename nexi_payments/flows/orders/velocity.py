@@ -31,6 +31,7 @@ from nexi_payments.enums import OrderState, VerificationOutcome
 from nexi_payments.exceptions import CardBlocked, TerminalUnavailable, TooManyAttempts
 from nexi_payments.flows.ledger.guards import Guard
 from nexi_payments.flows.ledger.transitions import Actor
+from nexi_payments.gateway import result_codes
 from nexi_payments.models import CardVerification, PaymentOrder, raw_sql
 from nexi_payments.models.bookkeeping import AttemptLock, TerminalOutage
 from nexi_payments.models.raw_sql import Rows
@@ -54,7 +55,7 @@ _VERIFIED_IN_VAIN: Final = (
 _EXCESS_ATTEMPTS: Final = ({"response_code": "413"},)
 #: All of ``DeclineAdvice.DO_NOT_RETRY``, as conditions.
 _FORBIDS_RETRY: Final = (
-    {"response_code__in": ("102", "104", "106", "124", "126", "129", "413")},
+    {"response_code__in": sorted(result_codes.NEVER_RETRIED)},
     {"response_code__gte": "201", "response_code__lt": "3"},
 )
 #: limit → column of a card verification that it counts by

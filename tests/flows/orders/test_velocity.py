@@ -17,6 +17,8 @@ from django.test import RequestFactory
 from nexi_payments import conf, flows
 from nexi_payments.card import Card
 from nexi_payments.exceptions import CardBlocked, TooManyAttempts
+from nexi_payments.flows.orders import velocity
+from nexi_payments.gateway.result_codes import DeclineAdvice, decline_advice
 from nexi_payments.models import PaymentOrder
 from nexi_payments.simulator import Simulator
 from nexi_payments.web import client_info
@@ -177,6 +179,24 @@ def test_nor_at_the_desk(gateway: Simulator) -> None:
     clerk.submit_card(again)
     again.refresh_from_db()
     assert again.state == "paid"
+
+
+def test_the_desk_refuses_each_code_that_forbids_a_retry(gateway: Simulator) -> None:
+    order = Clerk("take_moto").take_phone_order("declined")
+    rows = PaymentOrder.objects.filter(pk=order.pk)
+    codes = [
+        f"{number:03}" for number in (*range(100, 132), *range(198, 303), 412, 413)
+    ]
+    advised, refused_ = set(), set()
+    for code in codes:
+        rows.update(response_code=code)
+        if decline_advice(code) == DeclineAdvice.DO_NOT_RETRY:
+            advised.add(code)
+        if velocity.is_refused_at_desk(order, order.card_last4):
+            refused_.add(code)
+    assert refused_ == advised
+    assert {"102", "201", "299", "413"} < advised
+    assert not velocity.is_refused_at_desk(order, "0000")
 
 
 def test_the_limits_of_shoppers_are_not_those_of_the_desk(
