@@ -374,7 +374,7 @@ def test_errors_come_in_the_language_of_the_request(gateway: Simulator) -> None:
     payer.headers["Accept-Language"] = "it"
     body = assert_problem(payer.pay(card_number="1"), 400, "invalid")
     assert body["errors"][0]["detail"] == (
-        "Il numero della carta non è corretto. Controlla le cifre."
+        "Il numero della carta non è corretto. Controlli le cifre."
     )
 
 

@@ -32,7 +32,7 @@ SAID = {
     },
     "it": {
         "declined": ("Nessun addebito", "Prova un'altra carta"),
-        "pending": ("Non sappiamo ancora se la carta è stata", "Controlla di nuovo"),
+        "pending": ("Non sappiamo ancora se la carta è stata", "Controllare di nuovo"),
         "unfinished": ("non è stato addebitato nulla", "Inserisci la carta"),
         "expired": ("Nessun addebito", "Riprova o usa un'altra carta"),
         "redirect": ("Non è stato ancora addebitato nulla", "Continua verso la banca"),

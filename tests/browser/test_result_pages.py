@@ -18,11 +18,11 @@ from tests.browser.test_staff_tasks import find
 SAID = {
     "paid": (
         ("Payment received", "Your card has been charged.", "You may close this page."),
-        ("Pagamento ricevuto", "è stata addebitata", "Puoi chiudere questa pagina."),
+        ("Pagamento ricevuto", "è stata addebitata", "Può chiudere questa pagina."),
     ),
     "authorized": (
         ("Payment authorized", "reserved on your card", "You may close this page."),
-        ("Pagamento autorizzato", "riservato", "Puoi chiudere questa pagina."),
+        ("Pagamento autorizzato", "riservato", "Può chiudere questa pagina."),
     ),
     "captured": (
         ("Payment received", "€12.50", "Charged: €10.00"),
@@ -42,11 +42,11 @@ SAID = {
     ),
     "review": (
         ("Please contact the shop", "may have been charged", "do not pay again"),
-        ("Contatta il negozio", "potrebbe essere stata addebitata", "Non pagare"),
+        ("Contatti il negozio", "potrebbe essere stata addebitata", "non pagare"),
     ),
     "link-used": (
         ("Payment received", "Your card has been charged.", "You may close this page."),
-        ("Pagamento ricevuto", "è stata addebitata", "Puoi chiudere questa pagina."),
+        ("Pagamento ricevuto", "è stata addebitata", "Può chiudere questa pagina."),
     ),
     "link-over": (
         ("This link is no longer valid", "Nothing has been charged", "a new link"),

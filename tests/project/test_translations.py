@@ -59,6 +59,18 @@ def test_what_is_put_into_a_text_is_put_into_its_translation(
             assert found == sorted(places.findall(entry.msgid)), entry.msgid
 
 
+@pytest.mark.parametrize("app", APPS)
+def test_italian_says_lei(app: str) -> None:
+    """One page must not say tu and Lei."""
+    informal = re.compile(r"\b(tu|tuo|tua|tuoi|tue|ti|puoi|hai|vuoi|devi)\b", re.I)
+    said = [
+        text
+        for entry in polib.pofile(str(catalog(app)))
+        for text in entry.msgstr_plural.values() or [entry.msgstr]
+    ]
+    assert [text for text in said if informal.search(text)] == []
+
+
 def test_shoppers_read_the_same_texts_in_each_language() -> None:
     every = [
         {entry.msgid for entry in polib.pofile(str(catalog("nexi_payments", language)))}
