@@ -168,7 +168,7 @@ def result(request: HttpRequest, public_id: str) -> HttpResponse:
         return render_with_methods(request, "result.html", order)
     template = "result.html" if order.is_final else "pending.html"
     context = page_context(order)
-    if not may_pay_again(order):
+    if order.is_final and not may_pay_again(order):
         context["takes_cards"] = False
     if proof:
         context |= _without_payment(context, proof)

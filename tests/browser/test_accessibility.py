@@ -10,7 +10,12 @@ import pytest
 
 from tests.browser import viewports
 from tests.browser.axe import findings
-from tests.browser.shopper import CARDS, enter_card, to_the_card_page
+from tests.browser.shopper import (
+    CARDS,
+    enter_card,
+    submit_unchecked,
+    to_the_card_page,
+)
 
 
 @pytest.fixture
@@ -40,6 +45,9 @@ def test_the_shop_and_the_card_page(page: Any) -> None:
     to_the_card_page(page)
     assert in_both_colours(page) == []
     page.click("button[type=submit]")
+    page.wait_for_selector("#id_card_number_error")
+    assert in_both_colours(page) == []
+    submit_unchecked(page)
     page.wait_for_selector("#errors")
     assert in_both_colours(page) == []
 
@@ -85,7 +93,7 @@ def test_a_payment_with_the_keyboard_alone(page: Any) -> None:
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.type") == "submit"
     page.keyboard.press("Enter")
-    page.wait_for_selector("#errors:focus")  # the script runs after the page shows
+    page.wait_for_selector("[name=card_number]:focus[aria-invalid=true]")
     card = CARDS["challenge"]
     page.focus("[name=card_number]")
     for text in (card.number, card.expiry, card.cvv):

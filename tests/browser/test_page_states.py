@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from tests.browser import viewports
-from tests.browser.shopper import enter_card, to_the_card_page
+from tests.browser.shopper import enter_card, submit_unchecked, to_the_card_page
 
 #: Buttons and fields lower than 24 px (WCAG 2.2, 2.5.8).
 SMALL = """() => [...document.querySelectorAll(
@@ -80,7 +80,7 @@ def test_each_page_in_each_state(
     to_the_card_page(page)
     card_page = page.url
     look(page, "card")
-    page.click("button[type=submit]")
+    submit_unchecked(page)
     page.wait_for_selector("#errors:focus")
     look(page, "card-wrong")
     enter_card(page, "declined")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.shopper import enter_card, to_the_card_page
+from tests.browser.shopper import enter_card, submit_unchecked, to_the_card_page
 
 #: A computed style of the first element that a selector finds.
 STYLE = """([selector, name]) =>
@@ -56,7 +56,7 @@ def test_in_forced_colours(chromium: Any, demo: str, picture: Any, scheme: str) 
     assert style(page, "button[type=submit]", "border-top-width") == "2px"
     assert style(page, "[name=card_number]", "border-top-style") == "solid"
     assert style(page, ".nexi-card", "border-top-style") == "solid"
-    page.click("button[type=submit]")
+    submit_unchecked(page)
     page.wait_for_selector("#errors:focus")
     # a mistake is told in words, not by red alone, and the focus has a line of its own
     assert page.inner_text("#id_card_number_error") != ""

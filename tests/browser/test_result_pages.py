@@ -59,6 +59,8 @@ def deal(staff: Any, payment: str, deed: str, amount: str = "") -> None:
     """Staff do it, and say yes when asked."""
     find(staff, payment)
     form = f"form[action$='/{deed}/']"
+    if not staff.is_visible(f"{form} button"):
+        staff.click(f"details:has({form}) > summary")
     if amount:
         staff.fill(f"{form} [name=amount]", amount)
     staff.click(f"{form} button")

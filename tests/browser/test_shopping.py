@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.browser.shopper import at_the_bank, enter_card, log_in, to_the_card_page
+from tests.browser.shopper import (
+    at_the_bank,
+    enter_card,
+    log_in,
+    submit_unchecked,
+    to_the_card_page,
+)
 
 BOTH = pytest.mark.parametrize("terminal", ["default", "two_steps"])
 
@@ -181,7 +187,7 @@ def test_the_card_page_fits_and_shows_errors(
     assert page.evaluate(wide)
     page.fill("[name=card_number]", "4349940199004548")
     page.fill("[name=expiry]", "13/30")
-    page.click("button[type=submit]")
+    submit_unchecked(page)
     page.wait_for_selector("#errors")
     page.wait_for_load_state()  # the width is that of all its style sheets
     assert page.evaluate(wide)

@@ -196,6 +196,14 @@ def test_an_attempt_left_at_the_bank_may_be_paid_from_the_first_page(
     assert "card_number" in answer.content.decode()
 
 
+def test_who_left_the_bank_is_asked_for_the_card(shopper: Shopper) -> None:
+    order = new_order()
+    shopper.start(order)
+    page = shopper.browser.get(f"/payments/result/{order.public_id}/").content.decode()
+    assert "Your bank is waiting for you" in page
+    assert f'href="{order.page_url()}">Enter your card</a>' in page
+
+
 def test_the_pending_page_works_without_script(shopper: Shopper) -> None:
     order = shopper.pay(new_order(), "garbage")
     page = shopper.browser.get(f"/payments/result/{order.public_id}/").content.decode()
