@@ -18,6 +18,8 @@ def submit_action(
     """On the payment's page, with the next page's *really?*"""
     page.goto(f"/admin/nexi_payments/paymentorder/{order}/change/")
     form = page.locator(f"form[action$='/{action}/']").nth(row)
+    if not form.is_visible():
+        page.click("details:has(form) > summary:text-is('More actions')")
     if amount:
         form.locator("[name=amount]").fill(amount)
     form.locator("button").click()
