@@ -167,7 +167,7 @@ PACKAGES = Stage(
 )
 STAGES = [
     PACKAGES,
-    *singles(histories=200, after=5, stampede=10, fuzz=40),
+    *singles(histories=300, after=5, stampede=10, fuzz=40),
     *suites("-q", "-q -m database", "-q -m mariadb"),
     Stage(
         "known defects are noticed",
