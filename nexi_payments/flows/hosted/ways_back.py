@@ -14,10 +14,8 @@ from typing import Any, Final
 from django.db.models import F, Q
 from django.utils import timezone
 
-from nexi_payments import conf, sealed_cards
-from nexi_payments.exceptions import TerminalNotConfigured
-from nexi_payments.flows.inquiry import query, sweeps
-from nexi_payments.gateway.deadline import Deadline
+from nexi_payments import sealed_cards
+from nexi_payments.flows.inquiry import sweeps, waiting
 from nexi_payments.models import PaymentOrder, db_transactions
 from nexi_payments.models.hosted_page import HostedPage
 
@@ -25,8 +23,6 @@ log = logging.getLogger("nexi_payments.hosted")
 
 #: No look at the same order more often than this, by whatever came in.
 LOOK_EVERY: Final = timedelta(seconds=2)
-#: Seconds that the return waits for Nexi's answers.
-_WAIT: Final = 8.0
 
 
 def return_from_hosted_page(
@@ -55,14 +51,7 @@ def look(order: PaymentOrder, *, site: str = "") -> bool:
     if not due.update(looked_at=now):
         order.refresh_from_db()
         return False
-    try:
-        client = conf.client(conf.current().terminal(order.terminal), site)
-    except TerminalNotConfigured as error:
-        log.critical("order %s: %s", order.order_id, error)
-        return False
-    deadline = Deadline(min(_WAIT, conf.current().total_timeout))
-    query.inquire_and_apply(order, client, deadline)
-    return True
+    return waiting.ask_briefly(order, site)
 
 
 def receive_notification(order: PaymentOrder, token: str, body: dict[str, Any]) -> bool:

@@ -46,6 +46,13 @@ def look_while_waiting(order: PaymentOrder, *, site: str = "") -> bool:
     if not _claim(order, Q(looked_at__lt=moment), now):
         order.refresh_from_db()
         return False
+    return ask_briefly(order, site)
+
+
+def ask_briefly(order: PaymentOrder, site: str) -> bool:
+    """Sends one status inquiry while a page waits, and applies the result. Returns
+    whether it was sent. Reloads ``order``; errors of the gateway are logged.
+    """
     try:
         client = conf.client(conf.current().terminal(order.terminal), site)
     except TerminalNotConfigured as error:
